@@ -1,0 +1,103 @@
+# make          builds tcpclient and tcpserver
+# make demo     installs what building takes, builds, and measures loopback
+# make check    installs what testing takes, builds, and runs all tests
+# make sanitize builds with ASan and UBSan and runs the same tests
+# make install  [DESTDIR=] [PREFIX=/usr/local]
+
+CC ?= cc
+CFLAGS ?= -O2 -g
+PREFIX ?= /usr/local
+BUILD ?= build
+BIN ?= .
+
+PACKAGES = libevent_core libbsd jansson
+WARNINGS = -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
+    -Wmissing-prototypes -Wpointer-arith -Wcast-qual -Wwrite-strings \
+    -Wvla -Wformat=2
+# evaluated only when something is compiled: before that, deps may install it
+PKG_CFLAGS = $(shell pkg-config --cflags $(PACKAGES))
+PKG_LIBS = $(shell pkg-config --libs $(PACKAGES))
+ALL_CFLAGS = -I. -std=c11 -D_GNU_SOURCE $(WARNINGS) $(PKG_CFLAGS) $(CFLAGS)
+LDLIBS = $(PKG_LIBS) -lm
+
+LIB_SOURCES = $(wildcard lib/*.c)
+CLIENT_SOURCES = tcpclient.c dns_query.c $(wildcard client/*.c) $(LIB_SOURCES)
+SERVER_SOURCES = tcpserver.c $(wildcard server/*.c) $(LIB_SOURCES)
+UNIT_SOURCES = $(wildcard tests/unit/*.c)
+HELPER_SOURCES = $(wildcard tests/helpers/*.c)
+UNITS = $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/tests/unit/%)
+HELPERS = $(HELPER_SOURCES:%.c=$(BUILD)/%)
+FORMATTED = $(wildcard *.[ch] lib/*.[ch] client/*.[ch] server/*.[ch] \
+    tests/unit/*.[ch] tests/helpers/*.[ch])
+
+objects = $(1:%.c=$(BUILD)/%.o)
+# what a unit test may link: everything but the programs
+TESTABLE = $(call objects,dns_query.c $(wildcard client/*.c) $(LIB_SOURCES))
+
+.PHONY: all deps deps-check demo tests check sanitize format format-check \
+    install clean
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(BIN)/tcpclient $(BIN)/tcpserver
+
+$(BIN)/tcpclient: $(call objects,$(CLIENT_SOURCES))
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BIN)/tcpserver: $(call objects,$(SERVER_SOURCES))
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(TESTABLE)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcmocka
+
+$(BUILD)/tests/helpers/%: $(BUILD)/tests/helpers/%.o
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+deps:
+	@.ci/deps build
+
+deps-check:
+	@.ci/deps check
+
+demo: deps
+	@$(MAKE) --no-print-directory all
+	@tests/demo $(BIN)
+
+tests: all $(UNITS) $(HELPERS)
+
+check: deps-check
+	@$(MAKE) --no-print-directory tests
+	@tests/run $(BIN) $(BUILD)
+
+SANITIZE = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
+    -fno-sanitize-recover=all
+sanitize: deps-check
+	@mkdir -p $(BUILD)/sanitize
+	@$(MAKE) --no-print-directory tests BUILD=$(BUILD)/sanitize \
+	    BIN=$(BUILD)/sanitize CFLAGS="$(SANITIZE)"
+	@tests/run $(BUILD)/sanitize $(BUILD)/sanitize
+
+format:
+	clang-format -i $(FORMATTED)
+
+format-check:
+	clang-format --dry-run --Werror $(FORMATTED)
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/tcpscaler \
+	    $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 755 $(BIN)/tcpclient $(BIN)/tcpserver $(DESTDIR)$(PREFIX)/bin
+	install -m 755 setup-client.sh $(DESTDIR)$(PREFIX)/bin/tcpscaler-setup-client
+	install -m 755 setup-server.sh $(DESTDIR)$(PREFIX)/bin/tcpscaler-setup-server
+	install -m 644 lib/setup.sh $(DESTDIR)$(PREFIX)/share/tcpscaler
+	install -m 644 man/tcpclient.1 man/tcpserver.1 \
+	    $(DESTDIR)$(PREFIX)/share/man/man1
+
+clean:
+	rm -rf $(BUILD) tcpclient tcpserver

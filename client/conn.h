@@ -1,0 +1,97 @@
+/*
+ * One connection: opens, sends queries, matches answers, ends.
+ *
+ *	idle -> connecting -> open -> ended
+ *			   \-> ended   open -> broken -> ended
+ *
+ * broken: a send failed; what the peer sent before that is still read, and the
+ * end of the stream then tells why.
+ *
+ * "Sent" means handed to the socket or, where the socket does not take it at
+ * once, to the bufferevent behind it. So a peer that does not read shows in the
+ * response time, not as lateness of this program; send_blocked counts it.
+ */
+#ifndef CLIENT_CONN_H
+#define CLIENT_CONN_H
+
+#include <sys/socket.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "client/batch.h"
+
+struct conn;
+struct event_base;
+struct inflight_pool;
+struct querylog;
+struct stats;
+struct wheel;
+
+/* What a worker's connections share. All of it outlives them. */
+struct conn_env {
+	struct event_base *base;
+	struct stats *stats;
+	struct querylog *log; /* NULL without -R */
+	struct inflight_pool *inflight;
+	struct wheel *expiry;
+	uint64_t timeout; /* of an answer, nanoseconds */
+
+	struct sockaddr_storage target;
+	socklen_t target_length;
+
+	const uint8_t *query; /* framed, as dns_query_build() wrote it */
+	size_t query_length;
+	size_t output_max; /* bytes unsent, past which arrivals are skipped */
+
+	/* It can be sent on from now on; it no longer can. */
+	void (*on_usable)(struct conn *, void *arg);
+	void (*on_unusable)(struct conn *, void *arg);
+	/* Something was read, opened or ended, at now. Runs last in a callback;
+	 * may close any connection. */
+	void (*on_progress)(uint64_t now, void *arg);
+	void *arg;
+};
+
+enum conn_end {
+	CONN_PEER_FIN,
+	CONN_PEER_RST,
+	CONN_ERROR,
+	CONN_LOCAL, /* what is in flight is lost: stopped */
+};
+
+/* count connections, numbered from 0. Exits on lack of memory. */
+struct conn *conn_array_new(const struct conn_env *, uint32_t count);
+void conn_array_free(struct conn *);
+struct conn *conn_at(struct conn *array, uint32_t index);
+struct conn *conn_of_expiry(void *wheel_node);
+
+uint32_t conn_id(const struct conn *);
+bool conn_is_connecting(const struct conn *);
+
+/* When opening began, monotonic nanoseconds. */
+uint64_t conn_begun(const struct conn *);
+
+/*
+ * Begins to open it, without blocking. A failure, at once or later, is counted
+ * by errno in the statistics.
+ */
+void conn_open(struct conn *);
+
+/* Ends a connection that is connecting, as failed with this errno. */
+void conn_fail(struct conn *, int error);
+
+/* Ends a connection that is connecting, as abandoned. */
+void conn_abandon(struct conn *);
+
+/* Sends the chain of arrivals that starts at first, or books why not. */
+void conn_send(struct conn *, const struct batch *, uint32_t first);
+
+/* Books what has timed out, and has itself looked at again if need be. */
+void conn_expire(struct conn *, uint64_t now);
+
+/* Ends it, if it is open or broken; what is in flight is lost. */
+void conn_close(struct conn *, enum conn_end);
+
+#endif

@@ -1,0 +1,44 @@
+/*
+ * One worker of the client: opens its connections, sends what is due, expires
+ * what was not answered, drains, closes.
+ *
+ *	opening -> waiting -> running -> draining -> over
+ *
+ * It tells the parent WORKER_READY when every connection is open or has failed,
+ * and begins to query at the time that comes with WORKER_GO. WORKER_DRAIN ends
+ * any phase in order, WORKER_STOP at once.
+ */
+#ifndef CLIENT_GENERATOR_H
+#define CLIENT_GENERATOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "client/pool.h"
+#include "client/stats.h"
+
+struct worker;
+
+struct generator_config {
+	struct pool_config pool;
+	double open_rate; /* new connections per second; 0: all at once */
+	double query_rate; /* per second; 0: hold the connections only */
+	uint64_t
+	    duration; /* of querying, nanoseconds; CLOCK_NEVER: until told */
+	uint64_t seed;
+	bool log_queries; /* -R, on stdout */
+};
+
+/* A worker's slot of shared memory. Times are monotonic, 0 until they come. */
+struct generator_result {
+	struct stats stats;
+	uint64_t open_begin;
+	uint64_t open_end;
+	uint64_t query_begin;
+	uint64_t query_end; /* as it was, not as it was asked */
+};
+
+/* The worker's main function; returns its exit status. */
+int generator_run(struct worker *, const struct generator_config *);
+
+#endif

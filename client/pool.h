@@ -1,0 +1,82 @@
+/*
+ * All connections of a worker: opens them one after the other, knows which can
+ * be sent on, and spreads the arrivals of a turn over those.
+ *
+ * Failure policy: what a connection does to itself (refused, reset, timed out)
+ * is counted and the others go on; lack of memory ends the worker, and the
+ * parent books what it held.
+ */
+#ifndef CLIENT_POOL_H
+#define CLIENT_POOL_H
+
+#include <sys/socket.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct arrival;
+struct event_base;
+struct pool;
+struct querylog;
+struct stats;
+
+struct pool_config {
+	uint32_t connections;
+	struct sockaddr_storage target;
+	socklen_t target_length;
+	const uint8_t *query; /* framed; outlives the pool */
+	size_t query_length;
+	uint64_t timeout; /* of an answer, nanoseconds */
+	uint64_t connect_timeout; /* nanoseconds */
+};
+
+/*
+ * log is NULL without -R. on_progress is called, last in any callback, when
+ * something was read, opened or has ended. Exits on lack of memory.
+ */
+struct pool *pool_new(const struct pool_config *, struct event_base *,
+    struct stats *, struct querylog *log,
+    void (*on_progress)(uint64_t now, void *arg), void *arg);
+
+/* Every connection must have ended. */
+void pool_free(struct pool *);
+
+/* How many have not been opened yet. */
+uint32_t pool_unopened(const struct pool *);
+
+/* Begins to open the next one. Only while pool_unopened() is not zero. */
+void pool_open_next(struct pool *);
+
+/* How many can be sent on. */
+uint32_t pool_usable(const struct pool *);
+
+/*
+ * Puts the usable connections into the order of their numbers, so that the same
+ * seed draws the same connections whatever order they were opened in.
+ */
+void pool_sort(struct pool *);
+
+/* Notes an arrival for the connection it falls on. At most BATCH_MAX, then
+ * flush. */
+void pool_enqueue(struct pool *, const struct arrival *);
+
+/* Sends what was noted, one write for each connection. */
+void pool_flush(struct pool *);
+
+/*
+ * Books the connects and queries that have timed out by now. False when there
+ * is nothing left that could: no need to call again before there is.
+ */
+bool pool_expire(struct pool *, uint64_t now);
+
+/* How often pool_expire() should be called while it returns true. */
+uint64_t pool_tick(const struct pool *);
+
+/* Ends what is still connecting, as abandoned; opens nothing more. */
+void pool_abandon(struct pool *);
+
+/* Ends all connections. What is in flight is booked as lost: stopped. */
+void pool_close(struct pool *);
+
+#endif

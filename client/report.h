@@ -1,0 +1,70 @@
+/*
+ * What a run says of itself: the live line, the summary, the JSON result, the
+ * histogram file and the verdict, all made from the same sum of all workers.
+ *
+ * Printing fails silently here; who owns the stream checks it (ferror, fclose).
+ */
+#ifndef CLIENT_REPORT_H
+#define CLIENT_REPORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "client/generator.h"
+
+struct report;
+
+/* What was asked. Strings outlive the report. */
+struct report_config {
+	int argc;
+	char *const *argv;
+	const char *target; /* as addr_format() writes it */
+	unsigned int workers;
+	uint32_t connections;
+	double open_rate;
+	double query_rate;
+	uint64_t duration; /* nanoseconds, CLOCK_NEVER: until told */
+	uint64_t timeout;
+	uint64_t connect_timeout;
+	uint64_t seed;
+};
+
+/* How it ended. */
+struct report_end {
+	unsigned int workers_died;
+	bool interrupted; /* by a signal */
+};
+
+/* Takes the first sample of the kernel's counters. Exits on lack of memory. */
+struct report *report_new(const struct report_config *);
+void report_free(struct report *);
+
+/* The sum over all workers as it is at now: a row of the series. */
+void report_sample(
+    struct report *, const struct generator_result *, uint64_t now);
+
+/*
+ * The live line, from a sum as above and what changed since the last one. On a
+ * terminal it overwrites itself and is cut to its width.
+ */
+void report_live(struct report *, const struct generator_result *, uint64_t now,
+    FILE *, bool terminal);
+
+/*
+ * The final sum, in order that everything below can be made: the last row, the
+ * kernel's counters, the findings, the verdict.
+ */
+void report_finish(struct report *, const struct generator_result *,
+    uint64_t now, const struct report_end *);
+
+/* All as it was asked. After report_finish(), like all below. */
+bool report_is_valid(const struct report *);
+
+void report_summary(const struct report *, FILE *);
+void report_json(const struct report *, FILE *);
+
+/* Response times: "lo_ns hi_ns count" rows behind a # header. */
+void report_histogram(const struct report *, FILE *);
+
+#endif

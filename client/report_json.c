@@ -1,0 +1,245 @@
+/*
+ * The JSON result.
+ */
+#include <string.h>
+
+#include "client/report_internal.h"
+#include "lib/clock.h"
+#include "lib/json.h"
+#include "lib/version.h"
+
+static json_t *
+seconds_or_null(uint64_t ns)
+{
+	return ns == CLOCK_NEVER ? json_null() :
+				   json_real(clock_to_seconds(ns));
+}
+
+static json_t *
+config_json(const struct report *r)
+{
+	const struct report_config *c = &r->config;
+	json_t *o = json_object();
+
+	json_put(o, "target", json_string(c->target));
+	json_put_count(o, "connections", c->connections);
+	json_put(o, "rate_qps", json_real(c->query_rate));
+	json_put(o, "open_rate", json_real(c->open_rate));
+	json_put(o, "duration_s", seconds_or_null(c->duration));
+	json_put(o, "timeout_s", seconds_or_null(c->timeout));
+	json_put(o, "connect_timeout_s", seconds_or_null(c->connect_timeout));
+	json_put_count(o, "seed", c->seed);
+	json_put_count(o, "workers", c->workers);
+	return o;
+}
+
+#define PUT(name)	  json_put_count(o, #name, n->name);
+#define PUT_SKIPPED(name) json_put_count(skipped, #name, n->skipped_##name);
+#define PUT_LOST(name)	  json_put_count(lost, #name, n->lost_##name);
+
+static json_t *
+failed_json(const struct stats_counters *n)
+{
+	json_t *o = json_object();
+	int e;
+
+	for (e = 0; e < STATS_ERRNOS; e++)
+		if (n->failed_errno[e] > 0)
+			json_put_count(o,
+			    e == 0 ? "UNKNOWN" : strerrorname_np(e),
+			    n->failed_errno[e]);
+	return o;
+}
+
+static json_t *
+connections_json(const struct report *r)
+{
+	const struct stats_counters *n = &r->total.stats.n;
+	json_t *o = json_object();
+
+	json_put_count(o, "asked", r->config.connections);
+	STATS_CONNECTIONS(PUT)
+	json_put_count(o, "failed_total", n->failed);
+	json_put(o, "failed", failed_json(n)); /* by errno */
+	json_put(o, "open_s",
+	    json_real(clock_to_seconds(r->total.open_end > r->total.open_begin ?
+		    r->total.open_end - r->total.open_begin :
+		    0)));
+	return o;
+}
+
+static json_t *
+rcodes_json(const struct stats_counters *n)
+{
+	json_t *o = json_object();
+	unsigned int i;
+
+	for (i = 0; i < DNS_RCODES; i++)
+		if (n->rcode[i] > 0)
+			json_put_count(o, dns_rcode_name(i), n->rcode[i]);
+	return o;
+}
+
+static json_t *
+queries_json(const struct report *r)
+{
+	const struct stats_counters *n = &r->total.stats.n;
+	json_t *o = json_object(), *skipped = json_object(),
+	       *lost = json_object();
+
+	STATS_QUERIES(PUT)
+	json_put_count(o, "skipped", stats_skipped(n));
+	STATS_SKIPPED(PUT_SKIPPED)
+	json_put(o, "skipped_by_reason", skipped);
+	json_put_count(o, "lost", stats_lost(n));
+	STATS_LOST(PUT_LOST)
+	json_put(o, "lost_by_reason", lost);
+	json_put(o, "rcodes", rcodes_json(n));
+	return o;
+}
+
+static json_t *
+rate_json(const struct report *r)
+{
+	const struct stats_counters *n = &r->total.stats.n;
+	json_t *o = json_object();
+
+	json_put(o, "target_qps", json_real(r->config.query_rate));
+	json_put(o, "sent_qps", json_real(report_rate(r, n->sent)));
+	json_put(o, "answered_qps", json_real(report_rate(r, n->answered)));
+	json_put(
+	    o, "duration_s", json_real(clock_to_seconds(report_duration(r))));
+	return o;
+}
+
+static json_t *
+histogram_json(const struct histogram *h)
+{
+	static const struct {
+		const char *key;
+		double q;
+	} quantiles[] = {{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99},
+	    {"p99_9", 0.999}, {"p99_99", 0.9999}};
+	json_t *o = json_object(), *buckets = json_array(), *bucket;
+	size_t i;
+
+	json_put_count(o, "count", histogram_count(h));
+	json_put_count(o, "min", histogram_min(h));
+	json_put(o, "mean", json_real(histogram_mean(h)));
+	json_put_count(o, "max", h->max);
+	for (i = 0; i < sizeof(quantiles) / sizeof(quantiles[0]); i++)
+		json_put_count(
+		    o, quantiles[i].key, histogram_quantile(h, quantiles[i].q));
+	for (i = 0; i < HISTOGRAM_BUCKETS; i++) {
+		if (h->bucket[i] == 0)
+			continue;
+		bucket = json_array();
+		json_push(bucket, json_integer((json_int_t)histogram_lo(i)));
+		json_push(bucket, json_integer((json_int_t)histogram_hi(i)));
+		json_push(bucket, json_integer((json_int_t)h->bucket[i]));
+		json_push(buckets, bucket);
+	}
+	json_put(o, "buckets", buckets);
+	return o;
+}
+
+static json_t *
+row_json(const struct report *r, const struct report_row *row)
+{
+	const struct stats_counters *n = &row->n;
+	json_t *o = json_object();
+
+	json_put(o, "t_s", json_real(clock_to_seconds(row->at - r->begun)));
+	json_put_count(o, "open", row->open);
+	PUT(opened)
+	PUT(failed)
+	PUT(closed_by_peer)
+	PUT(reset_by_peer)
+	PUT(closed_by_error)
+	STATS_QUERIES(PUT)
+	json_put_count(o, "skipped", stats_skipped(n));
+	json_put_count(o, "lost", stats_lost(n));
+	json_put_count(o, "response_p50_ns", row->response_p50);
+	json_put_count(o, "response_p99_ns", row->response_p99);
+	json_put_count(o, "response_max_ns", row->response_max);
+	json_put_count(o, "lateness_p99_ns", row->lateness_p99);
+	return o;
+}
+
+static json_t *
+series_json(const struct report *r)
+{
+	json_t *array = json_array();
+	size_t i;
+
+	for (i = 0; i < r->row_count; i++)
+		json_push(array, row_json(r, &r->rows[i]));
+	return array;
+}
+
+static json_t *
+kernel_json(const struct report *r)
+{
+	json_t *o = json_object();
+	int i;
+
+	for (i = 0; i < NETSTAT_COUNT; i++)
+		json_put(o, netstat_name((enum netstat_counter)i),
+		    r->kernel.readable[i] ?
+			json_integer((json_int_t)r->kernel.value[i]) :
+			json_null());
+	return o;
+}
+
+static json_t *
+findings_json(const struct report *r)
+{
+	json_t *array = json_array(), *o;
+	size_t i;
+
+	for (i = 0; i < r->finding_count; i++) {
+		o = json_object();
+		json_put(o, "limit", json_string(r->findings[i].limit));
+		json_put(o, "side", json_string(r->findings[i].side));
+		json_put(o, "symptom", json_string(r->findings[i].symptom));
+		json_put(o, "fix", json_string(r->findings[i].fix));
+		json_push(array, o);
+	}
+	return array;
+}
+
+static json_t *
+verdict_json(const struct report *r)
+{
+	json_t *o = json_object(), *reasons = json_array();
+	size_t i;
+
+	for (i = 0; i < r->reason_count; i++)
+		json_push(reasons, json_string(r->reasons[i]));
+	json_put(o, "valid", json_boolean(r->reason_count == 0));
+	json_put(o, "reasons", reasons);
+	return o;
+}
+
+void
+report_json(const struct report *r, FILE *out)
+{
+	const struct stats *s = &r->total.stats;
+	json_t *o = json_object();
+
+	json_put(o, "version", json_string(TCPSCALER_VERSION));
+	json_put(o, "command", json_command(r->config.argc, r->config.argv));
+	json_put(o, "begun_unix", json_real(clock_to_seconds(r->begun_wall)));
+	json_put(o, "config", config_json(r));
+	json_put(o, "connections", connections_json(r));
+	json_put(o, "queries", queries_json(r));
+	json_put(o, "rate", rate_json(r));
+	json_put(o, "histogram_layout", json_string(HISTOGRAM_LAYOUT));
+#define PUT_HISTOGRAM(name) json_put(o, #name "_ns", histogram_json(&s->name));
+	STATS_HISTOGRAMS(PUT_HISTOGRAM)
+	json_put(o, "series", series_json(r));
+	json_put(o, "kernel", kernel_json(r));
+	json_put(o, "findings", findings_json(r));
+	json_put(o, "verdict", verdict_json(r));
+	json_write(o, out);
+}

@@ -1,0 +1,244 @@
+#include <sys/wait.h>
+
+#include <event2/event.h>
+
+#include <err.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/clock.h"
+#include "lib/timer.h"
+#include "lib/worker.h"
+#include "client/run.h"
+
+#define SAMPLE_EVERY CLOCK_NS_PER_SEC
+
+/* A worker that was told to stop and has not by then is ended. */
+#define STOP_PATIENCE (2 * CLOCK_NS_PER_SEC)
+
+/* What the parent knows of a worker. */
+struct member {
+	bool ready; /* opened all its connections, or has ended */
+	bool died;
+};
+
+struct run {
+	const struct run_config *config;
+	struct workers *workers;
+	struct run_result *result;
+	struct member *members;
+	struct event *sample_timer;
+	struct event *live_timer;
+	struct event *kill_timer;
+};
+
+static uint64_t
+earliest(uint64_t a, uint64_t b)
+{
+	return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
+static uint64_t
+latest(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+static void
+add(struct generator_result *sum, const struct generator_result *r)
+{
+	stats_merge(&sum->stats, &r->stats);
+	sum->open_begin = earliest(sum->open_begin, r->open_begin);
+	sum->open_end = latest(sum->open_end, r->open_end);
+	sum->query_begin = earliest(sum->query_begin, r->query_begin);
+	sum->query_end = latest(sum->query_end, r->query_end);
+}
+
+static const struct generator_result *
+add_up(struct run *run)
+{
+	struct generator_result *sum = &run->result->sum;
+	unsigned int i;
+
+	memset(sum, 0, sizeof(*sum));
+	for (i = 0; i < run->config->workers; i++)
+		add(sum, workers_shared(run->workers, i));
+	return sum;
+}
+
+/* Like add_up(), when all have ended: a dead worker's books are closed for it. */
+static void
+close_books(struct run *run)
+{
+	struct generator_result *sum = &run->result->sum;
+	struct generator_result *last = malloc(sizeof(*last));
+	unsigned int i;
+
+	if (last == NULL)
+		err(1, "no memory");
+	memset(sum, 0, sizeof(*sum));
+	for (i = 0; i < run->config->workers; i++) {
+		memcpy(last, workers_shared(run->workers, i), sizeof(*last));
+		if (run->members[i].died) {
+			stats_bury(&last->stats);
+			if (last->query_begin != 0 && last->query_end == 0)
+				last->query_end = clock_now();
+		}
+		add(sum, last);
+	}
+	free(last);
+}
+
+static void
+mark_ready(struct run *run, unsigned int index)
+{
+	unsigned int i;
+
+	if (run->members[index].ready)
+		return;
+	run->members[index].ready = true;
+	for (i = 0; i < run->config->workers; i++)
+		if (!run->members[i].ready)
+			return;
+	workers_tell(run->workers, WORKER_GO, clock_now());
+}
+
+static void
+on_message(struct workers *workers, unsigned int index,
+    const struct worker_message *message, void *arg)
+{
+	struct run *run = arg;
+
+	switch (message->verb) {
+	case WORKER_READY:
+		mark_ready(run, index);
+		break;
+	case WORKER_FAILED:
+		run->result->failure = (int)message->value;
+		workers_tell(workers, WORKER_STOP, 0);
+		break;
+	}
+}
+
+static void
+on_exit_of_worker(
+    struct workers *workers, unsigned int index, int status, void *arg)
+{
+	struct run *run = arg;
+
+	(void)workers;
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+		if (WIFSIGNALED(status))
+			warnx("worker %u was ended by signal %d (%s)", index,
+			    WTERMSIG(status), strsignal(WTERMSIG(status)));
+		run->members[index].died = true;
+		run->result->end.workers_died++;
+	}
+	mark_ready(run, index);
+}
+
+static void
+on_signal(struct workers *workers, int number, void *arg)
+{
+	struct run *run = arg;
+
+	if (number != SIGINT && number != SIGTERM)
+		return;
+	if (run->result->end.interrupted) {
+		workers_tell(workers, WORKER_STOP, 0);
+		timer_set(run->kill_timer, STOP_PATIENCE);
+		return;
+	}
+	run->result->end.interrupted = true;
+	workers_tell(workers, WORKER_DRAIN, 0);
+	if (stats_in_flight(&add_up(run)->stats) > 0)
+		warnx("waiting for answers still due; again to stop at once");
+}
+
+static void
+on_sample_timer(int fd, short what, void *arg)
+{
+	struct run *run = arg;
+
+	(void)fd;
+	(void)what;
+	report_sample(run->config->report, add_up(run), clock_now());
+}
+
+static void
+on_live_timer(int fd, short what, void *arg)
+{
+	struct run *run = arg;
+
+	(void)fd;
+	(void)what;
+	report_live(run->config->report, add_up(run), clock_now(), stderr,
+	    run->config->live_terminal);
+}
+
+static void
+on_kill_timer(int fd, short what, void *arg)
+{
+	struct run *run = arg;
+
+	(void)fd;
+	(void)what;
+	workers_kill(run->workers);
+}
+
+static void
+loop(struct run *run)
+{
+	struct event_base *base = workers_base(run->workers);
+
+	run->sample_timer = timer_new(base, EV_PERSIST, on_sample_timer, run);
+	run->live_timer = timer_new(base, EV_PERSIST, on_live_timer, run);
+	run->kill_timer = timer_new(base, 0, on_kill_timer, run);
+	timer_set(run->sample_timer, SAMPLE_EVERY);
+	if (run->config->live_every > 0)
+		timer_set(run->live_timer, run->config->live_every);
+	workers_loop(run->workers);
+	event_free(run->sample_timer);
+	event_free(run->live_timer);
+	event_free(run->kill_timer);
+}
+
+static int
+run_generator(struct worker *worker, void *arg)
+{
+	const struct run *run = arg;
+
+	return generator_run(worker, run->config->generator);
+}
+
+struct run_result *
+run_workers(const struct run_config *config)
+{
+	struct run run = {.config = config};
+	struct workers_config workers = {
+	    .count = config->workers,
+	    .shared_size = sizeof(struct generator_result),
+	    .run = run_generator,
+	    .on_message = on_message,
+	    .on_exit = on_exit_of_worker,
+	    .on_signal = on_signal,
+	    .arg = &run,
+	};
+
+	run.result = calloc(1, sizeof(*run.result));
+	run.members = calloc(config->workers, sizeof(*run.members));
+	if (run.result == NULL || run.members == NULL)
+		err(1, "no memory");
+	run.workers = workers_start(&workers);
+	if (run.workers == NULL) {
+		free(run.result);
+		free(run.members);
+		return NULL;
+	}
+	loop(&run);
+	close_books(&run);
+	workers_free(run.workers);
+	free(run.members);
+	return run.result;
+}

@@ -1,0 +1,36 @@
+/*
+ * A run, seen from the parent: starts the workers, has them begin together,
+ * samples what they count, passes signals on as words, and adds everything up.
+ */
+#ifndef CLIENT_RUN_H
+#define CLIENT_RUN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "client/generator.h"
+#include "client/report.h"
+
+struct run_config {
+	const struct generator_config *generator;
+	struct report *report; /* gets a sample a second */
+	unsigned int workers;
+	uint64_t live_every; /* of the live line, nanoseconds; 0: none */
+	bool live_terminal; /* it overwrites itself */
+};
+
+/* The books, closed: what workers that died had in flight is in them. */
+struct run_result {
+	struct generator_result sum; /* over all workers */
+	struct report_end end;
+	int failure; /* errno of writing the query log; 0 if none */
+};
+
+/*
+ * Runs to the end: the duration is over, a signal came, or nothing is left to
+ * query. The first SIGINT or SIGTERM drains, the second stops at once. Owned by
+ * the caller (free()); NULL with errno set if no worker could be started.
+ */
+struct run_result *run_workers(const struct run_config *);
+
+#endif

@@ -1,0 +1,58 @@
+/*
+ * The schedule: when the next query is due and on which connection.
+ *
+ * The sum of independent Poisson processes, one a connection, is one Poisson
+ * process whose arrivals fall on connections drawn uniformly. So there is one
+ * schedule a worker, whatever the number of connections.
+ *
+ * Due times are absolute, each the one before plus an exponential gap. Nothing
+ * that happens to the caller moves them: who is late stays late until it has
+ * caught up, and none is left out. The same seed and stream give the same
+ * schedule; gaps and connections come from generators of their own, so that
+ * the number of connections does not change the times.
+ *
+ * No clock, no socket: the caller says when to start and asks what is due.
+ */
+#ifndef CLIENT_SCHEDULE_H
+#define CLIENT_SCHEDULE_H
+
+#include <stdint.h>
+
+struct schedule;
+
+struct schedule_config {
+	double rate; /* arrivals per second, 0 .. 1e9; 0: none ever */
+	uint64_t seed;
+	unsigned int stream; /* a worker's number: streams are independent */
+};
+
+struct arrival {
+	uint64_t due; /* monotonic nanoseconds */
+	double gap; /* nanoseconds since the arrival before, or the start */
+	uint32_t pick; /* uniform over 32 bits; see schedule_choose() */
+};
+
+/* NULL when there is no memory. Owned by the caller. */
+struct schedule *schedule_new(const struct schedule_config *);
+void schedule_free(struct schedule *);
+
+/* The schedule's zero, monotonic nanoseconds. Call once, before the others. */
+void schedule_start(struct schedule *, uint64_t start);
+
+/* When the next arrival is due; CLOCK_NEVER if there is none. */
+uint64_t schedule_next(const struct schedule *);
+
+/* Takes the next arrival. Only while schedule_next() is not CLOCK_NEVER. */
+struct arrival schedule_take(struct schedule *);
+
+/*
+ * One of count connections, count > 0, for an arrival's pick: multiplication
+ * instead of a division; uneven by less than count / 2^32.
+ */
+static inline uint32_t
+schedule_choose(uint32_t pick, uint32_t count)
+{
+	return (uint32_t)((uint64_t)pick * count >> 32);
+}
+
+#endif

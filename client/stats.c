@@ -1,0 +1,154 @@
+#include <stddef.h>
+
+#include "client/stats.h"
+#include "lib/accounts.h"
+
+#define COUNTERS (sizeof(struct stats_counters) / sizeof(uint64_t))
+
+#define PLUS_SKIPPED(name) +n->skipped_##name
+#define PLUS_LOST(name)	   +n->lost_##name
+
+void
+stats_merge(struct stats *into, const struct stats *from)
+{
+	uint64_t *to = (uint64_t *)&into->n;
+	const uint64_t *add = (const uint64_t *)&from->n;
+	size_t i;
+
+	for (i = 0; i < COUNTERS; i++)
+		to[i] += add[i];
+#define MERGE(name) histogram_merge(&into->name, &from->name);
+	STATS_HISTOGRAMS(MERGE)
+#undef MERGE
+}
+
+void
+stats_subtract(struct stats *later, const struct stats *earlier)
+{
+	uint64_t *from = (uint64_t *)&later->n;
+	const uint64_t *take = (const uint64_t *)&earlier->n;
+	size_t i;
+
+	for (i = 0; i < COUNTERS; i++)
+		from[i] -= take[i];
+#define SUBTRACT(name) histogram_subtract(&later->name, &earlier->name);
+	STATS_HISTOGRAMS(SUBTRACT)
+#undef SUBTRACT
+}
+
+uint64_t
+stats_skipped(const struct stats_counters *n)
+{
+	return 0 STATS_SKIPPED(PLUS_SKIPPED);
+}
+
+uint64_t
+stats_lost(const struct stats_counters *n)
+{
+	return 0 STATS_LOST(PLUS_LOST);
+}
+
+uint64_t
+stats_in_flight(const struct stats *s)
+{
+	return s->n.sent - s->n.answered - s->n.timed_out - stats_lost(&s->n);
+}
+
+uint64_t
+stats_pending(const struct stats *s)
+{
+	return s->n.attempted - s->n.opened - s->n.failed - s->n.abandoned;
+}
+
+static uint64_t
+closed(const struct stats *s)
+{
+	return s->n.closed_by_peer + s->n.reset_by_peer + s->n.closed_by_error +
+	    s->n.closed_locally + s->n.closed_worker_died;
+}
+
+uint64_t
+stats_open(const struct stats *s)
+{
+	return s->n.opened - closed(s);
+}
+
+void
+stats_count_failure(struct stats *s, int error)
+{
+	s->n.failed++;
+	s->n.failed_errno[error > 0 && error < STATS_ERRNOS ? error : 0]++;
+}
+
+static uint64_t
+sum(const uint64_t *values, size_t count)
+{
+	uint64_t total = 0;
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		total += values[i];
+	return total;
+}
+
+static uint64_t
+answered_by_kind(const struct stats *s)
+{
+	return s->n.echoed + sum(s->n.rcode, DNS_RCODES);
+}
+
+void
+stats_bury(struct stats *s)
+{
+	struct stats_counters *n = &s->n;
+
+	n->buried++;
+	n->sent = histogram_count(&s->lateness);
+	n->answered = histogram_count(&s->response);
+	n->echoed += n->answered - answered_by_kind(s);
+	n->replies = n->answered + n->late + n->unmatched + n->malformed;
+	n->opened = histogram_count(&s->connect);
+	n->failed = sum(n->failed_errno, STATS_ERRNOS);
+	n->lost_worker_died += stats_in_flight(s);
+	n->abandoned += stats_pending(s);
+	n->closed_worker_died += stats_open(s);
+	n->skipped_worker_died += n->scheduled - n->sent - stats_skipped(n);
+}
+
+unsigned int
+stats_check(const struct stats *s, FILE *out)
+{
+	const struct stats_counters *n = &s->n;
+	unsigned int broken = 0;
+	uint64_t service;
+
+	broken += accounts_check(out, "scheduled", n->scheduled,
+	    "sent + skipped", n->sent + stats_skipped(n));
+	broken +=
+	    accounts_check(out, "sent", n->sent, "answered + timed_out + lost",
+		n->answered + n->timed_out + stats_lost(n));
+	broken += accounts_check(out, "replies", n->replies,
+	    "answered + late + unmatched + malformed",
+	    n->answered + n->late + n->unmatched + n->malformed);
+	broken += accounts_check(out, "answered", n->answered,
+	    "echoed + response codes", answered_by_kind(s));
+	broken += accounts_check(out, "attempted", n->attempted,
+	    "opened + failed + abandoned",
+	    n->opened + n->failed + n->abandoned);
+	broken += accounts_check(out, "failed", n->failed, "failures by errno",
+	    sum(n->failed_errno, STATS_ERRNOS));
+	broken += accounts_check(
+	    out, "opened", n->opened, "closed, in every way", closed(s));
+	broken += accounts_check(out, "response.count",
+	    histogram_count(&s->response), "answered", n->answered);
+	/* a worker that died may have booked its last answer's response only */
+	service = histogram_count(&s->service);
+	if (service > n->answered || service + n->buried < n->answered)
+		broken += accounts_check(
+		    out, "service.count", service, "answered", n->answered);
+	broken += accounts_check(out, "lateness.count",
+	    histogram_count(&s->lateness), "sent", n->sent);
+	broken += accounts_check(out, "connect.count",
+	    histogram_count(&s->connect), "opened", n->opened);
+	return broken;
+}

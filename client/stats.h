@@ -1,0 +1,130 @@
+/*
+ * What is counted: one list of counters and one of histograms, from which the
+ * sum, the delta and every kind of output are made. Every query and every
+ * connection ends in exactly one of them.
+ *
+ * Flat and without pointers: it lives in shared memory, written by one worker,
+ * read by the parent at any time. A counter is one aligned word, so a reader
+ * sees each as it is or was a moment ago; together they are exact only once the
+ * worker has ended.
+ */
+#ifndef CLIENT_STATS_H
+#define CLIENT_STATS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "dns_query.h"
+#include "lib/histogram.h"
+
+/* X(name): what became of connections. */
+#define STATS_CONNECTIONS(X)                                              \
+	X(attempted) /* opening was begun */                              \
+	X(opened) /* the handshake was completed, as seen from here */    \
+	X(failed) /* it was not, by errno in failed_errno[] */            \
+	X(abandoned) /* still pending when the run was ended */           \
+	X(verified) /* opened, and has answered at least once, if late */ \
+	X(closed_by_peer) /* FIN */                                       \
+	X(reset_by_peer) /* RST */                                        \
+	X(closed_by_error) /* any other error */                          \
+	X(closed_locally)                                                 \
+	X(closed_worker_died)                                             \
+	X(peak) /* most open at once */                                   \
+	X(buried) /* workers that died */
+
+/* X(name): what became of queries and of what came back. */
+#define STATS_QUERIES(X)                                                     \
+	X(scheduled) /* arrivals taken from the schedule */                  \
+	X(sent) /* handed to the connection, see conn.h */                   \
+	X(answered) /* within the timeout */                                 \
+	X(timed_out)                                                         \
+	X(send_blocked) /* of sent: did not fit the socket buffer at once */ \
+	X(replies) /* messages received */                                   \
+	X(late) /* of replies: to a query that had timed out */              \
+	X(unmatched) /* of replies: to no query that was ever waiting */     \
+	X(malformed) /* of replies: not a DNS message */                     \
+	X(echoed) /* of answered: QR was 0 */                                \
+	X(bytes_sent)                                                        \
+	X(bytes_received)
+
+/* X(name): why an arrival was not sent. */
+#define STATS_SKIPPED(X)                                                      \
+	X(no_connection) /* none was open */                                  \
+	X(ids_exhausted) /* all 65,536 IDs of its connection were held */     \
+	X(output_full) /* its connection's peer did not take what was sent */ \
+	X(overload) /* the run was over before the tool came to it */         \
+	X(worker_died)
+
+/* X(name): why a query that was sent got neither an answer nor a timeout. */
+#define STATS_LOST(X) \
+	X(peer_fin)   \
+	X(peer_rst)   \
+	X(error)      \
+	X(stopped)    \
+	X(worker_died)
+
+/* X(name): histograms, nanoseconds. */
+#define STATS_HISTOGRAMS(X)              \
+	X(response) /* answered - due */ \
+	X(service) /* answered - sent */ \
+	X(lateness) /* sent - due */     \
+	X(connect) /* handshake */
+
+/* Linux errnos end at 133; what is beyond, or 0, goes into the first. */
+#define STATS_ERRNOS 134
+
+#define STATS_FIELD(name)	    uint64_t name;
+#define STATS_SKIPPED_FIELD(name)   uint64_t skipped_##name;
+#define STATS_LOST_FIELD(name)	    uint64_t lost_##name;
+#define STATS_HISTOGRAM_FIELD(name) struct histogram name;
+
+/* The counters: all of one type, added and subtracted as an array. */
+struct stats_counters {
+	STATS_CONNECTIONS(STATS_FIELD)
+	STATS_QUERIES(STATS_FIELD)
+	STATS_SKIPPED(STATS_SKIPPED_FIELD)
+	STATS_LOST(STATS_LOST_FIELD)
+	uint64_t rcode[DNS_RCODES]; /* of answered: with QR set */
+	uint64_t failed_errno[STATS_ERRNOS];
+};
+
+struct stats {
+	struct stats_counters n;
+	STATS_HISTOGRAMS(STATS_HISTOGRAM_FIELD)
+};
+
+/* into += from. */
+void stats_merge(struct stats *into, const struct stats *from);
+
+/* later -= earlier, a former copy of the same. */
+void stats_subtract(struct stats *later, const struct stats *earlier);
+
+uint64_t stats_skipped(const struct stats_counters *);
+uint64_t stats_lost(const struct stats_counters *);
+
+/* sent and neither answered, timed out nor lost. */
+uint64_t stats_in_flight(const struct stats *);
+
+/* attempted and neither opened, failed nor abandoned. */
+uint64_t stats_pending(const struct stats *);
+
+/* opened and not closed. */
+uint64_t stats_open(const struct stats *);
+
+void stats_count_failure(struct stats *, int error);
+
+/*
+ * Books what a worker that died had open, pending and in flight, so that the
+ * accounts close. A worker can die between two stores: the histograms, written
+ * first, then say how many were answered and sent.
+ */
+void stats_bury(struct stats *);
+
+/*
+ * Checks the accounting identities of a run that is over. Prints each one that
+ * does not hold, both sides, on out, and returns how many.
+ */
+unsigned int stats_check(const struct stats *, FILE *out);
+
+#endif

@@ -1,0 +1,104 @@
+/*
+ * DNS over TCP, as bytes: build a framed query, read a framed message.
+ *
+ * On the wire every message is preceded by its length in two bytes (RFC 1035,
+ * 4.2.2; RFC 7766, 8). Nothing here knows sockets or buffers: the caller hands
+ * over bytes, in whatever pieces they arrived.
+ */
+#ifndef DNS_QUERY_H
+#define DNS_QUERY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define DNS_PREFIX_LENGTH 2 /* the length before each message */
+#define DNS_HEADER_LENGTH 12 /* RFC 1035, 4.1.1 */
+#define DNS_NAME_MAX	  255 /* bytes on the wire, the root's zero included */
+#define DNS_QUERY_MAX	  (DNS_PREFIX_LENGTH + DNS_HEADER_LENGTH + DNS_NAME_MAX + 4)
+#define DNS_RCODES	  16
+
+enum dns_type {
+	DNS_TYPE_A = 1,
+	DNS_TYPE_NS = 2,
+	DNS_TYPE_CNAME = 5,
+	DNS_TYPE_SOA = 6,
+	DNS_TYPE_PTR = 12,
+	DNS_TYPE_MX = 15,
+	DNS_TYPE_TXT = 16,
+	DNS_TYPE_AAAA = 28,
+	DNS_TYPE_SRV = 33,
+	DNS_TYPE_ANY = 255,
+};
+
+/*
+ * Writes a query for name and type, class IN, RD set, QDCOUNT 1, ID zero, with
+ * its length in front. name is in presentation form (RFC 1035, 5.1): labels of
+ * ASCII parted by dots, a last dot optional, "." the root, `\.` and `\DDD`
+ * escapes. size of at least DNS_QUERY_MAX always suffices.
+ *
+ * Returns the number of bytes written, or -1 with *why, a constant string, set
+ * to what is wrong with the name.
+ */
+ssize_t dns_query_build(uint8_t *buf, size_t size, const char *name,
+    uint16_t type, const char **why);
+
+/* Sets the ID of a framed message. Inline: it runs once for each query. */
+static inline void
+dns_query_set_id(uint8_t *framed, uint16_t id)
+{
+	framed[DNS_PREFIX_LENGTH] = (uint8_t)(id >> 8);
+	framed[DNS_PREFIX_LENGTH + 1] = (uint8_t)(id & 0xff);
+}
+
+/* One message, pointing into the bytes that it was read from. */
+struct dns_message {
+	const uint8_t *question; /* name, type, class; NULL if QDCOUNT is 0 */
+	size_t question_length;
+	size_t framed_length; /* bytes to skip to the next message */
+	uint16_t id;
+	uint16_t flags;
+};
+
+enum dns_result {
+	DNS_INCOMPLETE, /* framed_length is set once two bytes are there, else 0 */
+	DNS_MALFORMED, /* only framed_length is set: skip that much */
+	DNS_COMPLETE,
+};
+
+/*
+ * Reads the message at the start of data. Total: any bytes, any length. Reads
+ * nothing behind data + length, allocates nothing. Malformed is a message
+ * shorter than a header, or whose first question runs out of the message or is
+ * compressed (nothing precedes it that it could point to).
+ */
+enum dns_result dns_message_read(
+    const uint8_t *data, size_t length, struct dns_message *);
+
+/* QR (RFC 1035, 4.1.1): false for a query, so for an echo of one. */
+static inline bool
+dns_message_is_response(const struct dns_message *m)
+{
+	return (m->flags & 0x8000) != 0;
+}
+
+/* RCODE of the header, 0 .. DNS_RCODES - 1. */
+static inline unsigned int
+dns_message_rcode(const struct dns_message *m)
+{
+	return m->flags & 0x000f;
+}
+
+/* "NOERROR", "SERVFAIL", ...; "RCODE12" and the like where none is assigned. */
+const char *dns_rcode_name(unsigned int rcode);
+
+/* The question of a framed query that dns_query_build() wrote. */
+const uint8_t *dns_query_question(
+    const uint8_t *framed, size_t framed_length, size_t *question_length);
+
+/* Same name whatever the case (RFC 4343), same type and class. */
+bool dns_question_equal(
+    const uint8_t *a, size_t a_length, const uint8_t *b, size_t b_length);
+
+#endif

@@ -1,0 +1,62 @@
+/*
+ * Time: nanoseconds of CLOCK_MONOTONIC in a uint64_t, good for 584 years.
+ * libevent's cached time is a loop turn old, too coarse to stamp a query.
+ */
+#ifndef LIB_CLOCK_H
+#define LIB_CLOCK_H
+
+#include <sys/time.h>
+
+#include <stdint.h>
+#include <time.h>
+
+#define CLOCK_NS_PER_US	 UINT64_C(1000)
+#define CLOCK_NS_PER_MS	 UINT64_C(1000000)
+#define CLOCK_NS_PER_SEC UINT64_C(1000000000)
+#define CLOCK_NEVER	 UINT64_MAX
+
+static inline uint64_t
+clock_read(clockid_t id)
+{
+	struct timespec ts;
+
+	clock_gettime(id, &ts);
+	return (uint64_t)ts.tv_sec * CLOCK_NS_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
+/* Monotonic nanoseconds; the same origin in every process of this host. */
+static inline uint64_t
+clock_now(void)
+{
+	return clock_read(CLOCK_MONOTONIC);
+}
+
+/* Nanoseconds since the epoch. */
+static inline uint64_t
+clock_wall(void)
+{
+	return clock_read(CLOCK_REALTIME);
+}
+
+/*
+ * Duration in nanoseconds as a timeval, rounded up to the microsecond: a timer
+ * that fires before its time would only have to be set again.
+ */
+static inline struct timeval
+clock_to_timeval(uint64_t ns)
+{
+	uint64_t us = (ns + CLOCK_NS_PER_US - 1) / CLOCK_NS_PER_US;
+	struct timeval tv;
+
+	tv.tv_sec = (time_t)(us / 1000000);
+	tv.tv_usec = (suseconds_t)(us % 1000000);
+	return tv;
+}
+
+static inline double
+clock_to_seconds(uint64_t ns)
+{
+	return (double)ns / (double)CLOCK_NS_PER_SEC;
+}
+
+#endif

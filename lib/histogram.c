@@ -1,0 +1,115 @@
+#include <math.h>
+
+#include "lib/histogram.h"
+
+uint64_t
+histogram_lo(size_t index)
+{
+	size_t shift = index < 512 ? 0 : (index >> 8) - 1;
+
+	return (uint64_t)(index - (shift << 8)) << shift;
+}
+
+uint64_t
+histogram_hi(size_t index)
+{
+	return histogram_lo(index + 1);
+}
+
+uint64_t
+histogram_count(const struct histogram *h)
+{
+	uint64_t count = 0;
+	size_t i;
+
+	for (i = 0; i < HISTOGRAM_BUCKETS; i++)
+		count += h->bucket[i];
+	return count;
+}
+
+uint64_t
+histogram_min(const struct histogram *h)
+{
+	return h->min_complement == 0 ? 0 : ~h->min_complement;
+}
+
+double
+histogram_mean(const struct histogram *h)
+{
+	uint64_t count = histogram_count(h);
+
+	return count == 0 ? 0 : (double)h->sum / (double)count;
+}
+
+static uint64_t
+middle(const struct histogram *h, size_t index)
+{
+	uint64_t lo = histogram_lo(index), hi = histogram_hi(index);
+	uint64_t value = lo + (hi - 1 - lo) / 2;
+
+	if (value > h->max || index == HISTOGRAM_BUCKETS - 1)
+		return h->max;
+	if (value < histogram_min(h))
+		return histogram_min(h);
+	return value;
+}
+
+uint64_t
+histogram_quantile(const struct histogram *h, double q)
+{
+	uint64_t count = histogram_count(h), rank, seen = 0;
+	size_t i;
+
+	if (count == 0)
+		return 0;
+	rank = (uint64_t)ceil(q * (double)count);
+	if (rank < 1)
+		rank = 1;
+	if (rank >= count)
+		return h->max;
+	for (i = 0; i < HISTOGRAM_BUCKETS; i++) {
+		seen += h->bucket[i];
+		if (seen >= rank)
+			return middle(h, i);
+	}
+	return h->max;
+}
+
+void
+histogram_merge(struct histogram *into, const struct histogram *from)
+{
+	size_t i;
+
+	for (i = 0; i < HISTOGRAM_BUCKETS; i++)
+		into->bucket[i] += from->bucket[i];
+	into->sum += from->sum;
+	if (from->max > into->max)
+		into->max = from->max;
+	if (from->min_complement > into->min_complement)
+		into->min_complement = from->min_complement;
+}
+
+void
+histogram_subtract(struct histogram *later, const struct histogram *earlier)
+{
+	size_t first = HISTOGRAM_BUCKETS, last = 0, i;
+
+	for (i = 0; i < HISTOGRAM_BUCKETS; i++) {
+		later->bucket[i] -= earlier->bucket[i];
+		if (later->bucket[i] == 0)
+			continue;
+		if (first == HISTOGRAM_BUCKETS)
+			first = i;
+		last = i;
+	}
+	later->sum -= earlier->sum;
+	if (first == HISTOGRAM_BUCKETS) {
+		later->max = later->min_complement = 0;
+		return;
+	}
+	/* the last bucket has no upper bound: it takes what is beyond the limit */
+	if (last < HISTOGRAM_BUCKETS - 1 && histogram_hi(last) - 1 < later->max)
+		later->max = histogram_hi(last) - 1;
+	if (histogram_lo(first) > ~later->min_complement)
+		later->min_complement = ~histogram_lo(first);
+}

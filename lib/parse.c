@@ -1,0 +1,127 @@
+#include <bsd/stdlib.h>
+
+#include <err.h>
+#include <limits.h>
+#include <math.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "lib/clock.h"
+#include "lib/parse.h"
+#include "lib/status.h"
+
+#define RATE_MAX      1e9
+#define DURATION_MAX  (365.0 * 24 * 3600)
+#define NUMBER_LENGTH 32
+
+struct suffix {
+	const char *text;
+	double factor;
+};
+
+static const struct suffix magnitudes[] = {
+    {"", 1},
+    {"k", 1e3},
+    {"M", 1e6},
+    {NULL, 0},
+};
+
+static const struct suffix units[] = {
+    {"", 1},
+    {"us", 1e-6},
+    {"ms", 1e-3},
+    {"s", 1},
+    {"m", 60},
+    {"h", 3600},
+    {NULL, 0},
+};
+
+/*
+ * Splits "1.5k" into the copied number "1.5" and the suffix's factor. False
+ * unless it is digits, at most one point between digits, and a known suffix.
+ */
+static bool
+split(const char *text, const struct suffix *table, char number[NUMBER_LENGTH],
+    double *factor)
+{
+	size_t whole = strspn(text, "0123456789"), fraction, length = whole;
+
+	if (whole == 0)
+		return false;
+	if (text[whole] == '.') {
+		fraction = strspn(text + whole + 1, "0123456789");
+		if (fraction == 0)
+			return false;
+		length += 1 + fraction;
+	}
+	if (length >= NUMBER_LENGTH)
+		return false;
+	memcpy(number, text, length);
+	number[length] = '\0';
+	for (; table->text != NULL; table++)
+		if (strcmp(text + length, table->text) == 0) {
+			*factor = table->factor;
+			return true;
+		}
+	return false;
+}
+
+const char *
+parse_count(const char *text, long long min, long long max, uint64_t *out)
+{
+	char number[NUMBER_LENGTH];
+	const char *why;
+	double factor;
+	long long n;
+
+	if (!split(text, magnitudes, number, &factor) ||
+	    strchr(number, '.') != NULL)
+		return "not a whole number such as 500, 20k or 1M";
+	n = strtonum(number, 0, LLONG_MAX / (long long)factor, &why);
+	if (why != NULL)
+		return why;
+	n *= (long long)factor;
+	if (n < min)
+		return "too small";
+	if (n > max)
+		return "too large";
+	*out = (uint64_t)n;
+	return NULL;
+}
+
+const char *
+parse_rate(const char *text, double *out)
+{
+	char number[NUMBER_LENGTH];
+	double factor, rate;
+
+	if (!split(text, magnitudes, number, &factor))
+		return "not a rate per second such as 0.5, 1000, 50k or 1.5M";
+	rate = strtod(number, NULL) * factor;
+	if (rate > RATE_MAX)
+		return "too large: the most is 1000M per second";
+	*out = rate;
+	return NULL;
+}
+
+const char *
+parse_duration(const char *text, uint64_t *out)
+{
+	char number[NUMBER_LENGTH];
+	double factor, seconds;
+
+	if (!split(text, units, number, &factor))
+		return "not a duration such as 10, 1.5s, 250ms, 50us, 5m or 1h";
+	seconds = strtod(number, NULL) * factor;
+	if (seconds > DURATION_MAX)
+		return "too long: the most is 365 days";
+	*out = (uint64_t)llround(seconds * (double)CLOCK_NS_PER_SEC);
+	return NULL;
+}
+
+void
+parse_must(const char *why, const char *option, const char *text)
+{
+	if (why != NULL)
+		errx(STATUS_USAGE, "%s %s: %s", option, text, why);
+}

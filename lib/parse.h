@@ -1,0 +1,33 @@
+/*
+ * Numbers as people type them. A text is accepted only whole: no sign, no
+ * blank, nothing after the suffix.
+ *
+ * Every function returns NULL and stores the value, or returns what is wrong
+ * and what would be right, to be printed behind the option's name and the text;
+ * the message is a constant string. On an error *out is left alone.
+ */
+#ifndef LIB_PARSE_H
+#define LIB_PARSE_H
+
+#include <stdint.h>
+
+/* A whole number, suffix k (1000) or M (1000000): 0 <= min <= *out <= max. */
+const char *parse_count(
+    const char *text, long long min, long long max, uint64_t *out);
+
+/* Events per second, fractions and the suffixes k and M allowed: 0 .. 1e9. */
+const char *parse_rate(const char *text, double *out);
+
+/*
+ * A duration in nanoseconds, at most 365 days: a number, fractions allowed,
+ * with unit us, ms, s, m or h; a bare number is seconds.
+ */
+const char *parse_duration(const char *text, uint64_t *out);
+
+/*
+ * For command lines: where why is not NULL, ends the program with STATUS_USAGE
+ * and the option, the text and what is wrong with it.
+ */
+void parse_must(const char *why, const char *option, const char *text);
+
+#endif

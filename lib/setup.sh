@@ -1,0 +1,484 @@
+# shellcheck shell=sh
+#
+# What setup-server.sh and setup-client.sh have in common.  The script that
+# reads this file defines set_values(), which calls change() and raise() for
+# each value it wants, and then calls main with its role and its arguments.
+#
+# Saved state is two files for each script: what belongs to the whole host, and
+# what belongs to one network namespace.  They have a line for each thing to undo:
+#	sysctl NAME ORIGINAL
+#	rule TOOL CHAIN SIDE PORT
+#	table NAME
+# Both scripts raise some of the same values, and may be undone in either order.
+# So the second one copies the original that the first one saved, and the last
+# one that has a line for a value is the one that puts it back.
+
+me=${0##*/}
+status=0
+report_fd=1
+
+main() {
+	role=$1
+	shift
+	port=4242
+	dry_run=no
+	restore=no
+	while [ $# -gt 0 ]; do
+		case $1 in
+		-p)
+			[ $# -gt 1 ] || usage_error "-p needs a port, as in -p 4242"
+			port=$2
+			shift
+			;;
+		-p?*) port=${1#-p} ;;
+		--dry-run) dry_run=yes ;;
+		--restore) restore=yes ;;
+		-h | --help)
+			usage
+			exit 0
+			;;
+		--)
+			shift
+			[ $# -gt 0 ] || usage_error "no command after --: add one, or leave out the --"
+			break
+			;;
+		-*) usage_error "unknown option '$1': want -p PORT, --dry-run, --restore or --help" ;;
+		*) usage_error "unexpected argument '$1': a command goes after --, as in $me -- $1" ;;
+		esac
+		shift
+	done
+	is_port "$port" || usage_error "'$port' is not a port: want a number from 1 to 65535"
+	if [ $restore = yes ] && [ $# -gt 0 ]; then
+		usage_error "--restore runs no command: leave out '-- $1'"
+	fi
+
+	# Standard output belongs to the command, if there is one.
+	[ $# -eq 0 ] || report_fd=2
+
+	open_state
+	if [ $restore = yes ]; then
+		restore_everything
+	else
+		set_values
+		stop_tracking
+	fi
+	[ $# -eq 0 ] || run_command "$@"
+	exit $status
+}
+
+usage() {
+	cat <<EOF
+usage: $me [-p PORT] [--dry-run] [--restore] [-- COMMAND [ARG...]]
+
+Prepare this host to be the $role of a test with very many TCP connections:
+raise kernel limits, and exempt PORT from connection tracking.
+
+  -p PORT     the server's TCP port (default 4242)
+  --dry-run   print what would be changed, change nothing
+  --restore   put back all that was there before the first run, for every port
+  -h, --help  print this help
+  COMMAND     then run this under the highest descriptor limit there is; what
+              is changed is printed on standard error
+
+Exit status: 0 all is set; 1 could not run; 2 bad usage; 3 something could not
+be set (it is named on standard error); with COMMAND, that of COMMAND.
+
+What was there before is kept in the directory TCPSCALER_STATE_DIR (default
+/run/tcpscaler).
+EOF
+}
+
+usage_error() {
+	complain "$1"
+	complain "try '$me --help'"
+	exit 2
+}
+
+is_port() {
+	case $1 in
+	'' | 0* | *[!0-9]* | ??????*) return 1 ;;
+	esac
+	[ "$1" -le 65535 ]
+}
+
+dry() {
+	[ "$dry_run" = yes ]
+}
+
+is_root() {
+	[ "$(id -u)" -eq 0 ]
+}
+
+say() {
+	printf '%s\n' "$1" >&$report_fd
+}
+
+complain() {
+	printf '%s: %s\n' "$me" "$1" >&2
+}
+
+# cannot NAME REASON: NAME is not as it should be; go on, but say so at the end.
+cannot() {
+	complain "$1: not set: $2"
+	status=3
+}
+
+# ---- Saved state ----
+
+open_state() {
+	state_dir=${TCPSCALER_STATE_DIR:-/run/tcpscaler}
+	namespace=$(readlink /proc/self/ns/net | tr -cd 0-9)
+	if dry; then
+		return
+	fi
+	if ! is_root; then
+		complain "only root can do this; --dry-run shows what would be done"
+		exit 1
+	fi
+	if ! mkdir -p -- "$state_dir" || [ ! -w "$state_dir" ]; then
+		complain "cannot save state in $state_dir: set TCPSCALER_STATE_DIR to a directory that can be written"
+		exit 1
+	fi
+	# Another script must not take values half changed for the originals.
+	exec 9<"$state_dir"
+	if command -v flock >/dev/null; then
+		flock 9
+	fi
+}
+
+# scope LINE: whether what it tells of belongs to the host or to a namespace.
+scope() {
+	case $1 in
+	"sysctl fs."* | "sysctl net.core.netdev_max_backlog "*) printf host ;;
+	*) printf 'net-%s' "$namespace" ;;
+	esac
+}
+
+file_for() {
+	printf '%s/%s.%s' "$state_dir" "$role" "$(scope "$1")"
+}
+
+recorded() {
+	grep -qsxF -e "$1" -- "$(file_for "$1")"
+}
+
+# record LINE: before the change that it tells of, so that nothing is lost when
+# this script is killed in between.  If that fails, $reason says why.
+record() {
+	if dry || recorded "$1"; then
+		return 0
+	fi
+	if ! printf '%s\n' "$1" 2>/dev/null >>"$(file_for "$1")"; then
+		reason="what it was cannot be saved in $state_dir"
+		return 1
+	fi
+}
+
+forget() {
+	if dry || ! recorded "$1"; then
+		return 0
+	fi
+	saved=$(file_for "$1")
+	grep -vxF -e "$1" -- "$saved" >"$state_dir/.rest"
+	case $? in
+	0) mv -f -- "$state_dir/.rest" "$saved" ;;
+	1) rm -f -- "$state_dir/.rest" "$saved" ;; # that was the last line
+	esac
+}
+
+# originals NAME: the lines, one for each script, that tell what NAME was.
+originals() {
+	grep -hs -e "^sysctl $1 " -- "$state_dir"/*."$(scope "sysctl $1 ")"
+}
+
+# record_original NAME VALUE: VALUE is the original unless one is saved already,
+# here or by the other script.
+record_original() {
+	original=$(originals "$1" | head -n 1)
+	record "${original:-sysctl $1 $2}"
+}
+
+# ---- Kernel values ----
+
+set_shared_values() {
+	# The most descriptors that one process may be allowed: four million
+	# connections.  A larger limit costs nothing until they are used.
+	raise fs.nr_open 4194304
+
+	# The most open files on the host: two such processes, one for each end of
+	# every connection, and room for all else.
+	raise fs.file-max 10000000
+
+	# Packets that wait for a processor; on the loopback interface and between
+	# namespaces everything passes here, and the default of 1000 drops bursts.
+	raise net.core.netdev_max_backlog 100000
+}
+
+path_of() {
+	printf '/proc/sys/%s' "$1" | tr . /
+}
+
+# read_value NAME: print it with single spaces (the kernel separates by tabs).
+read_value() {
+	awk '{ $1 = $1; print }' "$(path_of "$1")" 2>/dev/null
+}
+
+# write_value NAME VALUE: if that fails, print why.  tee, because it gives the
+# reason, which the shell's own commands keep to themselves.
+write_value() {
+	if dry; then
+		could_write "$1"
+	elif ! why=$(printf '%s\n' "$2" | tee -- "$(path_of "$1")" 2>&1 >/dev/null); then
+		printf '%s' "${why##*: }"
+		return 1
+	fi
+}
+
+# Without privileges a dry run shows what root would get.
+could_write() {
+	if is_root && [ ! -w "$(path_of "$1")" ]; then
+		printf 'it cannot be written'
+		return 1
+	fi
+}
+
+# raise NAME LEAST: like change, but never lower it.
+raise() {
+	if value=$(read_value "$1") && at_least "$value" "$2"; then
+		change "$1" "$value"
+	else
+		change "$1" "$2"
+	fi
+}
+
+# Some limits default to numbers too large for the shell to compare.
+at_least() {
+	[ ${#1} -gt 18 ] || [ "$1" -ge "$2" ]
+}
+
+# change NAME VALUE: make it so, and print what it was.
+change() {
+	if ! old=$(read_value "$1"); then
+		cannot "$1" "$(why_unreadable "$1")"
+	elif [ "$old" = "$2" ]; then
+		say "$1: ${old:-(empty)} (kept)"
+		# If the other script made it so, this one depends on it too.
+		[ -z "$(originals "$1")" ] || record_original "$1" "$old"
+	elif ! record_original "$1" "$old"; then
+		cannot "$1" "$reason"
+	elif ! replace_value "$1" "$old" "$2"; then
+		# If it still is the original, there is nothing to put back.
+		forget "sysctl $1 $old"
+	fi
+}
+
+restore_value() {
+	if ! old=$(read_value "$1"); then
+		cannot "$1" "$(why_unreadable "$1")"
+	elif [ "$(originals "$1" | grep -c .)" -gt 1 ]; then
+		say "$1: $old (kept, the other setup needs it)"
+		forget "sysctl $1 $2"
+	elif [ "$old" = "$2" ]; then
+		say "$1: ${old:-(empty)} (kept)"
+		forget "sysctl $1 $2"
+	elif replace_value "$1" "$old" "$2"; then
+		forget "sysctl $1 $2"
+	fi
+}
+
+# replace_value NAME OLD NEW: write NEW, and print both.
+replace_value() {
+	if ! reason=$(write_value "$1" "$3"); then
+		cannot "$1" "$reason"
+		return 1
+	fi
+	say "$1: ${2:-(empty)} -> ${3:-(empty)}"
+}
+
+why_unreadable() {
+	if [ -e "$(path_of "$1")" ]; then
+		printf 'it cannot be read'
+	else
+		printf 'there is no such value in this kernel or network namespace'
+	fi
+}
+
+restore_everything() {
+	nothing=yes
+	for file in "$state_dir/$role.host" "$state_dir/$role.net-$namespace"; do
+		[ ! -s "$file" ] || restore_from "$file"
+	done
+	[ $nothing = no ] || say "nothing to restore: there is no saved state in $state_dir"
+}
+
+# What cannot be put back now stays recorded, for another try.
+restore_from() {
+	nothing=no
+	while read -r kind name rest; do
+		# shellcheck disable=SC2086 # the words of a rule are arguments
+		case $kind in
+		sysctl) restore_value "$name" "$rest" ;;
+		rule) remove_rule "$name" $rest ;;
+		table) remove_table "$name" ;;
+		esac
+	done <"$1"
+}
+
+# ---- Connection tracking ----
+#
+# A full connection table drops SYNs silently, so the packets of PORT are kept
+# out of it, both ways.
+
+stop_tracking() {
+	case $role in
+	server) incoming=dport outgoing=sport ;;
+	client) incoming=sport outgoing=dport ;;
+	esac
+	table=tcpscaler_${role}_$port
+
+	if [ ! -e /proc/sys/net/netfilter/nf_conntrack_count ]; then
+		say "connection tracking: absent (kept)"
+	elif table_exists "$table"; then
+		say "nft table inet $table: present (kept)"
+	elif ! { add_rules iptables && add_rules ip6tables; }; then
+		because=$reason
+		if add_table; then
+			complain "$because: nft instead"
+		else
+			cannot "rule against connection tracking of port $port" "$because; $reason"
+		fi
+	fi
+}
+
+# The functions that add return 1 and leave the reason in $reason if they cannot.
+# A dry run trusts the records, for even a look by iptables can create a table.
+
+found() {
+	reason="$1 is not in PATH"
+	command -v "$1" >/dev/null
+}
+
+add_rules() {
+	add_rule "$1" PREROUTING "$incoming" "$port" &&
+		add_rule "$1" OUTPUT "$outgoing" "$port"
+}
+
+add_rule() {
+	found "$1" || return
+	if rule_exists "$@"; then
+		say "$(rule_name "$@"): present (kept)"
+		return
+	fi
+	record "rule $*" || return
+	if ! dry && ! reason=$(do_rule -I "$@" 2>&1); then
+		reason="$1 failed: $(one_line "$reason")"
+		forget "rule $*"
+		return 1
+	fi
+	say "$(rule_name "$@"): absent -> present"
+}
+
+remove_rule() {
+	if ! found "$1"; then
+		cannot "$(rule_name "$@")" "$reason"
+	elif dry || reason=$(do_rule -D "$@" 2>&1); then
+		say "$(rule_name "$@"): present -> absent"
+		forget "rule $*"
+	elif ! rule_exists "$@"; then
+		say "$(rule_name "$@"): absent (kept)"
+		forget "rule $*"
+	else
+		cannot "$(rule_name "$@")" "$(one_line "$reason")"
+	fi
+}
+
+rule_name() {
+	printf '%s raw %s tcp %s %s notrack' "$@"
+}
+
+# Not by -C, for there ip6tables-legacy 1.8.9 ignores the port.
+rule_exists() {
+	if dry; then
+		recorded "rule $*"
+	else
+		"$1" -w -t raw -S "$2" 2>/dev/null |
+			grep -qx -e "-A $2 -p tcp -m tcp --$3 $4 -j CT --notrack"
+	fi
+}
+
+# do_rule ACTION TOOL CHAIN SIDE PORT
+do_rule() {
+	"$2" -w -t raw "$1" "$3" -p tcp "--$4" "$5" -j CT --notrack
+}
+
+add_table() {
+	found nft || return
+	record "table $table" || return
+	if ! dry && ! reason=$(create_table 2>&1); then
+		reason="nft failed: $(one_line "$reason")"
+		forget "table $table"
+		return 1
+	fi
+	say "nft table inet $table: absent -> present"
+}
+
+create_table() {
+	nft -f - <<EOF
+table inet $table {
+	chain prerouting {
+		type filter hook prerouting priority raw; policy accept;
+		tcp $incoming $port notrack
+	}
+	chain output {
+		type filter hook output priority raw; policy accept;
+		tcp $outgoing $port notrack
+	}
+}
+EOF
+}
+
+remove_table() {
+	if ! found nft; then
+		cannot "nft table inet $1" "$reason"
+	elif ! table_exists "$1"; then
+		say "nft table inet $1: absent (kept)"
+		forget "table $1"
+	elif dry || reason=$(nft delete table inet "$1" 2>&1); then
+		say "nft table inet $1: present -> absent"
+		forget "table $1"
+	else
+		cannot "nft table inet $1" "$(one_line "$reason")"
+	fi
+}
+
+table_exists() {
+	if dry; then
+		recorded "table $1"
+	else
+		nft list table inet "$1" >/dev/null 2>&1
+	fi
+}
+
+one_line() {
+	printf '%s' "$1" | tr '\n' ' '
+}
+
+# ---- The command ----
+
+run_command() {
+	if dry; then
+		say "would run: $*"
+		exit $status
+	fi
+	raise_descriptor_limit
+	exec "$@" 9<&-
+}
+
+# The hard limit needs CAP_SYS_RESOURCE, which root in a container may lack.
+# shellcheck disable=SC3045 # every sh on Linux knows ulimit -n, -S and -H
+raise_descriptor_limit() {
+	limits="soft $(ulimit -S -n), hard $(ulimit -H -n)"
+	ulimit -n "$(read_value fs.nr_open)" 2>/dev/null ||
+		ulimit -S -n "$(ulimit -H -n)" 2>/dev/null
+	say "descriptors for each process: $limits -> soft $(ulimit -S -n), hard $(ulimit -H -n)"
+}

@@ -1,0 +1,433 @@
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <event2/event.h>
+
+#include <err.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/worker.h"
+
+#define SHARED_ALIGNMENT 4096
+
+static const int heard_signals[] = {SIGINT, SIGTERM, SIGUSR1, SIGCHLD};
+#define HEARD_SIGNALS (sizeof(heard_signals) / sizeof(heard_signals[0]))
+
+/* One worker, seen from the parent. */
+struct child {
+	struct workers *workers;
+	struct event *readable;
+	unsigned int index;
+	pid_t pid; /* 0 once reaped */
+	int channel;
+};
+
+struct workers {
+	struct workers_config config;
+	struct event_base *base;
+	struct event *signals[HEARD_SIGNALS];
+	struct child *children;
+	unsigned int alive;
+	char *shared;
+	size_t slot_size;
+};
+
+struct worker {
+	struct event_base *base;
+	struct event *readable;
+	void *shared;
+	void (*callback)(const struct worker_message *, void *);
+	void *arg;
+	unsigned int index;
+	int channel;
+};
+
+/*
+ * precise timer: the coarse clock's 1-4 ms would be all of the lateness;
+ * changelist: one epoll_ctl for several changes of a descriptor in a turn;
+ * no environment: EVENT_NOEPOLL and the like must not change what is measured.
+ */
+static struct event_base *
+base_new(void)
+{
+	struct event_config *config = event_config_new();
+	struct event_base *base;
+
+	if (config == NULL)
+		errx(1, "libevent: no memory for an event configuration");
+	event_config_set_flag(config,
+	    EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV |
+		EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST |
+		EVENT_BASE_FLAG_PRECISE_TIMER);
+	base = event_base_new_with_config(config);
+	event_config_free(config);
+	if (base == NULL)
+		err(1, "libevent: cannot make an event base");
+#ifdef __linux__
+	/* "epoll" or "epoll (with changelist)" */
+	if (strncmp(event_base_get_method(base), "epoll", 5) != 0)
+		errx(1, "libevent: method is %s, not epoll",
+		    event_base_get_method(base));
+#endif
+	return base;
+}
+
+static struct event *
+event_start(struct event_base *base, int fd, short what,
+    event_callback_fn callback, void *arg)
+{
+	struct event *event = event_new(base, fd, what, callback, arg);
+
+	if (event == NULL || event_add(event, NULL) == -1)
+		err(1, "libevent: cannot add an event");
+	return event;
+}
+
+/* A message is a datagram of this size: it arrives whole or not at all. */
+static bool
+message_receive(int channel, struct worker_message *message, bool *closed)
+{
+	ssize_t n = recv(channel, message, sizeof(*message), MSG_DONTWAIT);
+
+	*closed = n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR);
+	return n == (ssize_t)sizeof(*message);
+}
+
+/* A peer that is gone is found out by reaping it, or by the end of its channel. */
+static void
+message_send(int channel, enum worker_verb verb, uint64_t value)
+{
+	struct worker_message message;
+
+	memset(&message, 0, sizeof(message));
+	message.verb = (uint32_t)verb;
+	message.value = value;
+	(void)send(channel, &message, sizeof(message), MSG_NOSIGNAL);
+}
+
+/*
+ * The worker's side.
+ */
+
+static void
+worker_readable(int fd, short what, void *arg)
+{
+	struct worker *self = arg;
+	struct worker_message message;
+	bool closed;
+
+	(void)what;
+	if (message_receive(fd, &message, &closed))
+		self->callback(&message, self->arg);
+	else if (closed)
+		_exit(1); /* the parent is gone: nobody is left to report to */
+}
+
+static void __attribute__((noreturn))
+worker_main(struct workers *set, unsigned int index, int channel, pid_t parent)
+{
+	struct workers_config config = set->config;
+	struct worker self;
+	sigset_t none;
+	unsigned int i;
+	int status;
+
+	/* the channel's end does the same, but not to a worker that hangs */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(1);
+	prctl(PR_SET_TIMERSLACK, 1);
+	for (i = 0; i < index; i++)
+		close(set->children[i].channel);
+	for (i = 0; i < HEARD_SIGNALS; i++)
+		signal(heard_signals[i],
+		    heard_signals[i] == SIGCHLD ? SIG_DFL : SIG_IGN);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+
+	memset(&self, 0, sizeof(self));
+	self.index = index;
+	self.channel = channel;
+	self.shared = set->shared + index * set->slot_size;
+	self.base = base_new();
+	/* the parent's view of the workers is none of this one's business */
+	free(set->children);
+	free(set);
+	status = config.run(&self, config.arg);
+	if (self.readable != NULL)
+		event_free(self.readable);
+	event_base_free(self.base);
+	close(channel);
+	exit(status);
+}
+
+struct event_base *
+worker_base(struct worker *self)
+{
+	return self->base;
+}
+
+void *
+worker_shared(struct worker *self)
+{
+	return self->shared;
+}
+
+unsigned int
+worker_index(const struct worker *self)
+{
+	return self->index;
+}
+
+void
+worker_listen(struct worker *self,
+    void (*callback)(const struct worker_message *, void *), void *arg)
+{
+	self->callback = callback;
+	self->arg = arg;
+	self->readable = event_start(self->base, self->channel,
+	    EV_READ | EV_PERSIST, worker_readable, self);
+}
+
+void
+worker_tell(struct worker *self, enum worker_verb verb, uint64_t value)
+{
+	message_send(self->channel, verb, value);
+}
+
+/*
+ * The parent's side.
+ */
+
+static void
+child_drain(struct child *child)
+{
+	struct workers *set = child->workers;
+	struct worker_message message;
+	bool closed;
+
+	while (message_receive(child->channel, &message, &closed))
+		set->config.on_message(
+		    set, child->index, &message, set->config.arg);
+	if (closed)
+		event_del(child->readable);
+}
+
+static void
+child_readable(int fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	child_drain(arg);
+}
+
+static void
+reap(struct workers *set)
+{
+	struct child *child;
+	unsigned int i;
+	int status;
+
+	for (i = 0; i < set->config.count; i++) {
+		child = &set->children[i];
+		if (child->pid == 0 ||
+		    waitpid(child->pid, &status, WNOHANG) != child->pid)
+			continue;
+		child_drain(child); /* what it said before it ended */
+		child->pid = 0;
+		set->alive--;
+		set->config.on_exit(set, i, status, set->config.arg);
+	}
+	if (set->alive == 0)
+		event_base_loopbreak(set->base);
+}
+
+static void
+signal_heard(int number, short what, void *arg)
+{
+	struct workers *set = arg;
+
+	(void)what;
+	if (number == SIGCHLD)
+		reap(set);
+	else
+		set->config.on_signal(set, number, set->config.arg);
+}
+
+static void
+parent_listen(struct workers *set)
+{
+	struct child *child;
+	unsigned int i;
+
+	set->base = base_new();
+	for (i = 0; i < HEARD_SIGNALS; i++)
+		set->signals[i] = event_start(set->base, heard_signals[i],
+		    EV_SIGNAL | EV_PERSIST, signal_heard, set);
+	for (i = 0; i < set->config.count; i++) {
+		child = &set->children[i];
+		child->readable = event_start(set->base, child->channel,
+		    EV_READ | EV_PERSIST, child_readable, child);
+	}
+}
+
+static bool
+fork_worker(struct workers *set, unsigned int index)
+{
+	struct child *child = &set->children[index];
+	pid_t parent = getpid();
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == -1)
+		return false;
+	child->workers = set;
+	child->index = index;
+	child->channel = pair[0];
+	child->pid = fork();
+	switch (child->pid) {
+	case -1:
+		child->pid = 0;
+		close(pair[0]);
+		close(pair[1]);
+		return false;
+	case 0:
+		close(pair[0]);
+		worker_main(set, index, pair[1], parent);
+	default:
+		close(pair[1]);
+		set->alive++;
+		return true;
+	}
+}
+
+/* Signals stay blocked until someone listens, or one that comes early kills. */
+static void
+block_signals(sigset_t *before)
+{
+	sigset_t heard;
+	size_t i;
+
+	sigemptyset(&heard);
+	for (i = 0; i < HEARD_SIGNALS; i++)
+		sigaddset(&heard, heard_signals[i]);
+	sigprocmask(SIG_BLOCK, &heard, before);
+}
+
+struct workers *
+workers_start(const struct workers_config *config)
+{
+	struct workers *set = calloc(1, sizeof(*set));
+	sigset_t before;
+	unsigned int i;
+	int error = 0;
+
+	if (set == NULL)
+		return NULL;
+	set->config = *config;
+	set->slot_size = (config->shared_size + SHARED_ALIGNMENT - 1) /
+	    SHARED_ALIGNMENT * SHARED_ALIGNMENT;
+	set->children = calloc(config->count, sizeof(*set->children));
+	set->shared = mmap(NULL, config->count * set->slot_size,
+	    PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (set->children == NULL || set->shared == MAP_FAILED)
+		err(1, "no memory for %u workers", config->count);
+
+	fflush(NULL); /* or each worker would print it again */
+	signal(SIGPIPE, SIG_IGN);
+	block_signals(&before);
+	for (i = 0; i < config->count && error == 0; i++)
+		if (!fork_worker(set, i))
+			error = errno;
+	if (error != 0) {
+		workers_kill(set);
+		for (i = 0; i < config->count; i++)
+			if (set->children[i].pid > 0)
+				waitpid(set->children[i].pid, NULL, 0);
+	} else
+		parent_listen(set);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (error != 0) {
+		workers_free(set);
+		errno = error;
+		return NULL;
+	}
+	return set;
+}
+
+struct event_base *
+workers_base(struct workers *set)
+{
+	return set->base;
+}
+
+const void *
+workers_shared(const struct workers *set, unsigned int index)
+{
+	return set->shared + index * set->slot_size;
+}
+
+unsigned int
+workers_count(const struct workers *set)
+{
+	return set->config.count;
+}
+
+void
+workers_tell(struct workers *set, enum worker_verb verb, uint64_t value)
+{
+	unsigned int i;
+
+	for (i = 0; i < set->config.count; i++)
+		if (set->children[i].pid != 0)
+			message_send(set->children[i].channel, verb, value);
+}
+
+void
+workers_kill(struct workers *set)
+{
+	unsigned int i;
+
+	for (i = 0; i < set->config.count; i++)
+		if (set->children[i].pid != 0)
+			kill(set->children[i].pid, SIGKILL);
+}
+
+void
+workers_loop(struct workers *set)
+{
+	/* a worker may have ended before anyone listened */
+	reap(set);
+	while (set->alive > 0)
+		if (event_base_dispatch(set->base) == -1)
+			errx(1, "libevent: the event loop failed");
+}
+
+void
+workers_free(struct workers *set)
+{
+	unsigned int i;
+
+	for (i = 0; i < HEARD_SIGNALS; i++)
+		if (set->signals[i] != NULL)
+			event_free(set->signals[i]);
+	for (i = 0; i < set->config.count; i++) {
+		if (set->children[i].readable != NULL)
+			event_free(set->children[i].readable);
+		if (set->children[i].workers != NULL)
+			close(set->children[i].channel);
+	}
+	if (set->base != NULL)
+		event_base_free(set->base);
+	munmap(set->shared, set->config.count * set->slot_size);
+	free(set->children);
+	free(set);
+}

@@ -1,0 +1,90 @@
+/*
+ * Worker processes: the parent forks them, talks to each over a socket pair,
+ * reaps them, and is the only one that hears signals and prints.
+ *
+ * - Fork first, then make the event bases: nothing of libevent is shared.
+ * - Each worker has a slot of shared memory that only it writes and only the
+ *   parent reads, so that what it counted survives it, however it ends.
+ * - Workers ignore SIGINT, SIGTERM and SIGUSR1: a terminal sends those to the
+ *   whole process group, and the parent says in words what they mean.
+ * - A worker whose parent is gone, even by SIGKILL, exits at once.
+ */
+#ifndef LIB_WORKER_H
+#define LIB_WORKER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct event_base;
+struct worker; /* a worker, seen from within */
+struct workers; /* all of them, seen from the parent */
+
+enum worker_verb {
+	WORKER_READY, /* to the parent: set up; value is the worker's own */
+	WORKER_FAILED, /* to the parent: gave up; value is an errno */
+	WORKER_GO, /* begin at value, monotonic nanoseconds */
+	WORKER_DRAIN, /* take on nothing new, finish, exit */
+	WORKER_STOP, /* exit at once, with the accounts in order */
+};
+
+struct worker_message {
+	uint32_t verb;
+	uint64_t value;
+};
+
+struct workers_config {
+	unsigned int count;
+	size_t shared_size; /* bytes of each worker's slot, zeroed */
+
+	/* In the worker; its return value is the exit status. */
+	int (*run)(struct worker *, void *arg);
+
+	/* In the parent, from workers_loop(). */
+	void (*on_message)(struct workers *, unsigned int index,
+	    const struct worker_message *, void *arg);
+	void (*on_exit)(
+	    struct workers *, unsigned int index, int wait_status, void *arg);
+	void (*on_signal)(struct workers *, int signal_number, void *arg);
+	void *arg;
+};
+
+/*
+ * Forks the workers. Returns in the parent only, NULL with errno set if not
+ * all could be forked (those that were have been ended). Owned by the caller.
+ */
+struct workers *workers_start(const struct workers_config *);
+
+/* The parent's event base, for timers of its own. */
+struct event_base *workers_base(struct workers *);
+
+/* A worker's slot; valid until workers_free(), also after the worker's end. */
+const void *workers_shared(const struct workers *, unsigned int index);
+
+unsigned int workers_count(const struct workers *);
+
+/* Says it to every worker that is alive. */
+void workers_tell(struct workers *, enum worker_verb, uint64_t value);
+
+/* Ends every worker that is alive with SIGKILL. */
+void workers_kill(struct workers *);
+
+/* Runs the parent's event loop until the last worker has been reaped. */
+void workers_loop(struct workers *);
+
+void workers_free(struct workers *);
+
+/*
+ * In the worker.
+ */
+struct event_base *worker_base(struct worker *);
+void *worker_shared(struct worker *);
+unsigned int worker_index(const struct worker *);
+
+/* Whom to call with the parent's messages. */
+void worker_listen(struct worker *,
+    void (*callback)(const struct worker_message *, void *arg), void *arg);
+
+/* Says it to the parent. */
+void worker_tell(struct worker *, enum worker_verb, uint64_t value);
+
+#endif

@@ -1,0 +1,43 @@
+#include <stddef.h>
+
+#include "server/counts.h"
+#include "lib/accounts.h"
+
+void
+counts_merge(struct counts *into, const struct counts *from)
+{
+#define COUNTS_ADD(name) into->name += from->name;
+	COUNTS_LIST(COUNTS_ADD)
+}
+
+static uint64_t
+closed(const struct counts *c)
+{
+	return c->closed_by_peer + c->reset_by_peer + c->closed_by_error +
+	    c->closed_locally + c->closed_worker_died;
+}
+
+uint64_t
+counts_open(const struct counts *c)
+{
+	return c->accepted - closed(c);
+}
+
+void
+counts_bury(struct counts *c)
+{
+	c->closed_worker_died += counts_open(c);
+	c->bytes_discarded = c->bytes_in - c->bytes_out;
+}
+
+unsigned int
+counts_check(const struct counts *c, FILE *out)
+{
+	unsigned int broken = 0;
+
+	broken += accounts_check(
+	    out, "accepted", c->accepted, "closed, in every way", closed(c));
+	broken += accounts_check(out, "bytes_in", c->bytes_in,
+	    "bytes_out + bytes_discarded", c->bytes_out + c->bytes_discarded);
+	return broken;
+}

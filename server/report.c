@@ -1,0 +1,93 @@
+#include <inttypes.h>
+
+#include "lib/clock.h"
+#include "lib/json.h"
+#include "lib/version.h"
+#include "server/report.h"
+
+static double
+per_second(uint64_t later, uint64_t earlier, double seconds)
+{
+	return seconds > 0 ? (double)(later - earlier) / seconds : 0;
+}
+
+void
+server_report_line(const struct counts *now, const struct counts *before,
+    double seconds, FILE *out)
+{
+	fprintf(out,
+	    "open %" PRIu64 ", accepted %.0f/s, messages %.0f/s, "
+	    "in %.0f bytes/s, out %.0f bytes/s\n",
+	    counts_open(now),
+	    per_second(now->accepted, before->accepted, seconds),
+	    per_second(now->messages, before->messages, seconds),
+	    per_second(now->bytes_in, before->bytes_in, seconds),
+	    per_second(now->bytes_out, before->bytes_out, seconds));
+	fflush(out);
+}
+
+void
+server_report_text(const struct server_report *r, const struct counts *c,
+    uint64_t now, FILE *out)
+{
+	double seconds = clock_to_seconds(now - r->begun);
+
+	fprintf(out,
+	    "tcpserver %s: %s, backlog %u, up %.1f s\n"
+	    "connections  open %" PRIu64 ", peak %" PRIu64 ", accepted %" PRIu64
+	    "\n"
+	    "             accepts/s: mean %.1f, most in a second %" PRIu64 "\n"
+	    "             closed by peer %" PRIu64 ", reset by peer %" PRIu64
+	    ", by error %" PRIu64 ", locally %" PRIu64,
+	    TCPSCALER_VERSION, r->address, r->backlog, seconds, counts_open(c),
+	    c->peak, c->accepted, per_second(c->accepted, 0, seconds),
+	    r->peak_accepts, c->closed_by_peer, c->reset_by_peer,
+	    c->closed_by_error, c->closed_locally);
+	if (c->closed_worker_died > 0)
+		fprintf(out, ", worker died %" PRIu64, c->closed_worker_died);
+	fprintf(out,
+	    "\ntraffic      messages %" PRIu64 ", bytes in %" PRIu64
+	    ", out %" PRIu64 ", discarded %" PRIu64 "\n",
+	    c->messages, c->bytes_in, c->bytes_out, c->bytes_discarded);
+	if (c->accept_pauses > 0)
+		fprintf(out,
+		    "             accepting was paused %" PRIu64 " times\n",
+		    c->accept_pauses);
+	fflush(out);
+}
+
+static json_t *
+config_json(const struct server_report *r)
+{
+	json_t *o = json_object();
+
+	json_put(o, "address", json_string(r->address));
+	json_put(o, "port", json_integer(r->port));
+	json_put(o, "backlog", json_integer(r->backlog));
+	json_put(o, "max_connections",
+	    r->max_connections == 0 ?
+		json_null() :
+		json_integer((json_int_t)r->max_connections));
+	return o;
+}
+
+#define PUT_COUNT(name) json_put_count(counts, #name, c->name);
+
+void
+server_report_json(const struct server_report *r, const struct counts *c,
+    uint64_t now, FILE *out)
+{
+	json_t *o = json_object(), *counts = json_object();
+
+	json_put(o, "version", json_string(TCPSCALER_VERSION));
+	json_put(o, "command", json_command(r->argc, r->argv));
+	json_put(o, "config", config_json(r));
+	json_put(o, "duration_s", json_real(clock_to_seconds(now - r->begun)));
+	json_put_count(counts, "open", counts_open(c));
+	COUNTS_LIST(PUT_COUNT)
+	json_put(counts, "peak_accepts_per_second",
+	    json_integer((json_int_t)r->peak_accepts));
+	json_put(o, "counts", counts);
+	json_put(o, "workers_died", json_integer(r->workers_died));
+	json_write(o, out);
+}

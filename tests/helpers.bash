@@ -1,0 +1,145 @@
+# shellcheck shell=bash
+# What the tests of whole programs share. Everything that is started is ended by
+# its process ID in teardown; nothing waits for a fixed time.
+
+: "${TCPCLIENT:=$BATS_TEST_DIRNAME/../tcpclient}"
+: "${TCPSERVER:=$BATS_TEST_DIRNAME/../tcpserver}"
+export TCPCLIENT TCPSERVER
+: "${HELPERS:=$BATS_TEST_DIRNAME/../build/tests/helpers}"
+
+STARTED=()
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return 1
+}
+
+teardown() {
+	local pid
+	for pid in "${STARTED[@]}"; do
+		kill -CONT "$pid" 2>/dev/null || true
+		kill "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
+	done
+}
+
+# Up to 20 s: until a command succeeds.
+wait_until() {
+	local tries
+	for ((tries = 0; tries < 1000; tries++)); do
+		if "$@" >/dev/null 2>&1; then
+			return 0
+		fi
+		sleep 0.02
+	done
+	echo "waited in vain for: $*" >&2
+	return 1
+}
+
+# exits STATUS COMMAND...: it does, in this shell (run takes one of its own, which
+# cannot wait for what this one started).
+exits() {
+	local expected=$1 status=0
+	shift
+	"$@" || status=$?
+	if ((status != expected)); then
+		echo "exit status $status instead of $expected: $*" >&2
+		return 1
+	fi
+}
+
+# A server with these options, on a free port. Sets SERVER (its process) and
+# PORT; its output is in server.out and server.err.
+start_server() {
+	rm -f server.out server.err
+	"$TCPSERVER" "$@" 0 >server.out 2>server.err 3>&- &
+	SERVER=$!
+	STARTED+=("$SERVER")
+	wait_until grep -q 'listening on' server.err || {
+		cat server.err >&2
+		return 1
+	}
+	PORT=$(sed -n 's/.*listening on .*:\([0-9]*\), .*/\1/p' server.err)
+}
+
+# Ends the server and returns its exit status.
+stop_server() {
+	local status=0
+	kill -TERM "$SERVER"
+	wait "$SERVER" || status=$?
+	return "$status"
+}
+
+# The worker process of a program.
+worker_of() {
+	pgrep -P "$1"
+}
+
+# A peer.py with this mode. Sets PEER and PORT.
+start_peer() {
+	rm -f peer.out
+	python3 "$BATS_TEST_DIRNAME/peer.py" "$@" >peer.out 2>peer.err 3>&- &
+	PEER=$!
+	STARTED+=("$PEER")
+	wait_until test -s peer.out
+	PORT=$(cat peer.out)
+}
+
+# The client against PORT with a JSON result in result.json, its summary in
+# client.out. HOST is the last argument.
+client() {
+	"$TCPCLIENT" -p "$PORT" --json=result.json "$@" >client.out 2>client.err
+}
+
+# The same in the background; sets CLIENT.
+start_client() {
+	"$TCPCLIENT" -p "$PORT" --json=result.json "$@" >client.out \
+		2>client.err 3>&- &
+	CLIENT=$!
+	STARTED+=("$CLIENT")
+}
+
+# Its exit status.
+wait_client() {
+	local status=0
+	wait "$CLIENT" || status=$?
+	return "$status"
+}
+
+# result KEY: a value of the result.
+result() {
+	jq -r "$1" result.json
+}
+
+# holds EXPRESSION...: each is true of the result.
+holds() {
+	local expression
+	for expression; do
+		if ! jq -e "$expression" result.json >/dev/null; then
+			echo "not true: $expression" >&2
+			jq -c '[.connections, .queries, .verdict]' \
+				result.json >&2
+			cat client.err >&2
+			return 1
+		fi
+	done
+}
+
+# The accounting identities, recomputed from the JSON result by other means
+# than the program's own check.
+accounts_close() {
+	holds \
+		'.queries | .scheduled == .sent + .skipped' \
+		'.queries | .sent == .answered + .timed_out + .lost' \
+		'.queries | .skipped == ([.skipped_by_reason[]] | add)' \
+		'.queries | .lost == ([.lost_by_reason[]] | add)' \
+		'.queries | .replies == .answered + .late + .unmatched + .malformed' \
+		'.queries | .answered == .echoed + ([.rcodes[]] | add // 0)' \
+		'.connections | .attempted == .opened + .failed_total + .abandoned' \
+		'.connections | .failed_total == ([.failed[]] | add // 0)' \
+		'.connections | .opened == .closed_by_peer + .reset_by_peer + .closed_by_error + .closed_locally + .closed_worker_died' \
+		'.response_ns.count == .queries.answered' \
+		'.service_ns.count <= .queries.answered' \
+		'.lateness_ns.count == .queries.sent' \
+		'.connect_ns.count == .connections.opened' \
+		'[.response_ns, .lateness_ns, .service_ns, .connect_ns] | all(.count == ([.buckets[][2]] | add // 0))'
+}

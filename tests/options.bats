@@ -1,0 +1,97 @@
+#!/usr/bin/env bats
+# Command lines: what is wrong is said, with the option and what would be right.
+
+load helpers
+
+bats_require_minimum_version 1.5.0
+
+# refuses PROGRAM MESSAGE ARGUMENT...: exit 2, and the message is on stderr.
+refuses() {
+	local program=$1 message=$2
+	shift 2
+	run -2 --separate-stderr "$program" "$@"
+	[ -z "$output" ]
+	# shellcheck disable=SC2154
+	if [[ $stderr != *"$message"* ]]; then
+		echo "expected '$message', got: $stderr" >&2
+		return 1
+	fi
+}
+
+@test "client: missing and excess arguments" {
+	refuses "$TCPCLIENT" "-c is missing" -r 1 ::1
+	refuses "$TCPCLIENT" "-r is missing" -c 1 ::1
+	refuses "$TCPCLIENT" "HOST is missing" -c 1 -r 1
+	refuses "$TCPCLIENT" "more than one HOST" -c 1 -r 1 ::1 ::1
+	refuses "$TCPCLIENT" "-h shows the options" -c 1 -r 1 -Q ::1
+	refuses "$TCPCLIENT" "-h shows the options" --tls -c 1 -r 1 ::1
+	refuses "$TCPCLIENT" "exclude each other" -4 -6 -c 1 -r 1 ::1
+	refuses "$TCPCLIENT" "use --json=FILE" -R --json -c 1 -r 1 ::1
+	refuses "$TCPCLIENT" "use --json=FILE" --json --histogram - -c 1 -r 1 ::1
+}
+
+@test "client: values are accepted only whole" {
+	local bad
+	for bad in "" 0 -5 +5 " 5" "5 " 5x 0x5 1e3 5.5 99999999999999999999; do
+		refuses "$TCPCLIENT" "-c $bad: " -c "$bad" -r 1 ::1
+	done
+	for bad in "" -1 1k5 1e3 .5 5. nan inf 2000M; do
+		refuses "$TCPCLIENT" "-r $bad: " -c 1 -r "$bad" ::1
+	done
+	for bad in "" -1 1d 1ks 10000h; do
+		refuses "$TCPCLIENT" "-t $bad: " -c 1 -r 1 -t "$bad" ::1
+		refuses "$TCPCLIENT" "--timeout $bad: " -c 1 -r 1 \
+			--timeout "$bad" ::1
+	done
+	for bad in 0 65536 http 53,853; do
+		refuses "$TCPCLIENT" "-p $bad: " -p "$bad" -c 1 -r 1 ::1
+	done
+	refuses "$TCPCLIENT" "-t must be more than 0" -c 1 -r 1 -t 0 ::1
+	refuses "$TCPCLIENT" "--timeout must be" -c 1 -r 1 --timeout 0 ::1
+	refuses "$TCPCLIENT" "-s -1: " -c 1 -r 1 -s -1 ::1
+}
+
+@test "server: values are accepted only whole" {
+	local bad
+	for bad in "" -1 65536 x 7000-7199; do
+		refuses "$TCPSERVER" "PORT $bad: " -- "$bad"
+	done
+	refuses "$TCPSERVER" "-B 0: " -B 0
+	refuses "$TCPSERVER" "--max-connections x: " --max-connections x
+	refuses "$TCPSERVER" "-i must be" -i 1ms
+	refuses "$TCPSERVER" "more than one PORT" 1 2
+	refuses "$TCPSERVER" "-h shows the options" -w 2
+}
+
+@test "a host or address that does not exist: exit 1" {
+	run -1 "$TCPCLIENT" -c 1 -r 1 999.1.1.1
+	[[ $output == *"999.1.1.1: "* ]]
+	run -1 "$TCPSERVER" -b 999.1.1.1 0
+	[[ $output == *"999.1.1.1: "* ]]
+	run -1 "$TCPSERVER" -b 192.0.2.1 0
+	[[ $output == *"cannot bind"* ]]
+}
+
+@test "help and version go to stdout, exit 0, and fail with it" {
+	local program
+	for program in "$TCPCLIENT" "$TCPSERVER"; do
+		run -0 --separate-stderr "$program" -h
+		[[ $output == usage:* ]]
+		[ -z "$stderr" ]
+		run -0 "$program" --version
+		[[ $output == tcp*" 2."* ]]
+		run -1 bash -c '"$0" -h >/dev/full' "$program"
+	done
+}
+
+@test "every option of the help is known, and none is missing in it" {
+	local option
+	for option in -p -c -r -n -t -s -4 -6 -R -i --report --timeout \
+		--connect-timeout --json --histogram -v -h -V; do
+		"$TCPCLIENT" -h | grep -qe "$option"
+	done
+	for option in -b --bind -B --backlog --max-connections -i --report \
+		--json -v -h -V; do
+		"$TCPSERVER" -h | grep -qe "$option"
+	done
+}

@@ -1,0 +1,117 @@
+#!/usr/bin/env bats
+# The source tree itself: arrows of the include graph, style, scripts, manuals,
+# installation.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	cd "$BATS_TEST_DIRNAME/.." || return 1
+}
+
+# "from to" for each include of a file of the project, without .c and .h; an
+# internal header is part of its module.
+arrows() {
+	local file
+	for file in *.[ch] lib/*.[ch] client/*.[ch] server/*.[ch]; do
+		sed -n "s|^#include \"\(.*\)\.h\"$|${file%.[ch]} \1|p" "$file"
+	done | sed 's/_internal//g' | awk '$1 != $2' | sort -u
+}
+
+# only FROM TO: no arrow leads from FROM to anything but TO (patterns).
+only() {
+	! arrows | awk -v from="^($1)$" -v to="^($2)$" '$1 ~ from && $2 !~ to' |
+		grep .
+}
+
+@test "includes point one way: lib knows neither programs nor their parts" {
+	only 'lib/.*' 'lib/.*'
+	only 'client/.*' 'client/.*|lib/.*|dns_query'
+	only 'server/.*' 'server/.*|lib/.*'
+	only 'dns_query' 'nothing'
+	only 'tcpserver' 'server/.*|lib/.*'
+	only 'lib/(histogram|netstat|limits|version|clock|worker|output)' 'nothing'
+	only 'lib/parse' 'lib/clock|lib/status'
+	only 'client/(batch|wheel)' 'nothing'
+	only 'client/(schedule|inflight|querylog)' 'lib/clock'
+	only 'client/stats' 'lib/histogram|lib/accounts|dns_query'
+	only 'client/report.*' 'client/(report.*|stats|generator)|lib/.*'
+}
+
+@test "includes have no cycle" {
+	arrows | tsort >/dev/null
+}
+
+@test "units need no socket, no event base, no clock of their own" {
+	run ! grep -lE 'sys/socket\.h|event2/' dns_query.[ch] lib/parse.[ch] \
+		lib/histogram.[ch] client/schedule.[ch] client/inflight.[ch] \
+		client/stats.[ch] client/wheel.[ch] client/batch.[ch] \
+		lib/netstat.[ch]
+	run ! grep -lE 'clock_(now|wall)\(' dns_query.[ch] lib/parse.[ch] \
+		lib/histogram.[ch] client/schedule.[ch] client/inflight.[ch] \
+		client/stats.[ch] client/wheel.[ch] client/batch.[ch] \
+		lib/netstat.[ch]
+}
+
+@test "the code is formatted" {
+	make format-check
+}
+
+@test "scripts are shellcheck clean" {
+	shellcheck -x setup-client.sh setup-server.sh lib/setup.sh .ci/run \
+		.ci/deps tests/run tests/demo
+	shellcheck -x tests/helpers.bash tests/resolvers.bash
+}
+
+@test "manuals are mandoc clean and name every long option" {
+	mandoc -Tlint -W warning man/tcpclient.1 man/tcpserver.1
+	local program option
+	for program in client server; do
+		for option in $(sed -n 's/^\t    {"\([a-z-]*\)", .*/\1/p' \
+			"tcp$program.c"); do
+			mandoc -Tascii "man/tcp$program.1" | col -b |
+				grep -qe "--$option" || {
+				echo "tcp$program: --$option is missing" >&2
+				return 1
+			}
+		done
+	done
+}
+
+@test "make builds with gcc and with clang, without a warning" {
+	local compiler
+	for compiler in gcc clang; do
+		make -j2 CC="$compiler" BUILD="$BATS_TEST_TMPDIR/$compiler" \
+			BIN="$BATS_TEST_TMPDIR/$compiler" 2>&1 |
+			tee "$BATS_TEST_TMPDIR/log"
+		run ! grep -i 'warning:' "$BATS_TEST_TMPDIR/log"
+		"$BATS_TEST_TMPDIR/$compiler/tcpclient" -V
+	done
+}
+
+@test "header dependencies are tracked" {
+	local args=(BUILD="$BATS_TEST_TMPDIR/b" BIN="$BATS_TEST_TMPDIR/b")
+	make -j2 "${args[@]}" >/dev/null
+	make -q "${args[@]}"
+	# -W: as if it had just been changed
+	make -n -W lib/histogram.h "${args[@]}" >"$BATS_TEST_TMPDIR/plan"
+	grep -q -e '-c -o .*client/stats.o' "$BATS_TEST_TMPDIR/plan"
+	run ! grep -e '-c -o .*lib/parse.o' "$BATS_TEST_TMPDIR/plan"
+}
+
+@test "make install puts everything below DESTDIR and PREFIX" {
+	local root=$BATS_TEST_TMPDIR/root
+	make -j2 install DESTDIR="$root" PREFIX=/opt/ts \
+		BUILD="$BATS_TEST_TMPDIR/b" BIN="$BATS_TEST_TMPDIR/b"
+	(cd "$root" && find . -type f | sort) >"$BATS_TEST_TMPDIR/installed"
+	diff "$BATS_TEST_TMPDIR/installed" - <<-'END'
+		./opt/ts/bin/tcpclient
+		./opt/ts/bin/tcpscaler-setup-client
+		./opt/ts/bin/tcpscaler-setup-server
+		./opt/ts/bin/tcpserver
+		./opt/ts/share/man/man1/tcpclient.1
+		./opt/ts/share/man/man1/tcpserver.1
+		./opt/ts/share/tcpscaler/setup.sh
+	END
+	"$root/opt/ts/bin/tcpserver" -V
+	"$root/opt/ts/bin/tcpscaler-setup-server" --dry-run
+}

@@ -1,0 +1,624 @@
+#include "tests/unit/support.h"
+
+#include "client/inflight.h"
+#include "lib/clock.h"
+
+#define TIMEOUT	   UINT64_C(1000)
+#define QUARANTINE UINT64_C(3000)
+
+/* A clock that has been running for a while. */
+#define BEGIN UINT64_C(1000000000000)
+
+struct fixture {
+	struct inflight_pool *pool;
+	struct inflight f;
+};
+
+static int
+fixture_make(void **state)
+{
+	struct fixture *x = calloc(1, sizeof(*x));
+
+	if (x == NULL)
+		return -1;
+	x->pool = inflight_pool_new(TIMEOUT, QUARANTINE);
+	*state = x;
+	return 0;
+}
+
+/* Empty by now: a test that leaves memory behind is seen by a sanitizer. */
+static int
+fixture_free(void **state)
+{
+	struct fixture *x = *state;
+	bool empty = x->f.table == NULL;
+
+	inflight_pool_free(x->pool);
+	free(x);
+	return empty ? 0 : -1;
+}
+
+static uint16_t
+add(struct fixture *x, uint64_t due, uint64_t sent)
+{
+	uint16_t id;
+
+	assert_true(inflight_add(&x->f, x->pool, due, sent, &id));
+	return id;
+}
+
+static void
+expect_take(
+    struct fixture *x, uint16_t id, uint64_t now, enum inflight_match match)
+{
+	struct inflight_query q;
+
+	assert_int_equal(inflight_take(&x->f, x->pool, id, now, &q), match);
+	if (match != INFLIGHT_UNKNOWN)
+		assert_int_equal(q.id, id);
+}
+
+static void
+expect_expiry(struct fixture *x, uint64_t now, uint16_t id)
+{
+	struct inflight_query q;
+
+	assert_true(inflight_expire(&x->f, x->pool, now, &q));
+	assert_int_equal(q.id, id);
+}
+
+static void
+expect_no_expiry(struct fixture *x, uint64_t now)
+{
+	struct inflight_query q;
+
+	assert_false(inflight_expire(&x->f, x->pool, now, &q));
+}
+
+static uint64_t
+deadline(const struct fixture *x)
+{
+	return inflight_deadline(&x->f, x->pool);
+}
+
+static void
+nothing_held(void **state)
+{
+	struct fixture *x = *state;
+	struct inflight_query q;
+
+	assert_int_equal(deadline(x), CLOCK_NEVER);
+	expect_no_expiry(x, CLOCK_NEVER - 1);
+	expect_take(x, 0, BEGIN, INFLIGHT_UNKNOWN);
+	expect_take(x, 65535, BEGIN, INFLIGHT_UNKNOWN);
+	assert_false(inflight_clear(&x->f, x->pool, &q));
+	assert_null(x->f.table);
+}
+
+static void
+answered(void **state)
+{
+	struct fixture *x = *state;
+	struct inflight_query q;
+	uint16_t a = add(x, BEGIN - 5, BEGIN), b = add(x, BEGIN - 3, BEGIN + 1);
+
+	assert_int_not_equal(a, b);
+	assert_int_equal(
+	    inflight_take(&x->f, x->pool, b, BEGIN + 9, &q), INFLIGHT_ANSWERED);
+	assert_int_equal(q.id, b);
+	assert_int_equal(q.due, BEGIN - 3);
+	assert_int_equal(q.sent, BEGIN + 1);
+	/* the same again, and one that never was */
+	expect_take(x, b, BEGIN + 9, INFLIGHT_UNKNOWN);
+	expect_take(x, (uint16_t)(b + 1), BEGIN + 9, INFLIGHT_UNKNOWN);
+	/* its slot in a small table, but another ID */
+	expect_take(x, (uint16_t)(a + 8), BEGIN + 9, INFLIGHT_UNKNOWN);
+	expect_take(x, (uint16_t)(a + 256), BEGIN + 9, INFLIGHT_UNKNOWN);
+	expect_take(x, a, BEGIN + 9, INFLIGHT_ANSWERED);
+	assert_null(x->f.table);
+	assert_int_equal(deadline(x), CLOCK_NEVER);
+}
+
+/* "Longer than the timeout": just as long is in time. */
+static void
+at_the_timeout(void **state)
+{
+	struct fixture *x = *state;
+	uint16_t a = add(x, BEGIN, BEGIN), b = add(x, BEGIN, BEGIN);
+	uint16_t c = add(x, BEGIN, BEGIN);
+
+	expect_no_expiry(x, BEGIN + TIMEOUT);
+	expect_take(x, a, BEGIN + TIMEOUT, INFLIGHT_ANSWERED);
+	expect_take(x, b, BEGIN + TIMEOUT + 1, INFLIGHT_EXPIRED);
+	expect_take(x, b, BEGIN + TIMEOUT + 1, INFLIGHT_UNKNOWN);
+	expect_expiry(x, BEGIN + TIMEOUT + 1, c);
+	expect_take(x, c, BEGIN + TIMEOUT + 1, INFLIGHT_LATE);
+	assert_null(x->f.table);
+}
+
+static void
+late_only_once(void **state)
+{
+	struct fixture *x = *state;
+	struct inflight_query q;
+	uint16_t id = add(x, BEGIN - 7, BEGIN);
+
+	expect_expiry(x, BEGIN + TIMEOUT + 1, id);
+	expect_no_expiry(x, BEGIN + TIMEOUT + 1);
+	assert_int_equal(
+	    inflight_take(&x->f, x->pool, id, BEGIN + TIMEOUT + 9, &q),
+	    INFLIGHT_LATE);
+	assert_int_equal(q.due, BEGIN - 7);
+	assert_int_equal(q.sent, BEGIN);
+	expect_take(x, id, BEGIN + TIMEOUT + 9, INFLIGHT_UNKNOWN);
+	assert_null(x->f.table);
+}
+
+static void
+quarantine_ends(void **state)
+{
+	struct fixture *x = *state;
+	const uint64_t end = BEGIN + TIMEOUT + QUARANTINE;
+	uint16_t a = add(x, BEGIN, BEGIN), b = add(x, BEGIN, BEGIN + 1);
+
+	assert_int_equal(deadline(x), BEGIN + TIMEOUT + 1);
+	expect_expiry(x, BEGIN + TIMEOUT + 2, a);
+	expect_expiry(x, BEGIN + TIMEOUT + 2, b);
+	assert_int_equal(deadline(x), end);
+	expect_no_expiry(x, end - 1);
+	expect_take(x, a, end - 1, INFLIGHT_LATE);
+	assert_int_equal(deadline(x), end + 1);
+	expect_no_expiry(x, end);
+	assert_non_null(x->f.table);
+	expect_no_expiry(x, end + 1);
+	assert_null(x->f.table);
+	expect_take(x, b, end + 1, INFLIGHT_UNKNOWN);
+}
+
+static void
+expires_in_the_order_sent(void **state)
+{
+	struct fixture *x = *state;
+	uint16_t ids[300];
+	size_t i;
+
+	for (i = 0; i < LENGTH(ids); i++)
+		ids[i] = add(x, BEGIN, BEGIN + i);
+	/* some leave from the middle and from both ends */
+	for (i = 0; i < LENGTH(ids); i += 3)
+		expect_take(x, ids[i], BEGIN + 300, INFLIGHT_ANSWERED);
+	expect_take(x, ids[LENGTH(ids) - 1], BEGIN + 300, INFLIGHT_ANSWERED);
+	for (i = 0; i < LENGTH(ids) - 1; i++)
+		if (i % 3 != 0)
+			expect_expiry(x, BEGIN + TIMEOUT + 301, ids[i]);
+	expect_no_expiry(x, BEGIN + TIMEOUT + 301);
+	expect_no_expiry(x, BEGIN + TIMEOUT + QUARANTINE + 300);
+	assert_null(x->f.table);
+}
+
+/* IDs go up by one and wrap, as far as none of them is held. */
+static void
+ids_go_up(void **state)
+{
+	struct fixture *x = *state;
+	uint16_t first = add(x, BEGIN, BEGIN), id;
+	unsigned int i;
+
+	expect_take(x, first, BEGIN, INFLIGHT_ANSWERED);
+	for (i = 1; i < 70000; i++) {
+		id = add(x, BEGIN, BEGIN);
+		assert_int_equal(id, (uint16_t)(first + i));
+		expect_take(x, id, BEGIN, INFLIGHT_ANSWERED);
+	}
+}
+
+/* One query without an answer does not hold up the others. */
+static void
+held_id_is_passed_over(void **state)
+{
+	struct fixture *x = *state;
+	uint16_t stuck = add(x, BEGIN, BEGIN), id;
+	unsigned int i;
+
+	for (i = 0; i < 140000; i++) {
+		id = add(x, BEGIN, BEGIN);
+		assert_int_not_equal(id, stuck);
+		expect_take(x, id, BEGIN, INFLIGHT_ANSWERED);
+	}
+	expect_take(x, stuck, BEGIN, INFLIGHT_ANSWERED);
+}
+
+static void
+all_ids_held(void **state)
+{
+	struct fixture *x = *state;
+	unsigned char *given = calloc(INFLIGHT_MAX, 1);
+	const uint64_t late = BEGIN + TIMEOUT + 1;
+	struct inflight_query q;
+	unsigned int i;
+	uint16_t id;
+
+	assert_non_null(given);
+	for (i = 0; i < INFLIGHT_MAX; i++) {
+		id = add(x, BEGIN - i, BEGIN);
+		assert_int_equal(given[id], 0);
+		given[id] = 1;
+	}
+	assert_false(inflight_add(&x->f, x->pool, BEGIN, BEGIN, &id));
+	/* the one that comes free is the one that is given out next */
+	expect_take(x, 12345, BEGIN, INFLIGHT_ANSWERED);
+	assert_int_equal(add(x, BEGIN, BEGIN), 12345);
+	assert_false(inflight_add(&x->f, x->pool, BEGIN, BEGIN, &id));
+	/* in quarantine they are held as well */
+	for (i = 0; inflight_expire(&x->f, x->pool, late, &q); i++)
+		;
+	assert_int_equal(i, INFLIGHT_MAX);
+	assert_int_equal(q.id, 12345);
+	assert_false(inflight_add(&x->f, x->pool, late, late, &id));
+	expect_take(x, 54321, late, INFLIGHT_LATE);
+	assert_int_equal(add(x, late, late), 54321);
+	expect_take(x, 54321, late, INFLIGHT_ANSWERED);
+	expect_no_expiry(x, BEGIN + TIMEOUT + QUARANTINE);
+	assert_null(x->f.table);
+	free(given);
+}
+
+static void
+clear(void **state)
+{
+	struct fixture *x = *state;
+	struct inflight_query q;
+	uint16_t ids[100];
+	size_t i;
+
+	for (i = 0; i < LENGTH(ids); i++)
+		ids[i] = add(x, BEGIN + i, BEGIN + 2 * i);
+	for (i = 0; i < 10; i++)
+		expect_expiry(x, BEGIN + TIMEOUT + 19, ids[i]);
+	expect_no_expiry(x, BEGIN + TIMEOUT + 18);
+	for (i = 10; i < LENGTH(ids); i++) {
+		assert_true(inflight_clear(&x->f, x->pool, &q));
+		assert_int_equal(q.id, ids[i]);
+		assert_int_equal(q.due, BEGIN + i);
+		assert_int_equal(q.sent, BEGIN + 2 * i);
+	}
+	assert_false(inflight_clear(&x->f, x->pool, &q));
+	assert_null(x->f.table);
+	assert_int_equal(deadline(x), CLOCK_NEVER);
+	for (i = 0; i < LENGTH(ids); i++)
+		expect_take(x, ids[i], BEGIN + TIMEOUT + 19, INFLIGHT_UNKNOWN);
+	/* and it can be used again */
+	expect_take(
+	    x, add(x, BEGIN, BEGIN + 5000), BEGIN + 5001, INFLIGHT_ANSWERED);
+}
+
+/* One pool, many connections: what one gives back does not show in another. */
+static void
+many_connections(void **state)
+{
+	enum { CONNECTIONS = 200 };
+	struct fixture *x = *state;
+	struct inflight f[CONNECTIONS];
+	struct inflight_query q;
+	struct rng rng = {18};
+	unsigned int held[CONNECTIONS] = {0}, round;
+	uint64_t now = BEGIN, due;
+	size_t k;
+	uint16_t id;
+
+	memset(f, 0, sizeof(f));
+	for (round = 0; round < 20000; round++, now++) {
+		k = rng_below(&rng, CONNECTIONS);
+		if (held[k] < 12 && rng_below(&rng, 2) == 0) {
+			due = (uint64_t)k << 32 | round;
+			assert_true(
+			    inflight_add(&f[k], x->pool, due, now, &id));
+			held[k]++;
+		} else if (inflight_clear(&f[k], x->pool, &q)) {
+			assert_int_equal(q.due >> 32, k);
+			held[k]--;
+		}
+		assert_int_equal(f[k].waiting.count, held[k]);
+	}
+	for (k = 0; k < CONNECTIONS; k++) {
+		while (inflight_clear(&f[k], x->pool, &q))
+			assert_int_equal(q.due >> 32, k);
+		assert_null(f[k].table);
+	}
+}
+
+/*
+ * Against a model: an array with an entry for each ID, and the order in which
+ * they were sent, in which those that are gone are passed over.
+ */
+
+#define STEPS 400000
+
+enum model_state { FREE, WAITING, QUARANTINED };
+
+struct model {
+	struct {
+		enum model_state state;
+		uint64_t due;
+		uint64_t sent;
+		uint64_t serial; /* which query holds the ID */
+		uint64_t free_from; /* a time-out keeps it until then */
+	} id[INFLIGHT_MAX];
+	uint64_t serial;
+	uint16_t sent_order[STEPS]; /* IDs by serial */
+	uint64_t oldest[3]; /* serial before which none is in that state */
+	unsigned int held;
+	unsigned int matched[INFLIGHT_UNKNOWN + 1];
+};
+
+static struct model *
+model_new(void)
+{
+	struct model *m = calloc(1, sizeof(*m));
+
+	assert_non_null(m);
+	return m;
+}
+
+/* The oldest in a state; false if there is none. Expiry keeps the order. */
+static bool
+model_oldest(struct model *m, enum model_state state, uint16_t *id)
+{
+	uint64_t *serial = &m->oldest[state];
+
+	for (; *serial < m->serial; ++*serial) {
+		*id = m->sent_order[*serial];
+		if (m->id[*id].serial == *serial && m->id[*id].state == state)
+			return true;
+		/* one that still waits may be in quarantine one day */
+		if (state == QUARANTINED && m->id[*id].serial == *serial &&
+		    m->id[*id].state == WAITING)
+			return false;
+	}
+	return false;
+}
+
+static void
+model_free(struct model *m, uint16_t id)
+{
+	m->id[id].state = FREE;
+	m->held--;
+}
+
+static void
+model_quarantine_end(struct model *m, uint64_t now)
+{
+	uint16_t id;
+
+	while (model_oldest(m, QUARANTINED, &id) &&
+	    m->id[id].sent + TIMEOUT + QUARANTINE <= now)
+		model_free(m, id);
+}
+
+static uint64_t
+model_deadline(struct model *m)
+{
+	uint64_t when = CLOCK_NEVER, end;
+	uint16_t id;
+
+	if (model_oldest(m, WAITING, &id))
+		when = m->id[id].sent + TIMEOUT + 1;
+	if (model_oldest(m, QUARANTINED, &id)) {
+		end = m->id[id].sent + TIMEOUT + QUARANTINE;
+		when = end < when ? end : when;
+	}
+	return when;
+}
+
+static void
+step_add(struct fixture *x, struct model *m, uint64_t now, struct rng *rng)
+{
+	uint64_t due = now - rng_below(rng, 50);
+	uint16_t id;
+
+	if (m->held == INFLIGHT_MAX) {
+		assert_false(inflight_add(&x->f, x->pool, due, now, &id));
+		return;
+	}
+	assert_true(inflight_add(&x->f, x->pool, due, now, &id));
+	assert_int_equal(m->id[id].state, FREE);
+	assert_true(now >= m->id[id].free_from);
+	m->id[id].state = WAITING;
+	m->id[id].due = due;
+	m->id[id].sent = now;
+	m->id[id].serial = m->serial;
+	m->id[id].free_from = 0;
+	m->sent_order[m->serial++] = id;
+	m->held++;
+}
+
+static enum inflight_match
+model_match(const struct model *m, uint16_t id, uint64_t now)
+{
+	switch (m->id[id].state) {
+	case QUARANTINED:
+		return INFLIGHT_LATE;
+	case WAITING:
+		return now > m->id[id].sent + TIMEOUT ? INFLIGHT_EXPIRED :
+							INFLIGHT_ANSWERED;
+	case FREE:
+		break;
+	}
+	return INFLIGHT_UNKNOWN;
+}
+
+static void
+expect_query(const struct model *m, const struct inflight_query *q, uint16_t id)
+{
+	assert_int_equal(q->id, id);
+	assert_int_equal(q->due, m->id[id].due);
+	assert_int_equal(q->sent, m->id[id].sent);
+}
+
+static void
+step_take(struct fixture *x, struct model *m, uint64_t now, struct rng *rng)
+{
+	uint16_t id = (uint16_t)rng_next(rng);
+	enum inflight_match match;
+	struct inflight_query q;
+
+	/* mostly one of the last that were sent: those may be held */
+	if (m->serial > 0 && rng_below(rng, 16) > 0)
+		id = m->sent_order[m->serial - 1 -
+		    rng_below(rng, m->serial < 4000 ? m->serial : 4000) /
+			(1 + rng_below(rng, 40))];
+	match = model_match(m, id, now);
+	assert_int_equal(inflight_take(&x->f, x->pool, id, now, &q), match);
+	m->matched[match]++;
+	if (match == INFLIGHT_UNKNOWN)
+		return;
+	expect_query(m, &q, id);
+	/* the answer is there: no other one is to be expected */
+	m->id[id].free_from = 0;
+	model_free(m, id);
+}
+
+static void
+step_expire(struct fixture *x, struct model *m, uint64_t now)
+{
+	struct inflight_query q;
+	uint16_t id;
+
+	for (;;) {
+		model_quarantine_end(m, now);
+		if (!model_oldest(m, WAITING, &id) ||
+		    m->id[id].sent + TIMEOUT >= now)
+			break;
+		assert_true(inflight_expire(&x->f, x->pool, now, &q));
+		expect_query(m, &q, id);
+		m->id[id].state = QUARANTINED;
+		m->id[id].free_from = q.sent + TIMEOUT + QUARANTINE;
+	}
+	assert_false(inflight_expire(&x->f, x->pool, now, &q));
+	/* all done: what comes next comes later */
+	assert_true(deadline(x) > now);
+}
+
+static void
+step_clear(struct fixture *x, struct model *m)
+{
+	struct inflight_query q;
+	uint16_t id;
+	size_t i;
+
+	while (model_oldest(m, WAITING, &id)) {
+		assert_true(inflight_clear(&x->f, x->pool, &q));
+		expect_query(m, &q, id);
+		model_free(m, id);
+	}
+	assert_false(inflight_clear(&x->f, x->pool, &q));
+	/* the end of the connection ends its quarantines */
+	for (i = 0; i < INFLIGHT_MAX; i++) {
+		m->id[i].state = FREE;
+		m->id[i].free_from = 0;
+	}
+	m->held = 0;
+	assert_null(x->f.table);
+}
+
+/* Before its deadline expire() does nothing, as far as anybody can see. */
+static void
+expect_nothing_before(struct fixture *x, uint64_t now)
+{
+	struct inflight before;
+	uint64_t when = deadline(x);
+
+	if (when == CLOCK_NEVER || when - 1 < now)
+		return;
+	memcpy(&before, &x->f, sizeof(before));
+	expect_no_expiry(x, when - 1);
+	assert_memory_equal(&before, &x->f, sizeof(before));
+}
+
+static void
+step_any(struct fixture *x, struct model *m, uint64_t now, uint64_t adds,
+    uint64_t takes, struct rng *rng)
+{
+	uint64_t what = rng_below(rng, 64);
+
+	if (what < adds)
+		step_add(x, m, now, rng);
+	else if (what < adds + takes)
+		step_take(x, m, now, rng);
+	else
+		step_expire(x, m, now);
+	if (takes > 1 && rng_below(rng, 20000) == 0)
+		step_clear(x, m);
+	assert_int_equal(x->f.waiting.count + x->f.quarantine.count, m->held);
+	assert_int_equal(x->f.table == NULL, m->held == 0);
+	assert_int_equal(deadline(x), model_deadline(m));
+	if (what == 0)
+		expect_nothing_before(x, now);
+}
+
+static void
+against_model(void **state)
+{
+	/* adds and takes: of 64 steps, the rest expire; pause: at most */
+	static const struct {
+		unsigned int steps;
+		uint64_t adds;
+		uint64_t takes;
+		uint64_t pause;
+	} phases[] = {
+	    {20000, 30, 30, 20},
+	    {20000, 60, 2, 1},
+	    {20000, 10, 50, 100},
+	    {90000, 63, 1, 0}, /* until none is left */
+	    {20000, 20, 20, 700},
+	    {20000, 40, 10, 3},
+	};
+	struct fixture *x = *state;
+	struct model *m = model_new();
+	struct rng rng = {19};
+	uint64_t now = BEGIN;
+	unsigned int step, most = 0, emptied = 0;
+	size_t i;
+
+	for (i = 0; i < 2 * LENGTH(phases); i++)
+		for (step = 0; step < phases[i % LENGTH(phases)].steps;
+		     step++) {
+			now += rng_below(
+			    &rng, phases[i % LENGTH(phases)].pause + 1);
+			step_any(x, m, now, phases[i % LENGTH(phases)].adds,
+			    phases[i % LENGTH(phases)].takes, &rng);
+			most = m->held > most ? m->held : most;
+			emptied += m->held == 0;
+		}
+	/* or else it was not all that was tried */
+	assert_int_equal(most, INFLIGHT_MAX);
+	assert_true(emptied > 100);
+	for (i = 0; i < LENGTH(m->matched); i++)
+		assert_true(m->matched[i] > 100);
+	step_clear(x, m);
+	free(m);
+}
+
+int
+main(void)
+{
+#define TEST(name) \
+	cmocka_unit_test_setup_teardown(name, fixture_make, fixture_free)
+	static const struct CMUnitTest tests[] = {
+	    TEST(nothing_held),
+	    TEST(answered),
+	    TEST(at_the_timeout),
+	    TEST(late_only_once),
+	    TEST(quarantine_ends),
+	    TEST(expires_in_the_order_sent),
+	    TEST(ids_go_up),
+	    TEST(held_id_is_passed_over),
+	    TEST(all_ids_held),
+	    TEST(clear),
+	    TEST(many_connections),
+	    TEST(against_model),
+	};
+#undef TEST
+
+	return cmocka_run_group_tests_name("inflight", tests, NULL, NULL);
+}
