@@ -14,12 +14,6 @@ put16(uint8_t *p, unsigned int value)
 	p[1] = (uint8_t)(value & 0xff);
 }
 
-static unsigned int
-get16(const uint8_t *p)
-{
-	return (unsigned int)p[0] << 8 | p[1];
-}
-
 static bool
 is_digit(char c)
 {
@@ -172,23 +166,24 @@ question_length(const uint8_t *data, size_t length)
 enum dns_result
 dns_message_read(const uint8_t *data, size_t length, struct dns_message *m)
 {
-	const uint8_t *header = data + DNS_PREFIX_LENGTH;
+	const uint8_t *header;
 	size_t message;
 
 	m->framed_length = 0;
 	if (length < DNS_PREFIX_LENGTH)
 		return DNS_INCOMPLETE;
-	message = get16(data);
+	message = dns_get16(data);
 	m->framed_length = DNS_PREFIX_LENGTH + message;
 	if (length < m->framed_length)
 		return DNS_INCOMPLETE;
 	if (message < DNS_HEADER_LENGTH)
 		return DNS_MALFORMED;
-	m->id = (uint16_t)get16(header);
-	m->flags = (uint16_t)get16(header + 2);
+	header = data + DNS_PREFIX_LENGTH;
+	m->id = (uint16_t)dns_get16(header);
+	m->flags = (uint16_t)dns_get16(header + 2);
 	m->question = NULL;
 	m->question_length = 0;
-	if (get16(header + 4) == 0)
+	if (dns_get16(header + 4) == 0)
 		return DNS_COMPLETE;
 	m->question = header + DNS_HEADER_LENGTH;
 	m->question_length =
@@ -206,13 +201,6 @@ dns_rcode_name(unsigned int rcode)
 	    "RCODE14", "RCODE15"};
 
 	return names[rcode % DNS_RCODES];
-}
-
-const uint8_t *
-dns_query_question(const uint8_t *framed, size_t framed_length, size_t *length)
-{
-	*length = framed_length - DNS_PREFIX_LENGTH - DNS_HEADER_LENGTH;
-	return framed + DNS_PREFIX_LENGTH + DNS_HEADER_LENGTH;
 }
 
 static uint8_t
@@ -237,4 +225,18 @@ dns_question_equal(
 		if (fold(a[i]) != fold(b[i]))
 			return false;
 	return memcmp(a + name, b + name, QUESTION_FIXED) == 0;
+}
+
+enum dns_result
+dns_answer_parse(const uint8_t *data, size_t length, const uint8_t *query,
+    size_t query_length, struct dns_message *m, bool *answers)
+{
+	enum dns_result result = dns_message_read(data, length, m);
+
+	*answers = result == DNS_COMPLETE &&
+	    (m->question == NULL ||
+		dns_question_equal(m->question, m->question_length,
+		    query + DNS_QUESTION_OFFSET,
+		    query_length - DNS_QUESTION_OFFSET));
+	return result;
 }

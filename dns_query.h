@@ -11,13 +11,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/types.h>
 
-#define DNS_PREFIX_LENGTH 2 /* the length before each message */
-#define DNS_HEADER_LENGTH 12 /* RFC 1035, 4.1.1 */
-#define DNS_NAME_MAX	  255 /* bytes on the wire, the root's zero included */
-#define DNS_QUERY_MAX	  (DNS_PREFIX_LENGTH + DNS_HEADER_LENGTH + DNS_NAME_MAX + 4)
-#define DNS_RCODES	  16
+#define DNS_PREFIX_LENGTH   2 /* the length before each message */
+#define DNS_HEADER_LENGTH   12 /* RFC 1035, 4.1.1 */
+#define DNS_NAME_MAX	    255 /* bytes on the wire, the root's zero included */
+#define DNS_QUERY_MAX	    (DNS_PREFIX_LENGTH + DNS_HEADER_LENGTH + DNS_NAME_MAX + 4)
+#define DNS_QUESTION_OFFSET (DNS_PREFIX_LENGTH + DNS_HEADER_LENGTH)
+#define DNS_RCODES	    16
 
 enum dns_type {
 	DNS_TYPE_A = 1,
@@ -76,6 +78,46 @@ enum dns_result {
 enum dns_result dns_message_read(
     const uint8_t *data, size_t length, struct dns_message *);
 
+static inline unsigned int
+dns_get16(const uint8_t *p)
+{
+	return (unsigned int)p[0] << 8 | p[1];
+}
+
+/* dns_answer_read() where the question is not the same to the byte. */
+enum dns_result dns_answer_parse(const uint8_t *data, size_t length,
+    const uint8_t *query, size_t query_length, struct dns_message *,
+    bool *answers);
+
+/*
+ * Reads the message at the start of data as dns_message_read() does, and tells
+ * whether it may answer a query of dns_query_build(): whether it repeats that
+ * one's question (dns_question_equal()) or has none. Inline: it runs once for
+ * each answer, and a question that is the same to the byte, the usual case,
+ * needs no parsing.
+ */
+static inline enum dns_result
+dns_answer_read(const uint8_t *data, size_t length, const uint8_t *query,
+    size_t query_length, struct dns_message *m, bool *answers)
+{
+	size_t framed;
+
+	if (length >= query_length && dns_get16(data + 6) == 1 &&
+	    (framed = DNS_PREFIX_LENGTH + dns_get16(data)) >= query_length &&
+	    framed <= length &&
+	    memcmp(data + DNS_QUESTION_OFFSET, query + DNS_QUESTION_OFFSET,
+		query_length - DNS_QUESTION_OFFSET) == 0) {
+		m->framed_length = framed;
+		m->id = (uint16_t)dns_get16(data + 2);
+		m->flags = (uint16_t)dns_get16(data + 4);
+		m->question = data + DNS_QUESTION_OFFSET;
+		m->question_length = query_length - DNS_QUESTION_OFFSET;
+		*answers = true;
+		return DNS_COMPLETE;
+	}
+	return dns_answer_parse(data, length, query, query_length, m, answers);
+}
+
 /* QR (RFC 1035, 4.1.1): false for a query, so for an echo of one. */
 static inline bool
 dns_message_is_response(const struct dns_message *m)
@@ -92,10 +134,6 @@ dns_message_rcode(const struct dns_message *m)
 
 /* "NOERROR", "SERVFAIL", ...; "RCODE12" and the like where none is assigned. */
 const char *dns_rcode_name(unsigned int rcode);
-
-/* The question of a framed query that dns_query_build() wrote. */
-const uint8_t *dns_query_question(
-    const uint8_t *framed, size_t framed_length, size_t *question_length);
 
 /* Same name whatever the case (RFC 4343), same type and class. */
 bool dns_question_equal(

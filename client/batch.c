@@ -26,23 +26,6 @@ batch_clear(struct batch *b)
 	free(b->touched);
 }
 
-void
-batch_add(struct batch *b, uint32_t connection, uint64_t due, double gap)
-{
-	struct batch_chain *chain = &b->chains[connection];
-	uint32_t k = b->count++;
-
-	b->arrivals[k].due = due;
-	b->arrivals[k].gap = (float)gap;
-	b->arrivals[k].next = BATCH_END;
-	if (chain->first == BATCH_END) {
-		b->touched[b->touched_count++] = connection;
-		chain->first = k;
-	} else
-		b->arrivals[chain->last].next = k;
-	chain->last = k;
-}
-
 int
 batch_take(struct batch *b, uint32_t *connection, uint32_t *first)
 {

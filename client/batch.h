@@ -38,8 +38,24 @@ struct batch {
 void batch_init(struct batch *, uint32_t connections);
 void batch_clear(struct batch *); /* frees */
 
-/* count must be below BATCH_MAX. */
-void batch_add(struct batch *, uint32_t connection, uint64_t due, double gap);
+/* count must be below BATCH_MAX. Inline: it runs once for each arrival. */
+static inline void
+batch_add(struct batch *b, uint32_t connection, uint64_t due, double gap)
+{
+	struct batch_chain *chain = &b->chains[connection];
+	uint32_t k = b->count++;
+	struct batch_arrival *a = &b->arrivals[k];
+
+	a->due = due;
+	a->gap = (float)gap;
+	a->next = BATCH_END;
+	if (chain->first == BATCH_END) {
+		b->touched[b->touched_count++] = connection;
+		chain->first = k;
+	} else
+		b->arrivals[chain->last].next = k;
+	chain->last = k;
+}
 
 /*
  * Takes the next touched connection and its chain's first arrival. Zero when

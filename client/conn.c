@@ -42,6 +42,7 @@ struct conn {
 	int send_error; /* why it is broken */
 	uint8_t state;
 	bool verified;
+	bool blocked; /* the output buffer may hold something */
 };
 
 struct conn *
@@ -208,30 +209,17 @@ book_answer(struct conn *c, const struct dns_message *m,
 }
 
 /* By ID and, where it is repeated, by question (RFC 7766, 7). */
-static enum inflight_match
-match(struct conn *c, const struct dns_message *m, uint64_t now,
-    struct inflight_query *query)
-{
-	const struct conn_env *env = c->env;
-	const uint8_t *question;
-	size_t length;
-
-	if (m->question != NULL) {
-		question =
-		    dns_query_question(env->query, env->query_length, &length);
-		if (!dns_question_equal(
-			m->question, m->question_length, question, length))
-			return INFLIGHT_UNKNOWN;
-	}
-	return inflight_take(&c->inflight, env->inflight, m->id, now, query);
-}
-
 static void
-handle_message(struct conn *c, const struct dns_message *m, uint64_t now)
+handle_message(
+    struct conn *c, const struct dns_message *m, bool answers, uint64_t now)
 {
 	struct stats_counters *n = &c->env->stats->n;
 	struct inflight_query query;
-	enum inflight_match found = match(c, m, now, &query);
+	enum inflight_match found = INFLIGHT_UNKNOWN;
+
+	if (answers)
+		found = inflight_take(
+		    &c->inflight, c->env->inflight, m->id, now, &query);
 
 	if (!c->verified && found != INFLIGHT_UNKNOWN) {
 		c->verified = true;
@@ -264,16 +252,18 @@ static size_t
 handle_messages(struct conn *c, const uint8_t *data, size_t length,
     uint64_t now, size_t *wanted)
 {
-	struct stats_counters *n = &c->env->stats->n;
+	const struct conn_env *env = c->env;
+	struct stats_counters *n = &env->stats->n;
 	struct dns_message message;
 	enum dns_result result;
 	size_t used = 0;
+	bool answers;
 
-	while ((result = dns_message_read(
-		    data + used, length - used, &message)) != DNS_INCOMPLETE) {
+	while ((result = dns_answer_read(data + used, length - used, env->query,
+		    env->query_length, &message, &answers)) != DNS_INCOMPLETE) {
 		n->replies++;
 		if (result == DNS_COMPLETE)
-			handle_message(c, &message, now);
+			handle_message(c, &message, answers, now);
 		else {
 			n->malformed++;
 			log_event(c, QUERYLOG_MALFORMED, now, QUERYLOG_NONE,
@@ -388,6 +378,16 @@ on_readable(struct bufferevent *bev, void *arg)
 	env->on_progress(now, env->arg);
 }
 
+/* The output buffer is empty again. */
+static void
+on_drained(struct bufferevent *bev, void *arg)
+{
+	struct conn *c = arg;
+
+	(void)bev;
+	c->blocked = false;
+}
+
 /*
  * Opening.
  */
@@ -432,7 +432,7 @@ conn_open(struct conn *c)
 	    bufferevent_socket_new(env->base, c->fd, BEV_OPT_CLOSE_ON_FREE);
 	if (c->bev == NULL)
 		err(1, "no memory for connection %u", c->id);
-	bufferevent_setcb(c->bev, on_readable, NULL, on_event, c);
+	bufferevent_setcb(c->bev, on_readable, on_drained, on_event, c);
 	/* no address: the connect is under way, wait for its end */
 	if (bufferevent_socket_connect(c->bev, NULL, 0) == -1)
 		conn_fail(c, ENOMEM);
@@ -450,10 +450,9 @@ conn_open(struct conn *c)
 static ssize_t
 write_out(struct conn *c, const uint8_t *data, size_t length)
 {
-	struct evbuffer *output = bufferevent_get_output(c->bev);
 	ssize_t n = 0;
 
-	if (evbuffer_get_length(output) == 0) {
+	if (!c->blocked) {
 		n = send(c->fd, data, length, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n == (ssize_t)length)
 			return 0;
@@ -468,6 +467,7 @@ write_out(struct conn *c, const uint8_t *data, size_t length)
 		if (n == -1)
 			n = 0;
 	}
+	c->blocked = true;
 	if (bufferevent_write(c->bev, data + n, length - (size_t)n) == -1) {
 		conn_close(c, CONN_ERROR);
 		return -1;
@@ -540,6 +540,15 @@ send_chunk(struct conn *c, const struct batch *batch, uint32_t *next)
 		    env->query_length;
 }
 
+/* Without a look at libevent's structures, two cache misses, unless it must. */
+static bool
+output_is_full(const struct conn *c)
+{
+	return c->blocked &&
+	    evbuffer_get_length(bufferevent_get_output(c->bev)) >
+	    c->env->output_max;
+}
+
 void
 conn_send(struct conn *c, const struct batch *batch, uint32_t first)
 {
@@ -550,8 +559,7 @@ conn_send(struct conn *c, const struct batch *batch, uint32_t first)
 	while (next != BATCH_END) {
 		if (c->state != CONN_OPEN)
 			skip(c, &n->skipped_no_connection);
-		else if (evbuffer_get_length(bufferevent_get_output(c->bev)) >
-		    env->output_max)
+		else if (output_is_full(c))
 			skip(c, &n->skipped_output_full);
 		else {
 			send_chunk(c, batch, &next);

@@ -18,14 +18,14 @@
  * few enough to leave room in the accept queue of one with the default limits.
  */
 #define OPEN_BURST   256
-#define OPEN_PENDING 1024
+#define OPEN_PENDING 256
 
 /*
  * Reading pumps the due arrivals too, or 4,096 ready connections would make
  * them late. But not at once, or nothing is left to batch; and never more than
  * half of the time, or sending starves reading.
  */
-#define PUMP_LATENESS (50 * CLOCK_NS_PER_US)
+#define PUMP_LATENESS (10 * CLOCK_NS_PER_US)
 
 /* A tool too slow for the rate may go on for so long after the end; what is due
  * even then is skipped: overload. */

@@ -27,7 +27,10 @@ struct inflight_record {
 	uint16_t state;
 };
 
-/* A small table that nobody uses holds the link to the next one. */
+/*
+ * A small table that nobody uses holds the link to the next one, where a free
+ * record has its due time. All its records are free, so it needs no clearing.
+ */
 struct spare {
 	struct spare *next;
 };
@@ -94,7 +97,6 @@ table_new(struct inflight_pool *pool, uint32_t size)
 
 	if (size == SMALL_SIZE && spare != NULL) {
 		pool->spares = spare->next;
-		memset(spare, 0, SMALL_SIZE * sizeof(*table));
 		return (struct inflight_record *)(void *)spare;
 	}
 	table = calloc(size, sizeof(*table));
@@ -126,23 +128,42 @@ table_grow(struct inflight *f, struct inflight_pool *pool)
 	f->mask = old_size * 2 - 1;
 	f->table = table_new(pool, old_size * 2);
 	for (i = 0; i < old_size; i++)
-		if (old[i].state != RECORD_FREE)
+		if (old[i].state != RECORD_FREE) {
 			*record_of(f, old[i].id) = old[i];
+			old[i].state = RECORD_FREE; /* it may become a spare */
+		}
 	table_free(pool, old, old_size);
 }
 
-/* Keeps a quarter free, so that the search below stays short. */
-static void
+/*
+ * A quarter is kept free, so that the search for a free ID stays short; but all
+ * IDs may be held in the largest table.
+ */
+static uint32_t
+table_capacity(uint32_t size)
+{
+	return size < INFLIGHT_MAX ? size / 4 * 3 : size;
+}
+
+/* False if all IDs are held. */
+static bool
 table_make_room(struct inflight *f, struct inflight_pool *pool)
 {
+	if (held(f) == INFLIGHT_MAX)
+		return false;
 	if (f->table == NULL) {
 		f->mask = SMALL_SIZE - 1;
 		f->table = table_new(pool, SMALL_SIZE);
-	} else if (f->mask + 1 < INFLIGHT_MAX &&
-	    held(f) + 1 > (f->mask + 1) / 4 * 3)
+	} else
 		table_grow(f, pool);
+	f->room = table_capacity(f->mask + 1) - held(f);
+	return true;
 }
 
+/*
+ * Not with the last answer, or a busy connection would get and grow a table for
+ * every batch, but at the next look at what has expired.
+ */
 static void
 table_release(struct inflight *f, struct inflight_pool *pool)
 {
@@ -150,6 +171,14 @@ table_release(struct inflight *f, struct inflight_pool *pool)
 		return;
 	table_free(pool, f->table, f->mask + 1);
 	f->table = NULL;
+	f->room = 0;
+}
+
+static void
+record_free(struct inflight *f, struct inflight_record *r)
+{
+	r->state = RECORD_FREE;
+	f->room++;
 }
 
 static struct inflight_query
@@ -190,9 +219,9 @@ inflight_add(struct inflight *f, struct inflight_pool *pool, uint64_t due,
 {
 	struct inflight_record *r;
 
-	if (held(f) == INFLIGHT_MAX)
+	if (f->room == 0 && !table_make_room(f, pool))
 		return false;
-	table_make_room(f, pool);
+	f->room--;
 	while ((r = record_of(f, f->next_id))->state != RECORD_FREE)
 		f->next_id++;
 	r->due = due;
@@ -225,8 +254,7 @@ inflight_take(struct inflight *f, struct inflight_pool *pool, uint16_t id,
 		match = now - r->sent > pool->timeout ? INFLIGHT_EXPIRED :
 							INFLIGHT_ANSWERED;
 	}
-	r->state = RECORD_FREE;
-	table_release(f, pool);
+	record_free(f, r);
 	return match;
 }
 
@@ -240,7 +268,7 @@ quarantine_end(struct inflight *f, struct inflight_pool *pool, uint64_t now)
 		if (r->sent + pool->timeout + pool->quarantine > now)
 			break;
 		list_remove(f, &f->quarantine, r);
-		r->state = RECORD_FREE;
+		record_free(f, r);
 	}
 	table_release(f, pool);
 }
@@ -293,10 +321,9 @@ inflight_clear(struct inflight *f, struct inflight_pool *pool,
 		r = record_of(f, f->waiting.oldest);
 		*query = query_of(r);
 		list_remove(f, &f->waiting, r);
-		r->state = RECORD_FREE;
+		record_free(f, r);
 		return true;
 	}
-	f->quarantine.count = 0;
-	table_release(f, pool);
+	quarantine_end(f, pool, CLOCK_NEVER);
 	return false;
 }

@@ -9,10 +9,10 @@
  * - Records are linked in the order in which they were sent: what times out next
  *   is always the oldest, without a search and without a timer each.
  *
- * Memory: 32 bytes for an idle connection; 192 bytes while it has up to six
+ * Memory: 40 bytes for an idle connection; 192 bytes while it has up to six
  * records, then the table doubles, to 1.5 MB with all IDs held. Small tables
- * come from a pool shared by a worker's connections and go back when the last
- * record does.
+ * come from a pool shared by a worker's connections. A table goes back when
+ * inflight_expire() finds nothing held.
  *
  * No clock: now is an argument. Times are monotonic nanoseconds.
  */
@@ -40,6 +40,7 @@ struct inflight {
 	struct inflight_list waiting;
 	struct inflight_list quarantine;
 	uint32_t mask; /* of the table's size, a power of two */
+	uint32_t room; /* records that may be added before it must grow */
 	uint16_t next_id;
 };
 
@@ -71,7 +72,7 @@ bool inflight_add(struct inflight *, struct inflight_pool *, uint64_t due,
     uint64_t sent, uint16_t *id);
 
 /*
- * Matches the answer with this ID that was read at now. Whatever was found is
+ * Matches the answer with this ID that was read at now, not before any sent. Whatever was found is
  * held no longer.
  */
 enum inflight_match inflight_take(struct inflight *, struct inflight_pool *,
@@ -79,7 +80,8 @@ enum inflight_match inflight_take(struct inflight *, struct inflight_pool *,
 
 /*
  * Takes one query that has been waiting for longer than the timeout into
- * quarantine; false if there is none. Ends quarantines that are over.
+ * quarantine; false if there is none. Ends quarantines that are over, and frees
+ * the table if nothing is held any more.
  */
 bool inflight_expire(struct inflight *, struct inflight_pool *, uint64_t now,
     struct inflight_query *);

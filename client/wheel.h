@@ -2,8 +2,8 @@
  * Which connection to look at when, without a timer each: a wheel of buckets,
  * one a tick, each a list of connections.
  *
- * A node may be looked at before anything has expired, never more than a tick
- * and a half after; it is put back then for the deadline that it has by that
+ * A node may be looked at before anything has expired, less than two ticks
+ * after; it is put back then for the deadline that it has by that
  * time. So a connection costs one visit a timeout however many queries it
  * carries, and one without queries is not here at all.
  *

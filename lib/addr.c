@@ -68,7 +68,7 @@ accepts(const struct addr *a, int timeout_ms)
 const struct addr *
 addr_choose(const struct addr *list, size_t count, uint64_t timeout)
 {
-	uint64_t ms = timeout / CLOCK_NS_PER_MS;
+	uint64_t ms = (timeout + CLOCK_NS_PER_MS - 1) / CLOCK_NS_PER_MS;
 	size_t i;
 
 	for (i = 0; count > 1 && i < count; i++)

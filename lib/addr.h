@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #define ADDR_MOST   16 /* addresses of one name that are looked at */
-#define ADDR_FORMAT 64 /* "[address%scope]:port" */
+#define ADDR_FORMAT 80 /* "[address%interface]:port" */
 
 struct addr {
 	struct sockaddr_storage sa;

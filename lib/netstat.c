@@ -140,12 +140,16 @@ read_softnet(struct netstat *n, FILE *file)
 	uint64_t total = 0, dropped;
 	char *line = NULL;
 	size_t size = 0;
+	bool any = false;
 
 	while (getline(&line, &size, file) != -1)
-		if (sscanf(line, "%*x %" SCNx64, &dropped) == 1)
+		if (sscanf(line, "%*x %" SCNx64, &dropped) == 1) {
 			total += dropped;
+			any = true;
+		}
 	free(line);
-	counter_set(n, "softnet", "dropped", total);
+	if (any)
+		counter_set(n, "softnet", "dropped", total);
 }
 
 void
@@ -180,8 +184,10 @@ netstat_subtract(struct netstat *later, const struct netstat *earlier)
 	size_t i;
 
 	for (i = 0; i < NETSTAT_COUNT; i++) {
+		later->readable[i] = later->readable[i] &&
+		    earlier->readable[i] &&
+		    later->value[i] >= earlier->value[i];
 		later->value[i] -= earlier->value[i];
-		later->readable[i] = later->readable[i] && earlier->readable[i];
 	}
 }
 

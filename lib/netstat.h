@@ -50,7 +50,10 @@ struct netstat_finding {
 /* Reads the counters below a /proc root, "/proc" but in tests. */
 void netstat_read(struct netstat *, const char *proc);
 
-/* later -= earlier; readable only where both were. */
+/*
+ * later -= earlier; readable only where both were and the counter did not go
+ * back, as it does when it wraps or a processor is taken away.
+ */
 void netstat_subtract(struct netstat *later, const struct netstat *earlier);
 
 /* "ListenOverflows", ... */

@@ -10,7 +10,7 @@
 #include "lib/addr.h"
 #include "lib/clock.h"
 
-/* Long enough for any machine; nobody waits for it unless a test fails. */
+/* Nobody waits that long unless a test fails. */
 #define PATIENCE_MS 20000
 
 /*

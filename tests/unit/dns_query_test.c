@@ -680,25 +680,6 @@ equal(const void *a, size_t a_length, const void *b, size_t b_length)
 }
 
 static void
-question_of_query(void **state)
-{
-	const uint8_t *question;
-	struct dns_message m;
-	size_t length = 0;
-
-	(void)state;
-	question =
-	    dns_query_question(default_query, sizeof(default_query), &length);
-	assert_int_equal(
-	    dns_message_read(default_query, sizeof(default_query), &m),
-	    DNS_COMPLETE);
-	assert_ptr_equal(question, m.question);
-	assert_int_equal(length, m.question_length);
-	assert_true(dns_question_equal(
-	    question, length, m.question, m.question_length));
-}
-
-static void
 question_equality(void **state)
 {
 	static const char question[] = "\7example\3com\0\0\1\0";
@@ -868,6 +849,145 @@ read_anything(void **state)
 	assert_true(seen[DNS_COMPLETE] > 10000);
 }
 
+/*
+ * Answers: the two ways to read them, whole and by comparing bytes, agree.
+ */
+
+/* Reads a copy with nothing behind it, both ways. Whether it may answer. */
+static bool
+may_answer(const struct bytes *b, const uint8_t *query, size_t query_length)
+{
+	uint8_t *copy = heap_copy(b->at, b->length);
+	uint8_t *asked = heap_copy(query, query_length);
+	struct dns_message is, should;
+	enum dns_result result = model_read(copy, b->length, &should);
+	bool answers = false, same;
+
+	assert_int_equal(dns_answer_read(copy, b->length, asked, query_length,
+			     &is, &answers),
+	    result);
+	assert_int_equal(is.framed_length, should.framed_length);
+	same = result == DNS_COMPLETE;
+	if (result == DNS_COMPLETE) {
+		assert_int_equal(is.id, should.id);
+		assert_int_equal(is.flags, should.flags);
+		assert_ptr_equal(is.question, should.question);
+		assert_int_equal(is.question_length, should.question_length);
+		same = should.question == NULL ||
+		    dns_question_equal(should.question, should.question_length,
+			query + HEADER_END, query_length - HEADER_END);
+		assert_int_equal(answers, same);
+	}
+	free(copy);
+	free(asked);
+	return same;
+}
+
+static bool
+may_answer_default(const struct bytes *b)
+{
+	return may_answer(b, default_query, sizeof(default_query));
+}
+
+static void
+answer_read(void **state)
+{
+	struct bytes b = {.length = 0};
+	size_t whole;
+
+	(void)state;
+	append(&b, default_query, sizeof(default_query));
+	assert_true(may_answer_default(&b)); /* an echo */
+	dns_query_set_id(b.at, 0xabcd);
+	b.at[4] = 0x81;
+	b.at[5] = 0x82;
+	assert_true(may_answer_default(&b));
+	/* with what answers have behind the question */
+	append_filler(&b, 100);
+	finish(&b);
+	assert_true(may_answer_default(&b));
+	/* followed by another, and cut off at every byte */
+	whole = b.length;
+	append_filler(&b, 40);
+	assert_true(may_answer_default(&b));
+	for (b.length = 1; b.length < whole; b.length++)
+		assert_false(may_answer_default(&b));
+	/* without a question */
+	b.length = HEADER_END;
+	b.at[7] = 0;
+	finish(&b);
+	assert_true(may_answer_default(&b));
+}
+
+static void
+answer_to_something_else(void **state)
+{
+	struct bytes b = {.length = 0};
+	size_t i;
+
+	(void)state;
+	append(&b, default_query, sizeof(default_query));
+	for (i = HEADER_END; i < b.length; i++) {
+		b.at[i] ^= 1;
+		assert_false(may_answer_default(&b));
+		b.at[i] ^= 1;
+	}
+	b.at[HEADER_END + 1] ^= 0x20; /* Example.com */
+	assert_true(may_answer_default(&b));
+	b.at[HEADER_END + 1] ^= 0x20;
+	/* the message ends within the question, the bytes do not */
+	b.at[1]--;
+	assert_false(may_answer_default(&b));
+	/* the same question behind another one, or in front of it */
+	start(&b, 1, 0x8180, 2);
+	append(&b, default_query + HEADER_END, 17);
+	append(&b, "\0\0\1\0\1", 5);
+	finish(&b);
+	assert_true(may_answer_default(&b));
+	start(&b, 1, 0x8180, 2);
+	append(&b, "\0\0\1\0\1", 5);
+	append(&b, default_query + HEADER_END, 17);
+	finish(&b);
+	assert_false(may_answer_default(&b));
+}
+
+/* Answers to queries for names of any length, with bytes changed here or there. */
+static void
+answer_anything(void **state)
+{
+	static const char *const names[] = {".", "a", "example.com",
+	    "A-Longer.Name.With.Many.Labels.In.It.example.net"};
+	struct rng rng = {23};
+	uint8_t *query[LENGTH(names)];
+	size_t length[LENGTH(names)], n, at;
+	unsigned int seen[2] = {0, 0};
+	struct bytes b;
+	int round;
+
+	(void)state;
+	for (n = 0; n < LENGTH(names); n++)
+		query[n] = built(names[n], DNS_TYPE_AAAA, &length[n]);
+	for (round = 0; round < 50000; round++) {
+		n = rng_below(&rng, LENGTH(names));
+		b.length = 0;
+		append(&b, query[n], length[n]);
+		append_filler(&b, rng_below(&rng, 3) * rng_below(&rng, 40));
+		finish(&b);
+		if (rng_below(&rng, 2) == 0) {
+			at = rng_below(&rng, b.length);
+			b.at[at] ^= (uint8_t)(1U << rng_below(&rng, 8));
+		}
+		if (rng_below(&rng, 4) == 0)
+			b.length -= rng_below(&rng, b.length);
+		n = (n + rng_below(&rng, 8) / 7) % LENGTH(names);
+		seen[may_answer(&b, query[n], length[n])]++;
+	}
+	assert_true(seen[false] > 5000);
+	assert_true(seen[true] > 5000);
+	for (n = 0; n < LENGTH(names); n++)
+		free(query[n]);
+}
+
 int
 main(void)
 {
@@ -892,10 +1012,12 @@ main(void)
 	    cmocka_unit_test(read_compressed),
 	    cmocka_unit_test(read_long_names),
 	    cmocka_unit_test(read_rcodes),
-	    cmocka_unit_test(question_of_query),
 	    cmocka_unit_test(question_equality),
 	    cmocka_unit_test(question_case_folding),
 	    cmocka_unit_test(read_anything),
+	    cmocka_unit_test(answer_read),
+	    cmocka_unit_test(answer_to_something_else),
+	    cmocka_unit_test(answer_anything),
 	};
 
 	return cmocka_run_group_tests_name("dns_query", tests, NULL, NULL);

@@ -133,6 +133,10 @@ values_beyond_the_limit(void **state)
 	assert_int_equal(h->sum, sum_of(values, LENGTH(values)));
 	assert_int_equal(histogram_quantile(h, 1), HISTOGRAM_LIMIT * 1000);
 	assert_true(histogram_quantile(h, 0.5) >= HISTOGRAM_LIMIT);
+	/* not even with a small one, that min would not make up for it */
+	histogram_add(h, 5);
+	assert_true(histogram_quantile(h, 0.5) >= HISTOGRAM_LIMIT);
+	assert_int_equal(histogram_quantile(h, 0.1), 5);
 	assert_int_equal(histogram_index(UINT64_MAX), HISTOGRAM_BUCKETS - 1);
 	free(h);
 }
