@@ -2,6 +2,7 @@
 # make demo     installs what building takes, builds, and measures loopback
 # make check    installs what testing takes, builds, and runs all tests
 # make sanitize builds with ASan and UBSan and runs the same tests
+# make bench    holds the programs against bare epoll loops, see bench/README.md
 # make install  [DESTDIR=] [PREFIX=/usr/local]
 
 CC ?= cc
@@ -28,13 +29,13 @@ HELPER_SOURCES = $(wildcard tests/helpers/*.c)
 UNITS = $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/tests/unit/%)
 HELPERS = $(HELPER_SOURCES:%.c=$(BUILD)/%)
 FORMATTED = $(wildcard *.[ch] lib/*.[ch] client/*.[ch] server/*.[ch] \
-    tests/unit/*.[ch] tests/helpers/*.[ch])
+    bench/*.[ch] tests/unit/*.[ch] tests/helpers/*.[ch])
 
 objects = $(1:%.c=$(BUILD)/%.o)
 # what a unit test may link: everything but the programs
 TESTABLE = $(call objects,dns_query.c $(wildcard client/*.c) $(LIB_SOURCES))
 
-.PHONY: all deps deps-check demo tests check sanitize format format-check \
+.PHONY: all bench deps deps-check demo tests check sanitize format format-check \
     install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -82,6 +83,13 @@ sanitize: deps-check
 	@$(MAKE) --no-print-directory tests BUILD=$(BUILD)/sanitize \
 	    BIN=$(BUILD)/sanitize CFLAGS="$(SANITIZE)"
 	@tests/run $(BUILD)/sanitize $(BUILD)/sanitize
+
+BARE = $(BUILD)/bench/bare_client $(BUILD)/bench/bare_server
+bench: all $(BARE)
+	@bench/run $(BIN) $(BUILD)/bench $(BENCH_CONNECTIONS)
+
+$(BUILD)/bench/%: $(BUILD)/bench/%.o
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -lm
 
 format:
 	clang-format -i $(FORMATTED)
