@@ -58,7 +58,7 @@ only() {
 
 @test "scripts are shellcheck clean" {
 	shellcheck -x setup-client.sh setup-server.sh lib/setup.sh .ci/run \
-		.ci/deps tests/run tests/demo
+		.ci/deps tests/run tests/demo bench/instructions bench/instructions
 	shellcheck -x tests/helpers.bash tests/resolvers.bash
 }
 
