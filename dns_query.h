@@ -102,6 +102,7 @@ dns_answer_read(const uint8_t *data, size_t length, const uint8_t *query,
 {
 	size_t framed;
 
+	/* QDCOUNT is 1, the message is whole, and the question is ours */
 	if (length >= query_length && dns_get16(data + 6) == 1 &&
 	    (framed = DNS_PREFIX_LENGTH + dns_get16(data)) >= query_length &&
 	    framed <= length &&

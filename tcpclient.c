@@ -148,13 +148,9 @@ set_option(struct options *o, int option)
 		o->verbose++;
 		break;
 	case 'h':
-		fputs(usage_text, stdout);
-		output_flush(stdout, "-");
-		exit(STATUS_AS_ASKED);
+		output_answer(usage_text);
 	case 'V':
-		printf("tcpclient %s\n", TCPSCALER_VERSION);
-		output_flush(stdout, "-");
-		exit(STATUS_AS_ASKED);
+		output_answer("tcpclient " TCPSCALER_VERSION "\n");
 	default: /* getopt has said what is wrong */
 		errx(STATUS_USAGE, "tcpclient -h shows the options");
 	}

@@ -72,8 +72,8 @@ bool inflight_add(struct inflight *, struct inflight_pool *, uint64_t due,
     uint64_t sent, uint16_t *id);
 
 /*
- * Matches the answer with this ID that was read at now, not before any sent. Whatever was found is
- * held no longer.
+ * Matches the answer with this ID that was read at now, which is not before any
+ * query was sent. Whatever was found is held no longer.
  */
 enum inflight_match inflight_take(struct inflight *, struct inflight_pool *,
     uint16_t id, uint64_t now, struct inflight_query *);

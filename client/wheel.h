@@ -2,10 +2,10 @@
  * Which connection to look at when, without a timer each: a wheel of buckets,
  * one a tick, each a list of connections.
  *
- * A node may be looked at before anything has expired, less than two ticks
- * after; it is put back then for the deadline that it has by that
- * time. So a connection costs one visit a timeout however many queries it
- * carries, and one without queries is not here at all.
+ * A node may be looked at before anything has expired, less than two ticks after;
+ * it is put back then for the deadline that it has by that time. So a connection
+ * costs one visit a timeout however many queries it carries, and one without
+ * queries is not here at all.
  *
  * No clock: now is an argument. Times are monotonic nanoseconds.
  */

@@ -27,4 +27,7 @@ void output_flush(FILE *, const char *path);
 /* The same, and closes it unless it is standard output. */
 void output_close(FILE *, const char *path);
 
+/* Prints text on standard output and ends the program: for -h and -V. */
+void output_answer(const char *text) __attribute__((noreturn));
+
 #endif
