@@ -3,6 +3,7 @@
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
+#include <event2/bufferevent_struct.h>
 #include <event2/event.h>
 
 #include <err.h>
@@ -43,6 +44,7 @@ struct conn {
 	uint8_t state;
 	bool verified;
 	bool blocked; /* the output buffer may hold something */
+	bool partial; /* the input buffer holds the beginning of a message */
 };
 
 struct conn *
@@ -112,7 +114,10 @@ log_event(const struct conn *c, enum querylog_type type, uint64_t when,
 static void
 release(struct conn *c)
 {
+	/* this also gives its read event back to it */
+	bufferevent_setfd(c->bev, -1);
 	bufferevent_free(c->bev);
+	close(c->fd);
 	c->bev = NULL;
 	c->state = CONN_ENDED;
 }
@@ -276,12 +281,12 @@ handle_messages(struct conn *c, const uint8_t *data, size_t length,
 }
 
 /*
- * Messages are read where they lie; only one that straddles two of the buffer's
- * chains is moved together. What stays behind is less than one message, so the
- * input never holds more than that and one read.
+ * What the input buffer holds is the beginning of one message. Its bytes are
+ * moved together as more of them come, and what follows it is handled there too,
+ * so that it is empty again but for the beginning of the next.
  */
 static void
-handle_input(struct conn *c, struct evbuffer *input, uint64_t now)
+handle_buffered(struct conn *c, struct evbuffer *input, uint64_t now)
 {
 	size_t length, piece, used, wanted;
 	unsigned char *data;
@@ -290,7 +295,6 @@ handle_input(struct conn *c, struct evbuffer *input, uint64_t now)
 		piece = evbuffer_get_contiguous_space(input);
 		data = evbuffer_pullup(input, (ev_ssize_t)piece);
 		used = handle_messages(c, data, piece, now, &wanted);
-		c->env->stats->n.bytes_received += used;
 		if (used > 0) {
 			evbuffer_drain(input, used);
 			continue;
@@ -305,27 +309,32 @@ handle_input(struct conn *c, struct evbuffer *input, uint64_t now)
 }
 
 /*
+ * Messages are read where they lie. Only the beginning of one that is not whole
+ * is copied, into the bufferevent's input: less than one message and one read.
+ */
+static void
+handle_input(struct conn *c, const uint8_t *data, size_t length, uint64_t now)
+{
+	struct evbuffer *input;
+	size_t used = 0, wanted;
+
+	c->env->stats->n.bytes_received += length;
+	if (!c->partial)
+		used = handle_messages(c, data, length, now, &wanted);
+	if (used == length)
+		return;
+	input = bufferevent_get_input(c->bev);
+	evbuffer_unfreeze(input, 0);
+	if (evbuffer_add(input, data + used, length - used) == -1)
+		err(1, "no memory for a message");
+	if (c->partial)
+		handle_buffered(c, input, now);
+	c->partial = evbuffer_get_length(input) > 0;
+}
+
+/*
  * Events.
  */
-
-static void
-opened(struct conn *c, uint64_t now)
-{
-	struct stats *stats = c->env->stats;
-
-	c->state = CONN_OPEN;
-	histogram_add(&stats->connect, now - c->begun);
-	stats->n.opened++;
-	if (stats_open(stats) > stats->n.peak)
-		stats->n.peak = stats_open(stats);
-	log_event(c, QUERYLOG_OPENED, now, QUERYLOG_NONE, now - c->begun);
-	/* not before: the read side could consume the connect's error */
-	if (bufferevent_enable(c->bev, EV_READ) == -1) {
-		conn_close(c, CONN_ERROR);
-		return;
-	}
-	c->env->on_usable(c, c->env->arg);
-}
 
 static void
 broken(struct conn *c, int error)
@@ -344,38 +353,110 @@ is_end_of_stream(int error)
 }
 
 static void
-on_event(struct bufferevent *bev, short what, void *arg)
+end_of_stream(struct conn *c, int error)
 {
-	struct conn *c = arg;
-	const struct conn_env *env = c->env;
-	int error = EVUTIL_SOCKET_ERROR();
-	uint64_t now = clock_now();
-
-	(void)bev;
-	if (what & BEV_EVENT_CONNECTED)
-		opened(c, now);
-	else if (c->state == CONN_CONNECTING)
-		conn_fail(c, error);
-	else if ((what & BEV_EVENT_WRITING) && is_end_of_stream(error))
-		broken(c, error);
-	else if (what & BEV_EVENT_ERROR)
+	if (error != 0)
 		close_for_errno(c, error);
 	else if (c->send_error != 0)
 		close_for_errno(c, c->send_error);
 	else
 		conn_close(c, CONN_PEER_FIN);
-	env->on_progress(now, env->arg);
 }
 
 static void
-on_readable(struct bufferevent *bev, void *arg)
+on_readable(int fd, short what, void *arg)
+{
+	struct conn *c = arg;
+	const struct conn_env *env = c->env;
+	ssize_t n = recv(fd, env->input, CONN_INPUT_SIZE, MSG_DONTWAIT);
+	int error = errno;
+	uint64_t now = clock_now();
+
+	(void)what;
+	if (n > 0)
+		handle_input(c, env->input, (size_t)n, now);
+	else if (n == 0)
+		end_of_stream(c, 0);
+	else if (error != EAGAIN && error != EINTR)
+		end_of_stream(c, error);
+	env->on_progress(now, env->arg);
+}
+
+/*
+ * The bufferevent's read event, but our callback: its own reads through an ioctl
+ * and an allocation, 4 KB at most, and asks for an error where there is none.
+ */
+static bool
+wait_for(struct conn *c, short what, event_callback_fn callback)
+{
+	struct event *event = &c->bev->ev_read;
+
+	event_del(event);
+	return event_assign(event, c->env->base, c->fd, what, callback, c) ==
+	    0 &&
+	    event_add(event, NULL) == 0;
+}
+
+static void
+opened(struct conn *c, uint64_t now)
+{
+	struct stats *stats = c->env->stats;
+
+	c->state = CONN_OPEN;
+	histogram_add(&stats->connect, now - c->begun);
+	stats->n.opened++;
+	if (stats_open(stats) > stats->n.peak)
+		stats->n.peak = stats_open(stats);
+	log_event(c, QUERYLOG_OPENED, now, QUERYLOG_NONE, now - c->begun);
+	if (!wait_for(c, EV_READ | EV_PERSIST, on_readable)) {
+		conn_close(c, CONN_ERROR);
+		return;
+	}
+	c->env->on_usable(c, c->env->arg);
+}
+
+static int
+socket_error(int fd)
+{
+	socklen_t length = sizeof(int);
+	int error;
+
+	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == -1 ?
+	    errno :
+	    error;
+}
+
+/* A failure makes a socket readable too: then it is asked, and only then. */
+static void
+on_connected(int fd, short what, void *arg)
 {
 	struct conn *c = arg;
 	const struct conn_env *env = c->env;
 	uint64_t now = clock_now();
+	int error = what & EV_READ ? socket_error(fd) : 0;
 
-	handle_input(c, bufferevent_get_input(bev), now);
+	if (error != 0)
+		conn_fail(c, error);
+	else
+		opened(c, now);
 	env->on_progress(now, env->arg);
+}
+
+/* The output buffer could not be written. */
+static void
+on_write_error(struct bufferevent *bev, short what, void *arg)
+{
+	struct conn *c = arg;
+	const struct conn_env *env = c->env;
+	int error = EVUTIL_SOCKET_ERROR();
+
+	(void)bev;
+	(void)what;
+	if (is_end_of_stream(error))
+		broken(c, error);
+	else
+		end_of_stream(c, error);
+	env->on_progress(clock_now(), env->arg);
 }
 
 /* The output buffer is empty again. */
@@ -428,13 +509,11 @@ conn_open(struct conn *c)
 		fail(c, errno);
 		return;
 	}
-	c->bev =
-	    bufferevent_socket_new(env->base, c->fd, BEV_OPT_CLOSE_ON_FREE);
+	c->bev = bufferevent_socket_new(env->base, c->fd, 0);
 	if (c->bev == NULL)
 		err(1, "no memory for connection %u", c->id);
-	bufferevent_setcb(c->bev, on_readable, on_drained, on_event, c);
-	/* no address: the connect is under way, wait for its end */
-	if (bufferevent_socket_connect(c->bev, NULL, 0) == -1)
+	bufferevent_setcb(c->bev, NULL, on_drained, on_write_error, c);
+	if (!wait_for(c, EV_READ | EV_WRITE, on_connected))
 		conn_fail(c, ENOMEM);
 }
 

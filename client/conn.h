@@ -29,6 +29,8 @@ struct querylog;
 struct stats;
 struct wheel;
 
+#define CONN_INPUT_SIZE 65536 /* bytes a read */
+
 /* What a worker's connections share. All of it outlives them. */
 struct conn_env {
 	struct event_base *base;
@@ -43,6 +45,7 @@ struct conn_env {
 
 	const uint8_t *query; /* framed, as dns_query_build() wrote it */
 	size_t query_length;
+	uint8_t *input; /* CONN_INPUT_SIZE bytes, to read into */
 	size_t output_max; /* bytes unsent, past which arrivals are skipped */
 
 	/* It can be sent on from now on; it no longer can. */

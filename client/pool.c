@@ -118,6 +118,9 @@ pool_new(const struct pool_config *config, struct event_base *base,
 	env->target_length = config->target_length;
 	env->query = config->query;
 	env->query_length = config->query_length;
+	env->input = malloc(CONN_INPUT_SIZE);
+	if (env->input == NULL)
+		err(1, "no memory");
 	env->output_max =
 	    clamp(OUTPUT_TOTAL / p->count, OUTPUT_LEAST, OUTPUT_MOST);
 	env->on_usable = on_usable;
@@ -134,6 +137,7 @@ void
 pool_free(struct pool *p)
 {
 	inflight_pool_free(p->env.inflight);
+	free(p->env.input);
 	batch_clear(&p->batch);
 	conn_array_free(p->conns);
 	free(p->usable);
