@@ -90,6 +90,27 @@ parse_count(const char *text, long long min, long long max, uint64_t *out)
 }
 
 const char *
+parse_digits(const char *text, size_t length, uint32_t max, uint32_t *out)
+{
+	uint64_t n = 0;
+	size_t i;
+
+	if (length == 0)
+		return "not a whole number";
+	for (i = 0; i < length; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return "not a whole number";
+		/* stays above max once it is: the rest is only checked */
+		if (n <= max)
+			n = n * 10 + (uint64_t)(text[i] - '0');
+	}
+	if (n > max)
+		return "too large";
+	*out = (uint32_t)n;
+	return NULL;
+}
+
+const char *
 parse_rate(const char *text, double *out)
 {
 	char number[NUMBER_LENGTH];

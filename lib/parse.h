@@ -9,11 +9,19 @@
 #ifndef LIB_PARSE_H
 #define LIB_PARSE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* A whole number, suffix k (1000) or M (1000000): 0 <= min <= *out <= max. */
 const char *parse_count(
     const char *text, long long min, long long max, uint64_t *out);
+
+/*
+ * A whole number without a suffix, 0 .. max, in the first length bytes of text,
+ * which need not end there: for parts of lists.
+ */
+const char *parse_digits(
+    const char *text, size_t length, uint32_t max, uint32_t *out);
 
 /* Events per second, fractions and the suffixes k and M allowed: 0 .. 1e9. */
 const char *parse_rate(const char *text, double *out);

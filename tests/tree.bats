@@ -31,6 +31,8 @@ only() {
 	only 'tcpserver' 'server/.*|lib/.*'
 	only 'lib/(histogram|netstat|limits|version|clock|worker|output)' 'nothing'
 	only 'lib/parse' 'lib/clock|lib/status'
+	only 'lib/port_list' 'lib/parse'
+	only 'lib/addr_list' 'lib/parse|lib/addr'
 	only 'client/(batch|wheel)' 'nothing'
 	only 'client/(schedule|inflight|querylog)' 'lib/clock'
 	only 'client/stats' 'lib/histogram|lib/accounts|dns_query'

@@ -194,6 +194,57 @@ count_random(void **state)
 }
 
 static void
+digits_are(const char *text, size_t length, uint32_t max, uint32_t expected)
+{
+	char *copy = heap_copy(text, length);
+	uint32_t out = ~expected;
+	const char *why = parse_digits(copy, length, max, &out);
+
+	if (why != NULL)
+		fail_msg("\"%s\" refused: %s", text, why);
+	assert_int_equal(out, expected);
+	free(copy);
+}
+
+static void
+digits_refused(const char *text, uint32_t max)
+{
+	uint32_t out = 4242;
+	const char *why = parse_digits(text, strlen(text), max, &out);
+
+	if (why == NULL)
+		fail_msg("\"%s\" taken for %" PRIu32, text, out);
+	assert_int_not_equal(strlen(why), 0);
+	assert_int_equal(out, 4242);
+}
+
+static void
+digits(void **state)
+{
+	size_t i;
+
+	(void)state;
+	digits_are("0", 1, 0, 0);
+	digits_are("65535", 5, 65535, 65535);
+	digits_are("00065535", 8, 65535, 65535);
+	digits_are("4294967295", 10, UINT32_MAX, UINT32_MAX);
+	/* not beyond the length */
+	digits_are("53-55", 2, 65535, 53);
+	digits_are("53", 1, 65535, 5);
+	digits_refused("1", 0);
+	digits_refused("65536", 65535);
+	digits_refused("4294967296", UINT32_MAX);
+	digits_refused("4294967301", UINT32_MAX); /* 2^32 + 5 */
+	digits_refused("18446744073709551621", UINT32_MAX); /* 2^64 + 5 */
+	digits_refused("99999999999999999999999999999", UINT32_MAX);
+	digits_refused("99999999999999999999999999999k", UINT32_MAX);
+	for (i = 0; i < LENGTH(never_numbers); i++)
+		digits_refused(never_numbers[i], UINT32_MAX);
+	digits_refused("5k", UINT32_MAX);
+	digits_refused("1.5", UINT32_MAX);
+}
+
+static void
 rate_values(void **state)
 {
 	(void)state;
@@ -390,6 +441,7 @@ main(void)
 	    cmocka_unit_test(count_overflow),
 	    cmocka_unit_test(count_not_numbers),
 	    cmocka_unit_test(count_random),
+	    cmocka_unit_test(digits),
 	    cmocka_unit_test(rate_values),
 	    cmocka_unit_test(rate_limit),
 	    cmocka_unit_test(rate_not_numbers),
