@@ -27,7 +27,7 @@ _Static_assert(sizeof(struct addr_ip) == 24, "struct addr_ip has padding");
 /* What one item of a text stands for. */
 struct span {
 	struct addr_ip first;
-	size_t count; /* 1 .. ADDR_LIST_MOST */
+	size_t count; /* not 0; above ADDR_LIST_MOST it only means too many */
 };
 
 static size_t
@@ -76,8 +76,6 @@ span_until(struct span *s, const struct addr_ip *last)
 	n = difference(&s->first, last);
 	if (n < 0)
 		return "a range goes from the lower address to the higher one";
-	if (n >= ADDR_LIST_MOST)
-		return too_many;
 	s->count = (size_t)n + 1;
 	return NULL;
 }

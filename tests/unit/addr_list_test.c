@@ -225,6 +225,7 @@ not_interfaces(void **state)
 	refused("::1%lo", "link-local");
 	refused("fe7f::1%lo", "link-local");
 	refused("fec0::1%lo", "link-local");
+	refused("fd80::1%lo", "link-local");
 	refused("::1%lo-::2%lo", "link-local");
 	refused("fe80::1%lo,fe80::1%lo", "named twice");
 }
