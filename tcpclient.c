@@ -17,8 +17,10 @@
 #include <unistd.h>
 
 #include "client/generator.h"
+#include "client/preflight.h"
 #include "client/querylog.h"
 #include "client/report.h"
+#include "client/routes.h"
 #include "client/run.h"
 #include "dns_query.h"
 #include "lib/addr.h"
@@ -29,21 +31,26 @@
 #include "lib/status.h"
 #include "lib/version.h"
 
-#define QUERY_NAME "example.com"
-#define WORKERS	   1
+#define QUERY_NAME   "example.com"
+#define PORT_DEFAULT "4242"
 
 enum {
 	OPT_TIMEOUT = 256,
 	OPT_CONNECT_TIMEOUT,
 	OPT_JSON,
 	OPT_HISTOGRAM,
+	OPT_PROBE,
+	OPT_CLOSE,
 };
 
 /* What the command line says. */
 struct options {
-	const char *host;
-	uint64_t port;
+	char **hosts;
+	size_t host_count;
+	struct port_list ports;
+	struct addr_list sources;
 	uint64_t connections;
+	uint64_t workers; /* 0: as many as it takes */
 	double query_rate;
 	double open_rate;
 	uint64_t duration;
@@ -56,19 +63,25 @@ struct options {
 	int family;
 	int verbose;
 	bool log_queries;
+	bool probe;
+	bool reset; /* close with a RST */
 	bool have_query_rate;
 };
 
 static const char usage_text[] =
-    "usage: tcpclient [options] -c CONNECTIONS -r RATE HOST\n"
-    "  -p PORT              port to connect to (4242)\n"
+    "usage: tcpclient [options] -c CONNECTIONS -r RATE HOST...\n"
+    "  -p PORTS             to connect to (4242): 53, 7000-7199 or 53,853\n"
     "  -c N                 connections\n"
     "  -r RATE              queries per second in all, k and M allowed;\n"
     "                       0: hold the connections only\n"
     "  -n RATE              new connections per second (1000); 0: at once\n"
     "  -t TIME              query for that long (until interrupted)\n"
     "  -s SEED              of the schedule (42)\n"
+    "  -w, --workers N      processes (1); auto: as many as it takes\n"
+    "  -a, --source LIST    addresses to connect from: A, A-B, A/24, A,B\n"
     "  -4, -6               use IPv4, IPv6 only\n"
+    "  --probe              each connection must answer a query once open\n"
+    "  --close fin|rst      how connections are closed (fin)\n"
     "  -R                   a CSV row for each query and answer on stdout\n"
     "  -i, --report TIME    print a live line that often\n"
     "  --timeout TIME       wait that long for an answer (5s)\n"
@@ -92,13 +105,38 @@ set_family(struct options *o, int family)
 }
 
 static void
+set_workers(struct options *o, const char *arg)
+{
+	if (strcmp(arg, "auto") == 0)
+		o->workers = 0;
+	else
+		parse_must(
+		    parse_count(arg, 1, LIMITS_WORKERS_MOST, &o->workers), "-w",
+		    arg);
+}
+
+static void
+set_close(struct options *o, const char *arg)
+{
+	o->reset = strcmp(arg, "rst") == 0;
+	if (!o->reset && strcmp(arg, "fin") != 0)
+		errx(STATUS_USAGE, "--close %s: not fin or rst", arg);
+}
+
+static void
 set_option(struct options *o, int option)
 {
 	const char *arg = optarg;
 
 	switch (option) {
 	case 'p':
-		parse_must(parse_count(arg, 1, 65535, &o->port), "-p", arg);
+		parse_must(port_list_parse(arg, 1, &o->ports), "-p", arg);
+		break;
+	case 'a':
+		parse_must(addr_list_parse(arg, &o->sources), "-a", arg);
+		break;
+	case 'w':
+		set_workers(o, arg);
 		break;
 	case 'c':
 		parse_must(
@@ -138,6 +176,12 @@ set_option(struct options *o, int option)
 	case 'R':
 		o->log_queries = true;
 		break;
+	case OPT_PROBE:
+		o->probe = true;
+		break;
+	case OPT_CLOSE:
+		set_close(o, arg);
+		break;
 	case OPT_JSON:
 		o->json = arg == NULL ? "-" : arg;
 		break;
@@ -173,6 +217,7 @@ check_options(const struct options *o)
 	must(o->timeout >= CLOCK_NS_PER_MS, "--timeout must be at least 1ms");
 	must(o->connect_timeout >= CLOCK_NS_PER_MS,
 	    "--connect-timeout must be at least 1ms");
+	must(o->workers <= o->connections, "-w: more workers than connections");
 	must(o->duration > 0, "-t must be more than 0");
 	must(o->log_queries + output_is_stdout(o->json) +
 		    output_is_stdout(o->histogram) <=
@@ -188,6 +233,10 @@ read_options(struct options *o, int argc, char **argv)
 	    {"report", required_argument, NULL, 'i'},
 	    {"timeout", required_argument, NULL, OPT_TIMEOUT},
 	    {"connect-timeout", required_argument, NULL, OPT_CONNECT_TIMEOUT},
+	    {"workers", required_argument, NULL, 'w'},
+	    {"source", required_argument, NULL, 'a'},
+	    {"probe", no_argument, NULL, OPT_PROBE},
+	    {"close", required_argument, NULL, OPT_CLOSE},
 	    {"json", optional_argument, NULL, OPT_JSON},
 	    {"histogram", required_argument, NULL, OPT_HISTOGRAM},
 	    {"help", no_argument, NULL, 'h'},
@@ -197,55 +246,111 @@ read_options(struct options *o, int argc, char **argv)
 	int option;
 
 	memset(o, 0, sizeof(*o));
-	o->port = 4242;
+	o->workers = 1;
 	o->open_rate = 1000;
 	o->duration = CLOCK_NEVER;
 	o->seed = 42;
 	o->timeout = o->connect_timeout = 5 * CLOCK_NS_PER_SEC;
 	o->family = AF_UNSPEC;
-	while ((option = getopt_long(argc, argv, "p:c:r:n:t:s:i:46RvhV",
+	while ((option = getopt_long(argc, argv, "p:a:w:c:r:n:t:s:i:46RvhV",
 		    long_options, NULL)) != -1)
 		set_option(o, option);
 	must(optind < argc, "HOST is missing: tcpclient [options] HOST");
-	must(optind + 1 == argc, "more than one HOST");
-	o->host = argv[optind];
+	o->hosts = argv + optind;
+	o->host_count = (size_t)(argc - optind);
 	check_options(o);
+	if (o->ports.count == 0)
+		(void)port_list_parse(PORT_DEFAULT, 1, &o->ports);
 }
 
 /*
  * Preparation.
  */
 
+/* A name stands for one address: the first that accepts a connection. */
 static void
-find_target(const struct options *o, struct addr *target)
+add_name(const struct options *o, const char *name, struct addr_list *hosts)
 {
 	struct addr found[ADDR_MOST];
 	size_t count;
 	const char *why =
-	    addr_resolve(o->host, (uint16_t)o->port, o->family, found, &count);
+	    addr_resolve(name, o->ports.at[0], o->family, found, &count);
 
+	if (why == NULL)
+		why = addr_list_append(
+		    hosts, addr_choose(found, count, o->connect_timeout));
 	if (why != NULL)
-		errx(STATUS_COULD_NOT_RUN, "%s: %s", o->host, why);
-	*target = *addr_choose(found, count, o->connect_timeout);
+		errx(STATUS_COULD_NOT_RUN, "%s: %s", name, why);
 }
 
-static void
-check_descriptors(const struct options *o)
+/* Whether it can only have been meant as an address, a range or a prefix. */
+static bool
+is_numeric(const char *text)
 {
-	uint64_t limit = limits_raise_descriptors();
-	uint64_t needed = o->connections + LIMITS_SPARE_DESCRIPTORS;
+	return strpbrk(text, ":/") != NULL ||
+	    (strchr(text, '-') != NULL &&
+		text[strspn(text, "0123456789.-")] == '\0');
+}
 
-	if (o->verbose > 0)
-		warnx("descriptor limit: %" PRIu64, limit);
-	if (limit < needed)
-		warnx("-c %" PRIu64 " needs %" PRIu64 " descriptors, and this "
-		      "process may have %" PRIu64 ": raise the hard limit "
-		      "(ulimit -Hn)",
-		    o->connections, needed, limit);
+/* Addresses, ranges and prefixes as for -a, or names, with commas between. */
+static void
+add_hosts(const struct options *o, char *text, struct addr_list *hosts)
+{
+	const char *why;
+	char *item;
+
+	while ((item = strsep(&text, ",")) != NULL) {
+		why = addr_list_parse(item, hosts);
+		if (why != NULL && is_numeric(item))
+			errx(STATUS_USAGE, "%s: %s", item, why);
+		if (why != NULL)
+			add_name(o, item, hosts);
+	}
+}
+
+/* The family that all are of; AF_UNSPEC: of both. */
+static int
+family_of(const struct addr_list *list)
+{
+	size_t i;
+
+	for (i = 1; i < list->count; i++)
+		if (list->at[i].family != list->at[0].family)
+			return AF_UNSPEC;
+	return list->at[0].family;
 }
 
 static void
-make_generator_config(const struct options *o, const struct addr *target,
+check_families(const struct options *o, const struct routes *routes)
+{
+	int hosts = family_of(&routes->hosts);
+
+	if (routes->sources.count > 0 &&
+	    (hosts == AF_UNSPEC || family_of(&routes->sources) != hosts))
+		errx(STATUS_USAGE, "-a and HOST must all be IPv4, or all IPv6");
+	if (o->family != AF_UNSPEC && hosts != o->family)
+		errx(STATUS_USAGE, "-%c: HOST is an address of the other kind",
+		    o->family == AF_INET ? '4' : '6');
+}
+
+static void
+find_routes(struct options *o, struct routes *routes)
+{
+	size_t i;
+
+	memset(routes, 0, sizeof(*routes));
+	routes->ports = o->ports;
+	routes->sources = o->sources;
+	/* names are resolved to what the sources can reach */
+	if (o->family == AF_UNSPEC && o->sources.count > 0)
+		o->family = family_of(&o->sources);
+	for (i = 0; i < o->host_count; i++)
+		add_hosts(o, o->hosts[i], &routes->hosts);
+	check_families(o, routes);
+}
+
+static void
+make_generator_config(const struct options *o, const struct routes *routes,
     uint8_t query[DNS_QUERY_MAX], struct generator_config *config)
 {
 	const char *why;
@@ -256,12 +361,13 @@ make_generator_config(const struct options *o, const struct addr *target,
 		errx(STATUS_COULD_NOT_RUN, "%s: %s", QUERY_NAME, why);
 	memset(config, 0, sizeof(*config));
 	config->pool.connections = (uint32_t)o->connections;
-	config->pool.target = target->sa;
-	config->pool.target_length = target->length;
+	config->pool.routes = routes;
 	config->pool.query = query;
 	config->pool.query_length = (size_t)length;
 	config->pool.timeout = o->timeout;
 	config->pool.connect_timeout = o->connect_timeout;
+	config->pool.probe = o->probe;
+	config->pool.reset = o->reset;
 	config->open_rate = o->open_rate;
 	config->query_rate = o->query_rate;
 	config->duration = o->duration;
@@ -270,14 +376,15 @@ make_generator_config(const struct options *o, const struct addr *target,
 }
 
 static struct report *
-make_report(
-    const struct options *o, int argc, char **argv, const char *target_text)
+make_report(const struct options *o, int argc, char **argv,
+    const char *target_text, const struct limits_ways *ways)
 {
 	struct report_config config = {
 	    .argc = argc,
 	    .argv = argv,
 	    .target = target_text,
-	    .workers = WORKERS,
+	    .ways = *ways,
+	    .workers = (unsigned int)o->workers,
 	    .connections = (uint32_t)o->connections,
 	    .open_rate = o->open_rate,
 	    .query_rate = o->query_rate,
@@ -285,6 +392,8 @@ make_report(
 	    .timeout = o->timeout,
 	    .connect_timeout = o->connect_timeout,
 	    .seed = o->seed,
+	    .probe = o->probe,
+	    .reset = o->reset,
 	};
 
 	return report_new(&config);
@@ -364,25 +473,31 @@ main(int argc, char **argv)
 {
 	struct options options;
 	struct outputs outputs;
-	struct addr target;
+	struct routes routes;
+	struct limits_ways ways;
 	struct generator_config generator;
 	struct run_config config;
 	struct run_result *result;
-	char target_text[ADDR_FORMAT];
+	char target_text[ROUTES_FORMAT];
 	uint8_t query[DNS_QUERY_MAX];
 	int status;
 
 	output_guard();
 	read_options(&options, argc, argv);
-	find_target(&options, &target);
-	addr_format(&target, target_text);
-	check_descriptors(&options);
+	find_routes(&options, &routes);
+	routes_format(&routes, target_text);
+	if (options.workers == 0)
+		options.workers = preflight_workers(options.connections);
+	preflight_descriptors(options.connections,
+	    (unsigned int)options.workers, options.verbose > 0);
+	preflight_sources(&routes, options.connections);
+	preflight_ports(&routes, options.connections, &ways);
 	outputs_open(&options, &outputs);
-	make_generator_config(&options, &target, query, &generator);
+	make_generator_config(&options, &routes, query, &generator);
 
 	config.generator = &generator;
-	config.report = make_report(&options, argc, argv, target_text);
-	config.workers = WORKERS;
+	config.report = make_report(&options, argc, argv, target_text, &ways);
+	config.workers = (unsigned int)options.workers;
 	config.live_terminal = isatty(STDERR_FILENO) == 1;
 	config.live_every = live_interval(&options, config.live_terminal);
 	result = run_workers(&config);
@@ -395,6 +510,7 @@ main(int argc, char **argv)
 	outputs_write(&options, &outputs, config.report);
 	status = exit_status(result, config.report);
 	report_free(config.report);
+	routes_clear(&routes);
 	free(result);
 	return status;
 }

@@ -18,8 +18,10 @@
 #include "client/conn.h"
 #include "client/inflight.h"
 #include "client/querylog.h"
+#include "client/routes.h"
 #include "client/stats.h"
 #include "client/wheel.h"
+#include "client/window.h"
 
 #define SEND_CHUNK 65536 /* bytes a send */
 
@@ -104,7 +106,8 @@ log_event(const struct conn *c, enum querylog_type type, uint64_t when,
     uint64_t id, uint64_t rtt)
 {
 	if (c->env->log != NULL)
-		querylog_event(c->env->log, type, when, c->id, id, rtt);
+		querylog_event(
+		    c->env->log, type, when, c->env->first_id + c->id, id, rtt);
 }
 
 /*
@@ -122,15 +125,33 @@ release(struct conn *c)
 	c->state = CONN_ENDED;
 }
 
+static bool
+is_probe(const struct conn *c, const struct inflight_query *query)
+{
+	return query->due < c->env->measure_from;
+}
+
 static void
 lose_in_flight(struct conn *c, uint64_t now, uint64_t *counter)
 {
 	struct inflight_query query;
 
 	while (inflight_clear(&c->inflight, c->env->inflight, &query)) {
-		++*counter;
+		if (is_probe(c, &query))
+			c->env->stats->n.probe_lost++;
+		else
+			++*counter;
 		log_event(c, QUERYLOG_LOST, now, query.id, QUERYLOG_NONE);
 	}
+}
+
+/* Nothing to be done where it fails: it is closed all the same. */
+static void
+reset_on_close(int fd)
+{
+	const struct linger reset = {.l_onoff = 1, .l_linger = 0};
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 }
 
 void
@@ -154,6 +175,8 @@ conn_close(struct conn *c, enum conn_end end)
 
 	if (c->state != CONN_OPEN && c->state != CONN_BROKEN)
 		return;
+	if (end == CONN_LOCAL && c->env->reset)
+		reset_on_close(c->fd);
 	lose_in_flight(c, now, lost[end]);
 	++*closed[end];
 	log_event(c, QUERYLOG_CLOSED, now, QUERYLOG_NONE, QUERYLOG_NONE);
@@ -174,6 +197,8 @@ fail(struct conn *c, int error)
 void
 conn_fail(struct conn *c, int error)
 {
+	if (error == ETIMEDOUT)
+		window_note(c->env->window, c->begun, clock_now(), true);
 	release(c);
 	fail(c, error);
 }
@@ -203,6 +228,13 @@ book_answer(struct conn *c, const struct dns_message *m,
 {
 	struct stats *stats = c->env->stats;
 
+	if (is_probe(c, query)) {
+		stats->n.probe_answered++;
+		window_note(c->env->window, c->begun, now, false);
+		log_event(
+		    c, QUERYLOG_PROBE_ANSWERED, now, m->id, now - query->sent);
+		return;
+	}
 	histogram_add(&stats->response, now - query->due);
 	histogram_add(&stats->service, now - query->sent);
 	stats->n.answered++;
@@ -211,6 +243,19 @@ book_answer(struct conn *c, const struct dns_message *m,
 	else
 		stats->n.echoed++;
 	log_event(c, QUERYLOG_ANSWERED, now, m->id, now - query->sent);
+}
+
+static void
+book_timeout(struct conn *c, const struct inflight_query *query, uint64_t now)
+{
+	struct stats_counters *n = &c->env->stats->n;
+
+	if (is_probe(c, query)) {
+		n->probe_timed_out++;
+		window_note(c->env->window, c->begun, now, true);
+	} else
+		n->timed_out++;
+	log_event(c, QUERYLOG_TIMED_OUT, now, query->id, QUERYLOG_NONE);
 }
 
 /* By ID and, where it is repeated, by question (RFC 7766, 7). */
@@ -235,8 +280,7 @@ handle_message(
 		book_answer(c, m, &query, now);
 		break;
 	case INFLIGHT_EXPIRED:
-		n->timed_out++;
-		log_event(c, QUERYLOG_TIMED_OUT, now, m->id, QUERYLOG_NONE);
+		book_timeout(c, &query, now);
 		/* FALLTHROUGH */
 	case INFLIGHT_LATE:
 		n->late++;
@@ -397,10 +441,63 @@ wait_for(struct conn *c, short what, event_callback_fn callback)
 	    event_add(event, NULL) == 0;
 }
 
+/*
+ * Straight to the socket while nothing waits in the output buffer: through the
+ * buffer a query costs two epoll_ctl and an allocation. Returns the bytes that
+ * had to go into the buffer, or -1 if the connection is of no more use.
+ */
+static ssize_t
+write_out(struct conn *c, const uint8_t *data, size_t length)
+{
+	ssize_t n = 0;
+
+	if (!c->blocked) {
+		n = send(c->fd, data, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n == (ssize_t)length)
+			return 0;
+		if (n == -1 && is_end_of_stream(errno)) {
+			broken(c, errno);
+			return -1;
+		}
+		if (n == -1 && errno != EAGAIN && errno != EINTR) {
+			close_for_errno(c, errno);
+			return -1;
+		}
+		if (n == -1)
+			n = 0;
+	}
+	c->blocked = true;
+	if (bufferevent_write(c->bev, data + n, length - (size_t)n) == -1) {
+		conn_close(c, CONN_ERROR);
+		return -1;
+	}
+	return (ssize_t)length - n;
+}
+
+/* One query, to see that someone answers; no part of the measurement. */
+static void
+send_probe(struct conn *c, uint64_t now)
+{
+	const struct conn_env *env = c->env;
+	uint8_t query[DNS_QUERY_MAX];
+	uint16_t id;
+
+	if (!inflight_add(&c->inflight, env->inflight, now, now, &id))
+		return;
+	memcpy(query, env->query, env->query_length);
+	dns_query_set_id(query, id);
+	env->stats->n.probe_sent++;
+	env->stats->n.bytes_sent += env->query_length;
+	log_event(c, QUERYLOG_PROBE, now, id, QUERYLOG_NONE);
+	wheel_add(env->expiry, &c->expiry, now + env->timeout);
+	(void)write_out(c, query, env->query_length);
+}
+
 static void
 opened(struct conn *c, uint64_t now)
 {
-	struct stats *stats = c->env->stats;
+	const struct conn_env *env = c->env;
+	struct stats *stats = env->stats;
 
 	c->state = CONN_OPEN;
 	histogram_add(&stats->connect, now - c->begun);
@@ -412,7 +509,11 @@ opened(struct conn *c, uint64_t now)
 		conn_close(c, CONN_ERROR);
 		return;
 	}
-	c->env->on_usable(c, c->env->arg);
+	env->on_usable(c, env->arg);
+	if (env->probe)
+		send_probe(c, now);
+	else
+		window_note(env->window, c->begun, now, false);
 }
 
 static int
@@ -473,86 +574,83 @@ on_drained(struct bufferevent *bev, void *arg)
  * Opening.
  */
 
-static int
-socket_open(const struct conn_env *env)
+/* TCP_NODELAY: a query must not wait for the answer to the one before. */
+static void
+socket_prepare(int fd)
 {
-	int fd = socket(env->target.ss_family,
-	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
 	int on = 1;
+
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+/*
+ * The port is left to connect(), which may take any that is free for this one
+ * target (ip(7), IP_BIND_ADDRESS_NO_PORT; for IPv6 too); bind() would want one
+ * that is free for all.
+ */
+static int
+bind_source(int fd, const struct addr *source)
+{
+	int on = 1;
+
+	(void)setsockopt(
+	    fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+	return bind(fd, (const struct sockaddr *)&source->sa, source->length);
+}
+
+static int
+socket_open(const struct route *route)
+{
+	const struct addr *target = &route->target;
+	int fd = socket(target->sa.ss_family,
+	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+	int error;
 
 	if (fd == -1)
 		return -1;
-	/* a query must not wait for the answer to the one before */
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (connect(fd, (const struct sockaddr *)&env->target,
-		env->target_length) == -1 &&
-	    errno != EINPROGRESS) {
-		int error = errno;
-
-		close(fd);
-		errno = error;
-		return -1;
-	}
-	return fd;
+	socket_prepare(fd);
+	if ((route->source.length == 0 ||
+		bind_source(fd, &route->source) == 0) &&
+	    (connect(fd, (const struct sockaddr *)&target->sa,
+		 target->length) == 0 ||
+		errno == EINPROGRESS))
+		return fd;
+	error = errno;
+	close(fd);
+	errno = error;
+	return -1;
 }
 
-void
-conn_open(struct conn *c)
+int
+conn_open(struct conn *c, const struct route *route)
 {
 	const struct conn_env *env = c->env;
 
-	env->stats->n.attempted++;
 	c->begun = clock_now();
+	c->fd = socket_open(route);
+	if (c->fd == -1)
+		return errno;
+	env->stats->n.attempted++;
 	c->state = CONN_CONNECTING;
-	c->fd = socket_open(env);
-	if (c->fd == -1) {
-		fail(c, errno);
-		return;
-	}
 	c->bev = bufferevent_socket_new(env->base, c->fd, 0);
 	if (c->bev == NULL)
 		err(1, "no memory for connection %u", c->id);
 	bufferevent_setcb(c->bev, NULL, on_drained, on_write_error, c);
 	if (!wait_for(c, EV_READ | EV_WRITE, on_connected))
 		conn_fail(c, ENOMEM);
+	return 0;
+}
+
+void
+conn_refuse(struct conn *c, int error)
+{
+	c->env->stats->n.attempted++;
+	fail(c, error);
 }
 
 /*
  * Sending.
  */
-
-/*
- * Straight to the socket while nothing waits in the output buffer: through the
- * buffer a query costs two epoll_ctl and an allocation. Returns the bytes that
- * had to go into the buffer, or -1 if the connection is of no more use.
- */
-static ssize_t
-write_out(struct conn *c, const uint8_t *data, size_t length)
-{
-	ssize_t n = 0;
-
-	if (!c->blocked) {
-		n = send(c->fd, data, length, MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (n == (ssize_t)length)
-			return 0;
-		if (n == -1 && is_end_of_stream(errno)) {
-			broken(c, errno);
-			return -1;
-		}
-		if (n == -1 && errno != EAGAIN && errno != EINTR) {
-			close_for_errno(c, errno);
-			return -1;
-		}
-		if (n == -1)
-			n = 0;
-	}
-	c->blocked = true;
-	if (bufferevent_write(c->bev, data + n, length - (size_t)n) == -1) {
-		conn_close(c, CONN_ERROR);
-		return -1;
-	}
-	return (ssize_t)length - n;
-}
 
 static void
 skip(const struct conn *c, uint64_t *counter)
@@ -578,7 +676,8 @@ book_query(
 	histogram_add(&stats->lateness, now - a->due);
 	stats->n.sent++;
 	if (env->log != NULL)
-		querylog_sent(env->log, now, c->id, *id, (double)a->gap);
+		querylog_sent(
+		    env->log, now, env->first_id + c->id, *id, (double)a->gap);
 	return true;
 }
 
@@ -655,10 +754,8 @@ conn_expire(struct conn *c, uint64_t now)
 	struct inflight_query query;
 	uint64_t deadline;
 
-	while (inflight_expire(&c->inflight, env->inflight, now, &query)) {
-		env->stats->n.timed_out++;
-		log_event(c, QUERYLOG_TIMED_OUT, now, query.id, QUERYLOG_NONE);
-	}
+	while (inflight_expire(&c->inflight, env->inflight, now, &query))
+		book_timeout(c, &query, now);
 	deadline = inflight_deadline(&c->inflight, env->inflight);
 	if (deadline != CLOCK_NEVER)
 		wheel_add(env->expiry, &c->expiry, deadline);

@@ -14,8 +14,6 @@
 #ifndef CLIENT_CONN_H
 #define CLIENT_CONN_H
 
-#include <sys/socket.h>
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -26,8 +24,10 @@ struct conn;
 struct event_base;
 struct inflight_pool;
 struct querylog;
+struct route;
 struct stats;
 struct wheel;
+struct window;
 
 #define CONN_INPUT_SIZE 65536 /* bytes a read */
 
@@ -38,10 +38,12 @@ struct conn_env {
 	struct querylog *log; /* NULL without -R */
 	struct inflight_pool *inflight;
 	struct wheel *expiry;
+	struct window *window; /* told how long each took to open */
 	uint64_t timeout; /* of an answer, nanoseconds */
-
-	struct sockaddr_storage target;
-	socklen_t target_length;
+	uint64_t measure_from; /* what was due before is a probe */
+	uint32_t first_id; /* of connection 0, in the query log */
+	bool probe; /* send one query once open */
+	bool reset; /* a local close is a RST: no TIME_WAIT, nothing waits */
 
 	const uint8_t *query; /* framed, as dns_query_build() wrote it */
 	size_t query_length;
@@ -77,10 +79,14 @@ bool conn_is_connecting(const struct conn *);
 uint64_t conn_begun(const struct conn *);
 
 /*
- * Begins to open it, without blocking. A failure, at once or later, is counted
- * by errno in the statistics.
+ * Begins to open it, without blocking. Returns 0, and a failure later is counted
+ * by errno in the statistics; or the errno of a failure at once, which is not
+ * counted: another route may be tried, or conn_refuse() ends it.
  */
-void conn_open(struct conn *);
+int conn_open(struct conn *, const struct route *);
+
+/* Ends a connection that could not even begin to open. */
+void conn_refuse(struct conn *, int error);
 
 /* Ends a connection that is connecting, as failed with this errno. */
 void conn_fail(struct conn *, int error);

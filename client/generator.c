@@ -13,12 +13,7 @@
 #include "client/querylog.h"
 #include "client/schedule.h"
 
-/*
- * Connects begun in one turn, and pending at once: enough to keep a server busy,
- * few enough to leave room in the accept queue of one with the default limits.
- */
-#define OPEN_BURST   256
-#define OPEN_PENDING 256
+#define OPEN_BURST 256 /* connects begun in one turn */
 
 /*
  * Reading pumps the due arrivals too, or 4,096 ready connections would make
@@ -130,6 +125,7 @@ run(struct generator *g, uint64_t start)
 	    CLOCK_NEVER :
 	    start + g->config->duration;
 	pool_sort(g->pool);
+	pool_measure_from(g->pool, start);
 	schedule_start(g->schedule, start);
 	turn_arm(g, clock_now());
 }
@@ -141,12 +137,13 @@ step(struct generator *g, uint64_t now)
 	const struct stats *stats = &g->result->stats;
 
 	if (g->phase == PHASE_OPENING && pool_unopened(g->pool) == 0 &&
-	    stats_pending(stats) == 0)
+	    stats_pending(stats) == 0 && stats_probes_in_flight(stats) == 0)
 		wait_for_go(g, now);
 	if ((g->phase == PHASE_WAITING || g->phase == PHASE_RUNNING) &&
 	    stats_open(stats) == 0)
 		drain(g, now); /* nothing is left to measure */
-	if (g->phase == PHASE_DRAINING && stats_in_flight(stats) == 0) {
+	if (g->phase == PHASE_DRAINING && stats_in_flight(stats) == 0 &&
+	    stats_probes_in_flight(stats) == 0) {
 		if (schedule_next(g->schedule) < g->end)
 			timer_set(g->turn_timer, 0); /* count_rest() */
 		else
@@ -155,32 +152,33 @@ step(struct generator *g, uint64_t now)
 }
 
 /*
- * Opening: the k-th connection is due k / rate after the first, whatever came
- * in between, and connects overlap.
+ * Opening: the k-th connection of a run is due k / rate after the first, whatever
+ * came in between, and connects overlap. Workers take turns.
  */
 
 static uint64_t
 open_due(const struct generator *g)
 {
+	double k = (double)g->opened * g->config->pool.workers +
+	    worker_index(g->worker);
+
 	if (g->config->open_rate <= 0)
 		return 0;
-	return g->result->open_begin +
-	    (uint64_t)((double)g->opened / g->config->open_rate *
-		(double)CLOCK_NS_PER_SEC);
+	return g->config->open_begin +
+	    (uint64_t)(k / g->config->open_rate * (double)CLOCK_NS_PER_SEC);
 }
 
 static void
 on_open_timer(int fd, short what, void *arg)
 {
 	struct generator *g = arg;
-	const struct stats *stats = &g->result->stats;
 	uint64_t now = clock_now();
 	unsigned int burst;
 
 	(void)fd;
 	(void)what;
-	for (burst = 0; burst < OPEN_BURST && pool_unopened(g->pool) > 0 &&
-	     stats_pending(stats) < OPEN_PENDING && open_due(g) <= now;
+	for (burst = 0;
+	     burst < OPEN_BURST && pool_may_open(g->pool) && open_due(g) <= now;
 	     burst++) {
 		pool_open_next(g->pool);
 		g->opened++;
@@ -188,7 +186,7 @@ on_open_timer(int fd, short what, void *arg)
 	if (burst > 0)
 		timer_start(g->tick_timer, pool_tick(g->pool));
 	/* else the next connection that opens or fails sets it again */
-	if (pool_unopened(g->pool) > 0 && stats_pending(stats) < OPEN_PENDING)
+	if (pool_may_open(g->pool))
 		timer_set_at(g->open_timer, open_due(g), now);
 	step(g, clock_now());
 }
@@ -273,7 +271,7 @@ on_progress(uint64_t now, void *arg)
 {
 	struct generator *g = arg;
 
-	if (g->phase == PHASE_OPENING && pool_unopened(g->pool) > 0 &&
+	if (g->phase == PHASE_OPENING && pool_may_open(g->pool) &&
 	    !event_pending(g->open_timer, EV_TIMEOUT, NULL))
 		timer_set_at(g->open_timer, open_due(g), now);
 	if (g->phase == PHASE_RUNNING && now >= g->pump_after &&
@@ -387,7 +385,7 @@ generator_run(struct worker *worker, const struct generator_config *config)
 	struct generator g;
 
 	generator_init(&g, worker, config);
-	g.result->open_begin = clock_now();
+	g.result->open_begin = config->open_begin;
 	timer_set(g.open_timer, 0);
 	if (g.log != NULL)
 		timer_set(g.log_timer, LOG_FLUSH);

@@ -21,7 +21,8 @@ struct worker;
 
 struct generator_config {
 	struct pool_config pool;
-	double open_rate; /* new connections per second; 0: all at once */
+	double open_rate; /* per second, of all workers; 0: all at once */
+	uint64_t open_begin; /* from when on; the same for all workers */
 	double query_rate; /* per second; 0: hold the connections only */
 	uint64_t
 	    duration; /* of querying, nanoseconds; CLOCK_NEVER: until told */

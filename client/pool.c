@@ -1,7 +1,8 @@
 #include <err.h>
 #include <errno.h>
-
+#include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/clock.h"
 #include "client/batch.h"
@@ -9,9 +10,11 @@
 #include "client/inflight.h"
 #include "client/pool.h"
 #include "client/querylog.h"
+#include "client/routes.h"
 #include "client/schedule.h"
 #include "client/stats.h"
 #include "client/wheel.h"
+#include "client/window.h"
 
 /* Most that waits unsent in this process, over all connections and for one. */
 #define OUTPUT_TOTAL (UINT64_C(1) << 30)
@@ -25,8 +28,29 @@
 #define TICK_LEAST	  CLOCK_NS_PER_MS
 #define TICK_MOST	  (100 * CLOCK_NS_PER_MS)
 
+/*
+ * Connections on their way at once, over all workers: to begin with, few enough
+ * for the accept queue of a server with default limits; at most, as many as keep
+ * a server busy over a long way.
+ */
+#define PENDING_START 256
+#define PENDING_MOST  4096
+#define PENDING_LEAST 4 /* a worker */
+
+#define ROUTES_MOST (UINT64_C(1) << 20) /* that are told apart: a byte each */
+
+/* Ports come free again, out of TIME_WAIT or as others close: try again then. */
+#define EXHAUSTED_FOR CLOCK_NS_PER_SEC
+
 struct pool {
 	struct conn_env env;
+	struct window window;
+	const struct routes *routes;
+	uint64_t route_count;
+	bool *exhausted; /* a route has no port left; NULL: none has */
+	uint64_t exhausted_count;
+	uint64_t exhausted_until; /* where all are */
+	uint32_t first;
 	struct conn *conns;
 	struct batch batch;
 	struct wheel expiry;
@@ -45,6 +69,14 @@ static uint64_t
 clamp(uint64_t value, uint64_t least, uint64_t most)
 {
 	return value < least ? least : value > most ? most : value;
+}
+
+/* One worker's, of what all workers may have. */
+static uint32_t
+share(uint32_t total, uint32_t workers)
+{
+	return total / workers > PENDING_LEAST ? total / workers :
+						 PENDING_LEAST;
 }
 
 static void
@@ -96,6 +128,13 @@ pool_new(const struct pool_config *config, struct event_base *base,
 	if (p == NULL)
 		err(1, "no memory");
 	p->count = config->connections;
+	p->first = config->first;
+	p->routes = config->routes;
+	p->route_count = routes_count(config->routes);
+	if (p->route_count > ROUTES_MOST)
+		p->route_count = ROUTES_MOST;
+	window_init(&p->window, share(PENDING_START, config->workers),
+	    share(PENDING_MOST, config->workers));
 	p->connect_timeout = config->connect_timeout;
 	p->usable = calloc(p->count, sizeof(*p->usable));
 	p->position = calloc(p->count, sizeof(*p->position));
@@ -114,8 +153,11 @@ pool_new(const struct pool_config *config, struct event_base *base,
 	    inflight_pool_new(config->timeout, quarantine(config->timeout));
 	env->expiry = &p->expiry;
 	env->timeout = config->timeout;
-	env->target = config->target;
-	env->target_length = config->target_length;
+	env->window = &p->window;
+	env->measure_from = CLOCK_NEVER;
+	env->first_id = config->first;
+	env->probe = config->probe;
+	env->reset = config->reset;
 	env->query = config->query;
 	env->query_length = config->query_length;
 	env->input = malloc(CONN_INPUT_SIZE);
@@ -136,6 +178,7 @@ pool_new(const struct pool_config *config, struct event_base *base,
 void
 pool_free(struct pool *p)
 {
+	free(p->exhausted);
 	inflight_pool_free(p->env.inflight);
 	free(p->env.input);
 	batch_clear(&p->batch);
@@ -151,10 +194,85 @@ pool_unopened(const struct pool *p)
 	return p->count - p->next;
 }
 
+static uint64_t
+pending(const struct stats *stats)
+{
+	return stats_pending(stats) + stats_probes_in_flight(stats);
+}
+
+bool
+pool_may_open(const struct pool *p)
+{
+	return pool_unopened(p) > 0 &&
+	    pending(p->env.stats) < window_size(&p->window);
+}
+
+/*
+ * Routes.
+ */
+
+static bool
+all_exhausted(struct pool *p)
+{
+	if (p->exhausted_count < p->route_count)
+		return false;
+	if (clock_now() < p->exhausted_until)
+		return true;
+	memset(p->exhausted, 0, p->route_count * sizeof(*p->exhausted));
+	p->exhausted_count = 0;
+	return false;
+}
+
+static void
+mark_exhausted(struct pool *p, uint64_t route)
+{
+	if (p->exhausted == NULL)
+		p->exhausted = calloc(p->route_count, sizeof(*p->exhausted));
+	if (p->exhausted == NULL)
+		err(1, "no memory for %" PRIu64 " routes", p->route_count);
+	p->exhausted[route] = true;
+	if (++p->exhausted_count == p->route_count)
+		p->exhausted_until = clock_now() + EXHAUSTED_FOR;
+}
+
+/* The way of connection k, or the next one that has ports left, if any has. */
+static uint64_t
+choose_route(const struct pool *p, uint64_t k)
+{
+	uint64_t route = k % p->route_count;
+
+	while (p->exhausted != NULL && p->exhausted[route])
+		route = (route + 1) % p->route_count;
+	return route;
+}
+
+/*
+ * A route without ports is left out from then on: to find out that there is none
+ * the kernel looks at each of them, for milliseconds.
+ */
 void
 pool_open_next(struct pool *p)
 {
-	conn_open(conn_at(p->conns, p->next++));
+	struct conn *c = conn_at(p->conns, p->next++);
+	uint64_t chosen = (uint64_t)p->first + conn_id(c);
+	struct route route;
+	int error = EADDRNOTAVAIL;
+
+	while (error == EADDRNOTAVAIL && !all_exhausted(p)) {
+		chosen = choose_route(p, chosen);
+		routes_get(p->routes, chosen, &route);
+		error = conn_open(c, &route);
+		if (error == EADDRNOTAVAIL)
+			mark_exhausted(p, chosen);
+	}
+	if (error != 0)
+		conn_refuse(c, error);
+}
+
+void
+pool_measure_from(struct pool *p, uint64_t when)
+{
+	p->env.measure_from = when;
 }
 
 uint32_t

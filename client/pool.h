@@ -9,8 +9,6 @@
 #ifndef CLIENT_POOL_H
 #define CLIENT_POOL_H
 
-#include <sys/socket.h>
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,16 +17,20 @@ struct arrival;
 struct event_base;
 struct pool;
 struct querylog;
+struct routes;
 struct stats;
 
 struct pool_config {
 	uint32_t connections;
-	struct sockaddr_storage target;
-	socklen_t target_length;
+	uint32_t first; /* number of its first one in the whole run */
+	uint32_t workers; /* that share what may be pending at once */
+	const struct routes *routes; /* outlives the pool */
 	const uint8_t *query; /* framed; outlives the pool */
 	size_t query_length;
 	uint64_t timeout; /* of an answer, nanoseconds */
 	uint64_t connect_timeout; /* nanoseconds */
+	bool probe; /* each connection is to answer a query once open */
+	bool reset; /* close with a RST */
 };
 
 /*
@@ -45,8 +47,17 @@ void pool_free(struct pool *);
 /* How many have not been opened yet. */
 uint32_t pool_unopened(const struct pool *);
 
-/* Begins to open the next one. Only while pool_unopened() is not zero. */
+/*
+ * Whether one more may be begun now. That many are pending, connecting or yet to
+ * answer their probe, at most, as the other side has been able to take.
+ */
+bool pool_may_open(const struct pool *);
+
+/* Begins to open the next one. Only while pool_may_open(). */
 void pool_open_next(struct pool *);
+
+/* The clock starts: queries due before this are probes. */
+void pool_measure_from(struct pool *, uint64_t when);
 
 /* How many can be sent on. */
 uint32_t pool_usable(const struct pool *);

@@ -26,6 +26,8 @@ enum querylog_type {
 	QUERYLOG_OPENED = 'O', /* rtt: of the handshake */
 	QUERYLOG_FAILED = 'F', /* the connection could not be opened */
 	QUERYLOG_CLOSED = 'C',
+	QUERYLOG_PROBE = 'P', /* sent, before the clock starts */
+	QUERYLOG_PROBE_ANSWERED = 'V', /* verified; rtt as for A */
 };
 
 /* In place of a value that does not apply. */

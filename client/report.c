@@ -115,17 +115,24 @@ print_live(FILE *out, bool terminal, const char *line)
 	fflush(out);
 }
 
+/* The time left is what the speed since the last line makes of it. */
 static void
 format_opening(const struct report *r, const struct generator_result *sum,
-    double seconds, char *line)
+    const struct stats *change, double seconds, double window, char *line)
 {
 	const struct stats *s = &sum->stats;
-
-	snprintf(line, LINE_SIZE,
+	double speed = (double)(change->n.opened + change->n.failed) / window;
+	uint64_t done = s->n.opened + s->n.failed,
+		 left = r->config.connections - done;
+	int length = snprintf(line, LINE_SIZE,
 	    "%.1f s: opened %" PRIu64 " of %" PRIu32 ", pending %" PRIu64
 	    ", failed %" PRIu64,
-	    seconds, s->n.opened, r->config.connections, stats_pending(s),
-	    s->n.failed);
+	    seconds, s->n.opened, r->config.connections,
+	    stats_pending(s) + stats_probes_in_flight(s), s->n.failed);
+
+	if (left > 0 && speed > 0)
+		snprintf(line + length, LINE_SIZE - (size_t)length,
+		    ", %.0f/s, %.0f s left", speed, (double)left / speed);
 }
 
 static void
@@ -158,7 +165,8 @@ report_live(struct report *r, const struct generator_result *sum, uint64_t now,
 	r->shown = sum->stats;
 	r->shown_at = now;
 	if (sum->query_begin == 0)
-		format_opening(r, sum, clock_to_seconds(now - r->begun), line);
+		format_opening(r, sum, change, clock_to_seconds(now - r->begun),
+		    window > 0 ? window : 1, line);
 	else
 		format_querying(sum, change,
 		    clock_to_seconds(now - sum->query_begin),
@@ -224,6 +232,11 @@ judge(struct report *r)
 	if (n->opened < r->config.connections)
 		add_reason(r, "opened %" PRIu64 " of %" PRIu32 " connections",
 		    n->opened, r->config.connections);
+	if (r->config.probe && n->verified < n->opened)
+		add_reason(r,
+		    "%" PRIu64 " of %" PRIu64 " opened connections never "
+		    "answered",
+		    n->opened - n->verified, n->opened);
 	if (r->end.workers_died > 0)
 		add_reason(r, "%u worker%s died", r->end.workers_died,
 		    r->end.workers_died == 1 ? "" : "s");
@@ -254,7 +267,8 @@ report_finish(struct report *r, const struct generator_result *sum,
 	netstat_subtract(&kernel, &r->kernel);
 	r->kernel = kernel;
 	r->finding_count = netstat_diagnose(&r->kernel,
-	    r->total.stats.n.failed_errno, STATS_ERRNOS, r->findings);
+	    r->total.stats.n.failed_errno, STATS_ERRNOS, &r->config.ways,
+	    r->config.connections, r->findings);
 	judge(r);
 }
 
@@ -304,10 +318,12 @@ print_head(const struct report *r, FILE *out)
 	    TCPSCALER_VERSION, r->config.target, r->config.connections,
 	    r->config.query_rate);
 	if (r->config.duration == CLOCK_NEVER)
-		fprintf(out, " until stopped\n\n");
+		fprintf(out, " until stopped");
 	else
-		fprintf(
-		    out, " for %g s\n\n", clock_to_seconds(r->config.duration));
+		fprintf(out, " for %g s", clock_to_seconds(r->config.duration));
+	if (r->config.workers > 1)
+		fprintf(out, ", %u workers", r->config.workers);
+	fprintf(out, "\n\n");
 }
 
 static void
@@ -329,6 +345,12 @@ print_connections(const struct report *r, FILE *out)
 	    ", failed %" PRIu64 ", abandoned %" PRIu64 ", verified %" PRIu64
 	    "\n",
 	    n->failed, n->abandoned, n->verified);
+	if (r->config.probe)
+		fprintf(out,
+		    "             probes sent %" PRIu64 ", answered %" PRIu64
+		    ", timed out %" PRIu64 ", lost %" PRIu64 "\n",
+		    n->probe_sent, n->probe_answered, n->probe_timed_out,
+		    n->probe_lost);
 	for (e = 0; e < STATS_ERRNOS; e++)
 		if (n->failed_errno[e] > 0)
 			fprintf(out,

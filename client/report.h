@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "client/generator.h"
+#include "lib/limits.h"
 
 struct report;
 
@@ -19,7 +20,8 @@ struct report;
 struct report_config {
 	int argc;
 	char *const *argv;
-	const char *target; /* as addr_format() writes it */
+	const char *target; /* as routes_format() writes it */
+	struct limits_ways ways;
 	unsigned int workers;
 	uint32_t connections;
 	double open_rate;
@@ -28,6 +30,8 @@ struct report_config {
 	uint64_t timeout;
 	uint64_t connect_timeout;
 	uint64_t seed;
+	bool probe;
+	bool reset;
 };
 
 /* How it ended. */

@@ -30,11 +30,17 @@ config_json(const struct report *r)
 	json_put(o, "connect_timeout_s", seconds_or_null(c->connect_timeout));
 	json_put_count(o, "seed", c->seed);
 	json_put_count(o, "workers", c->workers);
+	json_put_count(o, "local_ports", c->ways.ports);
+	json_put_count(o, "sources", c->ways.sources);
+	json_put_count(o, "targets", c->ways.targets);
+	json_put(o, "probe", json_boolean(c->probe));
+	json_put(o, "close", json_string(c->reset ? "rst" : "fin"));
 	return o;
 }
 
 #define PUT(name)	  json_put_count(o, #name, n->name);
 #define PUT_SKIPPED(name) json_put_count(skipped, #name, n->skipped_##name);
+#define PUT_PROBE(name)	  json_put_count(o, #name, n->probe_##name);
 #define PUT_LOST(name)	  json_put_count(lost, #name, n->lost_##name);
 
 static json_t *
@@ -52,6 +58,15 @@ failed_json(const struct stats_counters *n)
 }
 
 static json_t *
+probes_json(const struct stats_counters *n)
+{
+	json_t *o = json_object();
+
+	STATS_PROBES(PUT_PROBE)
+	return o;
+}
+
+static json_t *
 connections_json(const struct report *r)
 {
 	const struct stats_counters *n = &r->total.stats.n;
@@ -61,6 +76,7 @@ connections_json(const struct report *r)
 	STATS_CONNECTIONS(PUT)
 	json_put_count(o, "failed_total", n->failed);
 	json_put(o, "failed", failed_json(n)); /* by errno */
+	json_put(o, "probes", probes_json(n));
 	json_put(o, "open_s",
 	    json_real(clock_to_seconds(r->total.open_end > r->total.open_begin ?
 		    r->total.open_end - r->total.open_begin :

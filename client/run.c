@@ -17,6 +17,8 @@
 /* A worker that was told to stop and has not by then is ended. */
 #define STOP_PATIENCE (2 * CLOCK_NS_PER_SEC)
 
+#define LEAD_PER_WORKER (200 * CLOCK_NS_PER_US)
+
 /* What the parent knows of a worker. */
 struct member {
 	bool ready; /* opened all its connections, or has ended */
@@ -31,6 +33,7 @@ struct run {
 	struct event *sample_timer;
 	struct event *live_timer;
 	struct event *kill_timer;
+	uint64_t begun;
 };
 
 static uint64_t
@@ -90,6 +93,15 @@ close_books(struct run *run)
 	free(last);
 }
 
+/* All of several workers are to have heard of it before it is time. */
+static uint64_t
+lead(const struct run *run)
+{
+	unsigned int workers = run->config->workers;
+
+	return workers == 1 ? 0 : CLOCK_NS_PER_MS + workers * LEAD_PER_WORKER;
+}
+
 static void
 mark_ready(struct run *run, unsigned int index)
 {
@@ -101,7 +113,7 @@ mark_ready(struct run *run, unsigned int index)
 	for (i = 0; i < run->config->workers; i++)
 		if (!run->members[i].ready)
 			return;
-	workers_tell(run->workers, WORKER_GO, clock_now());
+	workers_tell(run->workers, WORKER_GO, clock_now() + lead(run));
 }
 
 static void
@@ -204,18 +216,38 @@ loop(struct run *run)
 	event_free(run->kill_timer);
 }
 
+/*
+ * A worker's share. Rates are as connections are, so that each connection of the
+ * run is as likely as any other.
+ */
+static void
+take_share(
+    struct generator_config *share, unsigned int index, unsigned int workers)
+{
+	uint32_t all = share->pool.connections, each = all / workers,
+		 rest = all % workers;
+
+	share->pool.workers = workers;
+	share->pool.connections = each + (index < rest);
+	share->pool.first = each * index + (index < rest ? index : rest);
+	share->query_rate *= (double)share->pool.connections / all;
+}
+
 static int
 run_generator(struct worker *worker, void *arg)
 {
 	const struct run *run = arg;
+	struct generator_config share = *run->config->generator;
 
-	return generator_run(worker, run->config->generator);
+	share.open_begin = run->begun;
+	take_share(&share, worker_index(worker), run->config->workers);
+	return generator_run(worker, &share);
 }
 
 struct run_result *
 run_workers(const struct run_config *config)
 {
-	struct run run = {.config = config};
+	struct run run = {.config = config, .begun = clock_now()};
 	struct workers_config workers = {
 	    .count = config->workers,
 	    .shared_size = sizeof(struct generator_result),

@@ -12,9 +12,9 @@
 #include "client/report.h"
 
 struct run_config {
-	const struct generator_config *generator;
+	const struct generator_config *generator; /* of the whole run */
 	struct report *report; /* gets a sample a second */
-	unsigned int workers;
+	unsigned int workers; /* at most one for each connection */
 	uint64_t live_every; /* of the live line, nanoseconds; 0: none */
 	bool live_terminal; /* it overwrites itself */
 };

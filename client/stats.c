@@ -55,6 +55,13 @@ stats_in_flight(const struct stats *s)
 }
 
 uint64_t
+stats_probes_in_flight(const struct stats *s)
+{
+	return s->n.probe_sent - s->n.probe_answered - s->n.probe_timed_out -
+	    s->n.probe_lost;
+}
+
+uint64_t
 stats_pending(const struct stats *s)
 {
 	return s->n.attempted - s->n.opened - s->n.failed - s->n.abandoned;
@@ -97,6 +104,13 @@ answered_by_kind(const struct stats *s)
 	return s->n.echoed + sum(s->n.rcode, DNS_RCODES);
 }
 
+static uint64_t
+replies_by_kind(const struct stats_counters *n)
+{
+	return n->answered + n->probe_answered + n->late + n->unmatched +
+	    n->malformed;
+}
+
 void
 stats_bury(struct stats *s)
 {
@@ -106,10 +120,11 @@ stats_bury(struct stats *s)
 	n->sent = histogram_count(&s->lateness);
 	n->answered = histogram_count(&s->response);
 	n->echoed += n->answered - answered_by_kind(s);
-	n->replies = n->answered + n->late + n->unmatched + n->malformed;
+	n->replies = replies_by_kind(n);
 	n->opened = histogram_count(&s->connect);
 	n->failed = sum(n->failed_errno, STATS_ERRNOS);
 	n->lost_worker_died += stats_in_flight(s);
+	n->probe_lost += stats_probes_in_flight(s);
 	n->abandoned += stats_pending(s);
 	n->closed_worker_died += stats_open(s);
 	n->skipped_worker_died += n->scheduled - n->sent - stats_skipped(n);
@@ -128,8 +143,11 @@ stats_check(const struct stats *s, FILE *out)
 	    accounts_check(out, "sent", n->sent, "answered + timed_out + lost",
 		n->answered + n->timed_out + stats_lost(n));
 	broken += accounts_check(out, "replies", n->replies,
-	    "answered + late + unmatched + malformed",
-	    n->answered + n->late + n->unmatched + n->malformed);
+	    "answered + probes answered + late + unmatched + malformed",
+	    replies_by_kind(n));
+	broken += accounts_check(out, "probes sent", n->probe_sent,
+	    "answered + timed_out + lost",
+	    n->probe_answered + n->probe_timed_out + n->probe_lost);
 	broken += accounts_check(out, "answered", n->answered,
 	    "echoed + response codes", answered_by_kind(s));
 	broken += accounts_check(out, "attempted", n->attempted,

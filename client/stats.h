@@ -30,7 +30,7 @@
 	X(closed_by_error) /* any other error */                          \
 	X(closed_locally)                                                 \
 	X(closed_worker_died)                                             \
-	X(peak) /* most open at once */                                   \
+	X(peak) /* most open at once; summed over workers, at most */     \
 	X(buried) /* workers that died */
 
 /* X(name): what became of queries and of what came back. */
@@ -64,6 +64,16 @@
 	X(stopped)    \
 	X(worker_died)
 
+/*
+ * X(name): what became of the one query on each connection before the clock
+ * starts (--probe). They are in no other counter and in no histogram.
+ */
+#define STATS_PROBES(X) \
+	X(sent)         \
+	X(answered)     \
+	X(timed_out)    \
+	X(lost)
+
 /* X(name): histograms, nanoseconds. */
 #define STATS_HISTOGRAMS(X)              \
 	X(response) /* answered - due */ \
@@ -77,6 +87,7 @@
 #define STATS_FIELD(name)	    uint64_t name;
 #define STATS_SKIPPED_FIELD(name)   uint64_t skipped_##name;
 #define STATS_LOST_FIELD(name)	    uint64_t lost_##name;
+#define STATS_PROBE_FIELD(name)	    uint64_t probe_##name;
 #define STATS_HISTOGRAM_FIELD(name) struct histogram name;
 
 /* The counters: all of one type, added and subtracted as an array. */
@@ -85,6 +96,7 @@ struct stats_counters {
 	STATS_QUERIES(STATS_FIELD)
 	STATS_SKIPPED(STATS_SKIPPED_FIELD)
 	STATS_LOST(STATS_LOST_FIELD)
+	STATS_PROBES(STATS_PROBE_FIELD)
 	uint64_t rcode[DNS_RCODES]; /* of answered: with QR set */
 	uint64_t failed_errno[STATS_ERRNOS];
 };
@@ -105,6 +117,9 @@ uint64_t stats_lost(const struct stats_counters *);
 
 /* sent and neither answered, timed out nor lost. */
 uint64_t stats_in_flight(const struct stats *);
+
+/* The same of probes. */
+uint64_t stats_probes_in_flight(const struct stats *);
 
 /* attempted and neither opened, failed nor abandoned. */
 uint64_t stats_pending(const struct stats *);

@@ -1,6 +1,9 @@
 #include <sys/resource.h>
 
+#include <inttypes.h>
+#include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "lib/limits.h"
 
@@ -34,7 +37,111 @@ limits_raise_descriptors(void)
 }
 
 uint64_t
+limits_workers_least(uint64_t connections)
+{
+	struct rlimit limit;
+	uint64_t each = 1;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
+		return 1;
+	if (limit.rlim_max > LIMITS_SPARE_DESCRIPTORS)
+		each = limit.rlim_max - LIMITS_SPARE_DESCRIPTORS;
+	return connections == 0 ? 1 : (connections + each - 1) / each;
+}
+
+unsigned int
+limits_workers(uint64_t connections)
+{
+	uint64_t workers = limits_workers_least(connections);
+	cpu_set_t usable;
+
+	if (sched_getaffinity(0, sizeof(usable), &usable) == 0 &&
+	    workers < (uint64_t)CPU_COUNT(&usable))
+		workers = (uint64_t)CPU_COUNT(&usable);
+	return workers > LIMITS_WORKERS_MOST ? LIMITS_WORKERS_MOST :
+					       (unsigned int)workers;
+}
+
+uint64_t
 limits_somaxconn(void)
 {
 	return read_number("/proc/sys/net/core/somaxconn");
+}
+
+/* Of the ports low to high, how many a list such as "8080,9148-9150" takes. */
+static uint64_t
+reserved_between(const char *list, unsigned long low, unsigned long high)
+{
+	unsigned long first, last, count = 0;
+	char *end;
+
+	for (;; list = end + 1) {
+		first = last = strtoul(list, &end, 10);
+		if (end == list)
+			return count;
+		if (*end == '-')
+			last = strtoul(end + 1, &end, 10);
+		if (first < low)
+			first = low;
+		if (last > high)
+			last = high;
+		if (first <= last)
+			count += last - first + 1;
+		if (*end != ',')
+			return count;
+	}
+}
+
+uint64_t
+limits_local_ports(void)
+{
+	FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+	unsigned long low, high;
+	char *reserved = NULL;
+	size_t size = 0;
+	uint64_t count = 0;
+
+	if (file == NULL)
+		return 0;
+	if (fscanf(file, "%lu %lu", &low, &high) == 2 && low <= high)
+		count = high - low + 1;
+	fclose(file);
+	file = fopen("/proc/sys/net/ipv4/ip_local_reserved_ports", "re");
+	if (file == NULL)
+		return count;
+	if (count > 0 && getline(&reserved, &size, file) > 0)
+		count -= reserved_between(reserved, low, high);
+	free(reserved);
+	fclose(file);
+	return count;
+}
+
+/* How many more of one factor it takes, when the others' product is fixed. */
+static uint64_t
+more(uint64_t connections, uint64_t others, uint64_t have)
+{
+	return (connections + others - 1) / others - have;
+}
+
+static const char *
+plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
+bool
+limits_ways_short(const struct limits_ways *w, uint64_t connections,
+    char missing[LIMITS_TEXT])
+{
+	uint64_t sources, targets;
+
+	if (w->ports == 0 || connections <= w->ports * w->sources * w->targets)
+		return false;
+	sources = more(connections, w->ports * w->targets, w->sources);
+	targets = more(connections, w->ports * w->sources, w->targets);
+	snprintf(missing, LIMITS_TEXT,
+	    "%" PRIu64 " more source address%s (-a) or %" PRIu64
+	    " more target port%s (-p)",
+	    sources, sources == 1 ? "" : "es", targets, plural(targets));
+	return true;
 }

@@ -4,6 +4,8 @@
 #ifndef LIB_LIMITS_H
 #define LIB_LIMITS_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Descriptors that a process needs besides its connections. */
@@ -16,7 +18,40 @@
  */
 uint64_t limits_raise_descriptors(void);
 
+/*
+ * How many processes it takes, at least, for that many connections under the
+ * descriptor limit (the hard one, as above).
+ */
+uint64_t limits_workers_least(uint64_t connections);
+
+/* The same, but at least one for each processor that this process may use. */
+unsigned int limits_workers(uint64_t connections);
+
+#define LIMITS_WORKERS_MOST 4096
+
 /* net.core.somaxconn, which cuts listen()'s backlog silently; 0 if unreadable. */
 uint64_t limits_somaxconn(void);
+
+/*
+ * The local ports that connect() chooses from: ip_local_port_range without the
+ * reserved ones; 0 if unreadable. (It holds for IPv6, too.)
+ */
+uint64_t limits_local_ports(void);
+
+/* What bounds how many connections this host can open: the product. */
+struct limits_ways {
+	uint64_t ports; /* 0: unknown */
+	uint64_t sources; /* addresses */
+	uint64_t targets; /* addresses x ports */
+};
+
+#define LIMITS_TEXT 200
+
+/*
+ * Whether connections are more than there can be. Then missing says how many
+ * more sources or targets it takes.
+ */
+bool limits_ways_short(const struct limits_ways *, uint64_t connections,
+    char missing[LIMITS_TEXT]);
 
 #endif

@@ -74,7 +74,8 @@ static const struct {
 	{"net.ipv4.ip_local_port_range", "client",
 	    "connects failed, no local port left to this target",
 	    "sysctl net.ipv4.ip_local_port_range=\"1024 65535\" "
-	    "net.ipv4.tcp_tw_reuse=1"}},
+	    "net.ipv4.tcp_tw_reuse=1; or more sources (-a), more target ports "
+	    "(-p), --close rst"}},
     {ECONNREFUSED,
 	{"nothing listens there, or the server closed its listener", "server",
 	    "connects refused", "start the server; look at its own limits"}},
@@ -203,22 +204,47 @@ find(struct netstat_finding *out, const struct diagnosis *d, uint64_t count)
 {
 	out->limit = d->limit;
 	out->side = d->side;
-	out->fix = d->fix;
+	snprintf(out->fix, sizeof(out->fix), "%s", d->fix);
 	snprintf(out->symptom, sizeof(out->symptom), "%" PRIu64 " %s", count,
 	    d->symptom);
 }
 
+/* More precisely, where it was not others, or TIME_WAIT, that took the ports. */
+static void
+explain_ports(struct netstat_finding *out, uint64_t failed,
+    const struct limits_ways *w, uint64_t connections)
+{
+	char missing[LIMITS_TEXT];
+
+	if (!limits_ways_short(w, connections, missing))
+		return;
+	snprintf(out->symptom, sizeof(out->symptom),
+	    "%" PRIu64 " connects failed, no local port left: %" PRIu64
+	    " ports x %" PRIu64 " sources x %" PRIu64 " targets = %" PRIu64
+	    " connections at most",
+	    failed, w->ports, w->sources, w->targets,
+	    w->ports * w->sources * w->targets);
+	snprintf(out->fix, sizeof(out->fix), "%s", missing);
+}
+
 size_t
 netstat_diagnose(const struct netstat *delta, const uint64_t *errors,
-    size_t errnos, struct netstat_finding out[NETSTAT_FINDINGS])
+    size_t errnos, const struct limits_ways *ways, uint64_t connections,
+    struct netstat_finding out[NETSTAT_FINDINGS])
 {
 	size_t found = 0, i;
+	int error;
 
-	for (i = 0; i < LENGTH(by_error); i++)
-		if ((size_t)by_error[i].error < errnos &&
-		    errors[by_error[i].error] > 0)
-			find(&out[found++], &by_error[i].diagnosis,
-			    errors[by_error[i].error]);
+	for (i = 0; i < LENGTH(by_error); i++) {
+		error = by_error[i].error;
+		if ((size_t)error >= errnos || errors[error] == 0)
+			continue;
+		find(&out[found], &by_error[i].diagnosis, errors[error]);
+		if (error == EADDRNOTAVAIL)
+			explain_ports(
+			    &out[found], errors[error], ways, connections);
+		found++;
+	}
 	for (i = 0; i < LENGTH(by_counter); i++)
 		if (delta->readable[by_counter[i].counter] &&
 		    delta->value[by_counter[i].counter] > 0)

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/limits.h"
+
 /* X(table, name): as /proc/net/snmp and /proc/net/netstat have them. */
 #define NETSTAT_COUNTERS(X)             \
 	X(Tcp, AttemptFails)            \
@@ -38,11 +40,13 @@ struct netstat {
 	bool readable[NETSTAT_COUNT];
 };
 
+#define NETSTAT_TEXT 240
+
 struct netstat_finding {
 	const char *limit;
 	const char *side; /* client, server, path, this host */
-	char symptom[160];
-	const char *fix;
+	char symptom[NETSTAT_TEXT];
+	char fix[NETSTAT_TEXT];
 };
 
 #define NETSTAT_FINDINGS 24 /* more than there can be */
@@ -61,9 +65,11 @@ const char *netstat_name(enum netstat_counter);
 
 /*
  * What the counters' deltas and the errnos of failed connects (counts, indexed
- * by errno) point to, at most NETSTAT_FINDINGS. Returns how many.
+ * by errno) point to, at most NETSTAT_FINDINGS. Returns how many. ways are those
+ * of a run of that many connections.
  */
 size_t netstat_diagnose(const struct netstat *delta, const uint64_t *by_errno,
-    size_t errnos, struct netstat_finding out[NETSTAT_FINDINGS]);
+    size_t errnos, const struct limits_ways *ways, uint64_t connections,
+    struct netstat_finding out[NETSTAT_FINDINGS]);
 
 #endif

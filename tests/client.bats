@@ -200,7 +200,7 @@ bats_require_minimum_version 1.5.0
 	holds '.config.target | startswith("127.0.0.1:")'
 	client -6 -c 1 -r 100 -t 100ms ::1
 	holds '.config.target | startswith("[::1]:")'
-	exits 1 client -6 -c 1 -r 100 -t 100ms 127.0.0.1
+	exits 2 client -6 -c 1 -r 100 -t 100ms 127.0.0.1
 }
 
 @test "asked for more than any machine sends: said, and exact" {

@@ -22,7 +22,9 @@ refuses() {
 	refuses "$TCPCLIENT" "-c is missing" -r 1 ::1
 	refuses "$TCPCLIENT" "-r is missing" -c 1 ::1
 	refuses "$TCPCLIENT" "HOST is missing" -c 1 -r 1
-	refuses "$TCPCLIENT" "more than one HOST" -c 1 -r 1 ::1 ::1
+	refuses "$TCPCLIENT" "all be IPv4, or all IPv6" -a ::1 -c 1 -r 1 127.0.0.1
+	refuses "$TCPCLIENT" "address of the other kind" -6 -c 1 -r 1 127.0.0.1
+	refuses "$TCPCLIENT" "more workers than connections" -w 2 -c 1 -r 1 ::1
 	refuses "$TCPCLIENT" "-h shows the options" -c 1 -r 1 -Q ::1
 	refuses "$TCPCLIENT" "-h shows the options" --tls -c 1 -r 1 ::1
 	refuses "$TCPCLIENT" "exclude each other" -4 -6 -c 1 -r 1 ::1
@@ -43,9 +45,16 @@ refuses() {
 		refuses "$TCPCLIENT" "--timeout $bad: " -c 1 -r 1 \
 			--timeout "$bad" ::1
 	done
-	for bad in 0 65536 http 53,853; do
+	for bad in 0 65536 http 53,53 53, 7-5 5-; do
 		refuses "$TCPCLIENT" "-p $bad: " -p "$bad" -c 1 -r 1 ::1
 	done
+	for bad in 0 -1 4097 x autos ""; do
+		refuses "$TCPCLIENT" "-w $bad: " -w "$bad" -c 1 -r 1 ::1
+	done
+	for bad in host 127.0.0.1, 127.0.0.1/8 ::/64 127.0.0.2-127.0.0.1; do
+		refuses "$TCPCLIENT" "-a $bad: " -a "$bad" -c 1 -r 1 ::1
+	done
+	refuses "$TCPCLIENT" "not fin or rst" --close reset -c 1 -r 1 ::1
 	refuses "$TCPCLIENT" "-t must be more than 0" -c 1 -r 1 -t 0 ::1
 	refuses "$TCPCLIENT" "--timeout must be" -c 1 -r 1 --timeout 0 ::1
 	refuses "$TCPCLIENT" "-s -1: " -c 1 -r 1 -s -1 ::1

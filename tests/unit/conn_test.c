@@ -19,8 +19,10 @@
 
 #include "client/conn.h"
 #include "client/inflight.h"
+#include "client/routes.h"
 #include "client/stats.h"
 #include "client/wheel.h"
+#include "client/window.h"
 #include "dns_query.h"
 #include "lib/clock.h"
 
@@ -44,7 +46,7 @@ ignore_progress(uint64_t now, void *arg)
 
 /* A listener with small buffers that nobody accepts from, let alone reads. */
 static int
-listen_deaf(struct sockaddr_storage *address, socklen_t *length)
+listen_deaf(struct addr *address)
 {
 	struct sockaddr_in in = {.sin_family = AF_INET};
 	int fd = socket(AF_INET, SOCK_STREAM, 0), small = 4096;
@@ -55,9 +57,10 @@ listen_deaf(struct sockaddr_storage *address, socklen_t *length)
 	    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&in, sizeof(in)), 0);
 	assert_int_equal(listen(fd, 8), 0);
-	*length = sizeof(*address);
+	address->length = sizeof(address->sa);
 	assert_int_equal(
-	    getsockname(fd, (struct sockaddr *)address, length), 0);
+	    getsockname(fd, (struct sockaddr *)&address->sa, &address->length),
+	    0);
 	return fd;
 }
 
@@ -81,13 +84,16 @@ test_output_is_bounded(void **state)
 	struct wheel wheel;
 	struct batch batch;
 	struct conn_env env;
+	struct route route = {.source = {.length = 0}};
+	struct window window;
 	struct conn *conns;
 	const char *why;
 	int listener, round;
 
 	(void)state;
 	memset(&env, 0, sizeof(env));
-	listener = listen_deaf(&env.target, &env.target_length);
+	listener = listen_deaf(&route.target);
+	window_init(&window, 1, 1);
 	wheel_init(&wheel, CLOCK_NS_PER_SEC, clock_now());
 	batch_init(&batch, 1);
 	env.base = event_base_new();
@@ -95,6 +101,7 @@ test_output_is_bounded(void **state)
 	/* so short that IDs never run out first */
 	env.inflight = inflight_pool_new(0, 0);
 	env.expiry = &wheel;
+	env.window = &window;
 	env.query = query;
 	env.query_length = (size_t)dns_query_build(
 	    query, sizeof(query), "example.com", DNS_TYPE_A, &why);
@@ -103,7 +110,7 @@ test_output_is_bounded(void **state)
 	env.on_progress = ignore_progress;
 	conns = conn_array_new(&env, 1);
 
-	conn_open(conn_at(conns, 0));
+	assert_int_equal(conn_open(conn_at(conns, 0), &route), 0);
 	while (stats.n.opened + stats.n.failed == 0)
 		event_base_loop(env.base, EVLOOP_ONCE);
 	assert_int_equal(stats.n.opened, 1);

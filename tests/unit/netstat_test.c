@@ -17,6 +17,10 @@
 
 static const char *const files[] = {"snmp", "netstat", "softnet_stat"};
 
+/* Far more ports than connections: they are not the limit. */
+static const struct limits_ways ample = {
+    .ports = 28232, .sources = 1, .targets = 1};
+
 static void
 root_path(const char *root, const char *name, char path[200])
 {
@@ -389,11 +393,13 @@ diagnose_nothing(void **state)
 	uint64_t errors[ERRNOS] = {0};
 
 	(void)state;
-	assert_int_equal(netstat_diagnose(&n, errors, ERRNOS, out), 0);
-	assert_int_equal(netstat_diagnose(&n, NULL, 0, out), 0);
+	assert_int_equal(
+	    netstat_diagnose(&n, errors, ERRNOS, &ample, 1, out), 0);
+	assert_int_equal(netstat_diagnose(&n, NULL, 0, &ample, 1, out), 0);
 	/* failures whose errno is not known say nothing */
 	errors[0] = 5;
-	assert_int_equal(netstat_diagnose(&n, errors, ERRNOS, out), 0);
+	assert_int_equal(
+	    netstat_diagnose(&n, errors, ERRNOS, &ample, 1, out), 0);
 }
 
 /* These count in healthy runs as well. */
@@ -410,7 +416,8 @@ diagnose_healthy_counters(void **state)
 	(void)state;
 	for (i = 0; i < LENGTH(healthy); i++) {
 		n.value[healthy[i]] = 1000000;
-		assert_int_equal(netstat_diagnose(&n, NULL, 0, out), 0);
+		assert_int_equal(
+		    netstat_diagnose(&n, NULL, 0, &ample, 1, out), 0);
 	}
 }
 
@@ -437,11 +444,13 @@ diagnose_counters(void **state)
 	for (i = 0; i < LENGTH(cases); i++) {
 		n = quiet();
 		n.value[cases[i].counter] = 17 + i;
-		assert_int_equal(netstat_diagnose(&n, NULL, 0, out), 1);
+		assert_int_equal(
+		    netstat_diagnose(&n, NULL, 0, &ample, 1, out), 1);
 		expect_finding(&out[0], 17 + i, cases[i].limit, "this host");
 		/* of what cannot be read nothing is known */
 		n.readable[cases[i].counter] = false;
-		assert_int_equal(netstat_diagnose(&n, NULL, 0, out), 0);
+		assert_int_equal(
+		    netstat_diagnose(&n, NULL, 0, &ample, 1, out), 0);
 	}
 }
 
@@ -473,15 +482,17 @@ diagnose_errnos(void **state)
 		memset(all, 0, sizeof(all));
 		error = (size_t)cases[i].error;
 		all[error] = 3 + i;
-		assert_int_equal(netstat_diagnose(&n, all, ERRNOS, out), 1);
+		assert_int_equal(
+		    netstat_diagnose(&n, all, ERRNOS, &ample, 1, out), 1);
 		expect_finding(&out[0], 3 + i, cases[i].limit, cases[i].side);
 		/* just large enough, and one too small to have it */
 		errors = heap_copy(all, (error + 1) * sizeof(*all));
 		assert_int_equal(
-		    netstat_diagnose(&n, errors, error + 1, out), 1);
+		    netstat_diagnose(&n, errors, error + 1, &ample, 1, out), 1);
 		free(errors);
 		errors = heap_copy(all, error * sizeof(*all));
-		assert_int_equal(netstat_diagnose(&n, errors, error, out), 0);
+		assert_int_equal(
+		    netstat_diagnose(&n, errors, error, &ample, 1, out), 0);
 		free(errors);
 	}
 }
@@ -500,7 +511,7 @@ diagnose_everything(void **state)
 		n.value[i] = UINT64_MAX;
 	for (i = 0; i < ERRNOS; i++)
 		errors[i] = UINT64_MAX;
-	count = netstat_diagnose(&n, errors, ERRNOS, out);
+	count = netstat_diagnose(&n, errors, ERRNOS, &ample, 1, out);
 	assert_true(count >= 7 + 9);
 	assert_true(count <= NETSTAT_FINDINGS);
 	for (i = 0; i < count; i++)

@@ -1,0 +1,63 @@
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "client/routes.h"
+
+static uint64_t
+source_count(const struct routes *r)
+{
+	return r->sources.count > 0 ? r->sources.count : 1;
+}
+
+uint64_t
+routes_targets(const struct routes *r)
+{
+	return (uint64_t)r->hosts.count * r->ports.count;
+}
+
+uint64_t
+routes_count(const struct routes *r)
+{
+	return source_count(r) * routes_targets(r);
+}
+
+/*
+ * Along a diagonal: ways that follow each other differ in the source and in the
+ * target, so the first few connections spread as well as all of them do.
+ */
+void
+routes_get(const struct routes *r, uint64_t k, struct route *out)
+{
+	uint64_t s = k % source_count(r);
+	uint64_t t = (s + k / source_count(r)) % routes_targets(r);
+	size_t host = (size_t)(t % r->hosts.count);
+	size_t port = (size_t)(t / r->hosts.count);
+
+	out->source.length = 0;
+	if (r->sources.count > 0)
+		addr_from_ip(&r->sources.at[s], 0, &out->source);
+	addr_from_ip(&r->hosts.at[host], r->ports.at[port], &out->target);
+}
+
+void
+routes_format(const struct routes *r, char out[ROUTES_FORMAT])
+{
+	char first[ADDR_FORMAT];
+	struct addr target;
+
+	addr_from_ip(&r->hosts.at[0], r->ports.at[0], &target);
+	addr_format(&target, first);
+	if (routes_targets(r) == 1)
+		snprintf(out, ROUTES_FORMAT, "%s", first);
+	else
+		snprintf(out, ROUTES_FORMAT, "%s and %" PRIu64 " more", first,
+		    routes_targets(r) - 1);
+}
+
+void
+routes_clear(struct routes *r)
+{
+	addr_list_free(&r->sources);
+	addr_list_free(&r->hosts);
+	port_list_free(&r->ports);
+}
