@@ -68,8 +68,10 @@ over(struct generator *g)
 	if (g->phase == PHASE_OVER)
 		return;
 	g->phase = PHASE_OVER;
+	g->result->close_begin = clock_now();
 	pool_abandon(g->pool);
 	pool_close(g->pool);
+	g->result->close_end = clock_now();
 	event_base_loopbreak(g->base);
 }
 

@@ -37,6 +37,8 @@ struct generator_result {
 	uint64_t open_end;
 	uint64_t query_begin;
 	uint64_t query_end; /* as it was, not as it was asked */
+	uint64_t close_begin;
+	uint64_t close_end;
 };
 
 /* The worker's main function; returns its exit status. */

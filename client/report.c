@@ -46,6 +46,12 @@ report_duration(const struct report *r)
 }
 
 double
+report_seconds(uint64_t begin, uint64_t end)
+{
+	return end > begin ? clock_to_seconds(end - begin) : 0;
+}
+
+double
 report_rate(const struct report *r, uint64_t count)
 {
 	uint64_t duration = report_duration(r);
@@ -330,10 +336,7 @@ static void
 print_connections(const struct report *r, FILE *out)
 {
 	const struct stats_counters *n = &r->total.stats.n;
-	double seconds =
-	    clock_to_seconds(r->total.open_end > r->total.open_begin ?
-		    r->total.open_end - r->total.open_begin :
-		    0);
+	double seconds = report_seconds(r->total.open_begin, r->total.open_end);
 	int e;
 
 	fprintf(out,
@@ -362,6 +365,9 @@ print_connections(const struct report *r, FILE *out)
 	    ", by error %" PRIu64 ", locally %" PRIu64,
 	    n->closed_by_peer, n->reset_by_peer, n->closed_by_error,
 	    n->closed_locally);
+	if (n->closed_locally > 0)
+		fprintf(out, " in %.3f s",
+		    report_seconds(r->total.close_begin, r->total.close_end));
 	if (n->closed_worker_died > 0)
 		fprintf(out, ", worker died %" PRIu64, n->closed_worker_died);
 	fprintf(out, "\n");

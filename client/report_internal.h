@@ -41,6 +41,9 @@ struct report {
 /* Of querying, nanoseconds; 0 if it did not come to that. */
 uint64_t report_duration(const struct report *);
 
+/* From begin to end, 0 if it did not come to that. */
+double report_seconds(uint64_t begin, uint64_t end);
+
 /* count per second of querying; 0 if it did not come to that. */
 double report_rate(const struct report *, uint64_t count);
 

@@ -78,9 +78,10 @@ connections_json(const struct report *r)
 	json_put(o, "failed", failed_json(n)); /* by errno */
 	json_put(o, "probes", probes_json(n));
 	json_put(o, "open_s",
-	    json_real(clock_to_seconds(r->total.open_end > r->total.open_begin ?
-		    r->total.open_end - r->total.open_begin :
-		    0)));
+	    json_real(report_seconds(r->total.open_begin, r->total.open_end)));
+	json_put(o, "close_s",
+	    json_real(
+		report_seconds(r->total.close_begin, r->total.close_end)));
 	return o;
 }
 

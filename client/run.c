@@ -56,6 +56,8 @@ add(struct generator_result *sum, const struct generator_result *r)
 	sum->open_end = latest(sum->open_end, r->open_end);
 	sum->query_begin = earliest(sum->query_begin, r->query_begin);
 	sum->query_end = latest(sum->query_end, r->query_end);
+	sum->close_begin = earliest(sum->close_begin, r->close_begin);
+	sum->close_end = latest(sum->close_end, r->close_end);
 }
 
 static const struct generator_result *
