@@ -1,9 +1,10 @@
 /*
  * tcpserver: sends back whatever it receives.
  *
- * Options, wiring, reports, exit status. server/listener opens the socket,
- * server/echo accepts and echoes in a worker process, which counts in shared
- * memory (server/counts) what this, the parent, prints (server/report).
+ * Options, wiring, reports, exit status. server/listener opens the sockets,
+ * server/intake accepts and server/echo echoes in worker processes, which count
+ * in shared memory (server/counts) what this, the parent, prints
+ * (server/report).
  */
 #include <sys/wait.h>
 
@@ -14,7 +15,6 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -26,17 +26,23 @@
 #include "lib/limits.h"
 #include "lib/output.h"
 #include "lib/parse.h"
+#include "lib/port_list.h"
 #include "lib/status.h"
 #include "lib/timer.h"
 #include "lib/version.h"
 #include "lib/worker.h"
 #include "server/counts.h"
 #include "server/echo.h"
+#include "server/handover.h"
 #include "server/listener.h"
 #include "server/report.h"
 
-#define WORKERS	     1
+#define WORKERS_MOST 4096
+#define PORT_DEFAULT "4242"
 #define SAMPLE_EVERY CLOCK_NS_PER_SEC
+#define PEAK_EVERY   (100 * CLOCK_NS_PER_MS)
+/* Descriptors of the parent beside those for its ports and workers. */
+#define PARENT_DESCRIPTORS 24
 
 enum {
 	OPT_JSON = 256,
@@ -46,9 +52,10 @@ enum {
 /* What the command line says. */
 struct options {
 	const char *bind; /* NULL: every address */
-	uint64_t port;
+	struct port_list ports;
+	uint64_t workers; /* 0: auto */
 	uint64_t backlog; /* 0: the largest */
-	uint64_t max_connections;
+	uint64_t max_connections; /* over all workers; 0: no limit */
 	uint64_t report_every; /* 0: never */
 	const char *json; /* NULL: none; "-": stdout */
 	int verbose;
@@ -57,25 +64,41 @@ struct options {
 /* The server, seen from the parent. */
 struct server {
 	const struct options *options;
-	struct echo_config echo;
+	struct listener listener;
+	struct handover *handover; /* NULL: one worker */
 	struct server_report report;
 	struct workers *workers;
 	struct event *sample_timer;
+	struct event *peak_timer;
 	struct event *line_timer;
 	struct counts sampled; /* as of the last second */
 	struct counts shown; /* as of the last line */
 	uint64_t shown_at;
 	FILE *text_out;
 	FILE *json_out;
-	bool died[WORKERS];
+	struct member *members;
+	unsigned int count; /* of workers */
+	bool said_listening;
+	bool said_full;
+	bool failed; /* a worker could not begin, which has been said */
+};
+
+/* What the parent knows of a worker. */
+struct member {
+	bool ready;
+	bool died;
 };
 
 static const char usage_text[] =
-    "usage: tcpserver [options] [PORT]\n"
-    "  PORT                   to listen on (4242); 0: any that is free\n"
+    "usage: tcpserver [options] [PORT|RANGE|LIST]...\n"
+    "  PORT                   to listen on (4242); 0: any that is free;\n"
+    "                         several: 7000-7199, 53,853\n"
+    "  -w, --workers N|auto   processes that share the connections (1); auto:\n"
+    "                         one for each processor, more if it takes more\n"
+    "                         for --max-connections\n"
     "  -b, --bind ADDR        address to listen on (::, and IPv4 too)\n"
     "  -B, --backlog N        of the listening socket (all the kernel allows)\n"
-    "  --max-connections N    accept no more than N at once\n"
+    "  --max-connections N    serve no more than N at once, over all workers\n"
     "  -i, --report TIME      print a line that often\n"
     "  --json[=FILE]          counts at the end as JSON, on stdout or to FILE\n"
     "  -v                     a line for each connection\n"
@@ -86,6 +109,17 @@ static const char usage_text[] =
 /*
  * Options.
  */
+
+static void
+set_workers(struct options *o, const char *arg)
+{
+	if (strcmp(arg, "auto") == 0)
+		o->workers = 0;
+	else if (parse_count(arg, 1, WORKERS_MOST, &o->workers) != NULL)
+		errx(STATUS_USAGE,
+		    "-w %s: neither auto nor a whole number from 1 to %d", arg,
+		    WORKERS_MOST);
+}
 
 static void
 set_option(struct options *o, int option)
@@ -104,6 +138,9 @@ set_option(struct options *o, int option)
 		parse_must(parse_duration(arg, &o->report_every), "-i", arg);
 		if (o->report_every < 10 * CLOCK_NS_PER_MS)
 			errx(STATUS_USAGE, "-i must be at least 10ms");
+		break;
+	case 'w':
+		set_workers(o, arg);
 		break;
 	case OPT_MAX_CONNECTIONS:
 		parse_must(parse_count(arg, 1, INT_MAX, &o->max_connections),
@@ -130,6 +167,7 @@ read_options(struct options *o, int argc, char **argv)
 	static const struct option long_options[] = {
 	    {"bind", required_argument, NULL, 'b'},
 	    {"backlog", required_argument, NULL, 'B'},
+	    {"workers", required_argument, NULL, 'w'},
 	    {"report", required_argument, NULL, 'i'},
 	    {"max-connections", required_argument, NULL, OPT_MAX_CONNECTIONS},
 	    {"json", optional_argument, NULL, OPT_JSON},
@@ -140,15 +178,15 @@ read_options(struct options *o, int argc, char **argv)
 	int option;
 
 	memset(o, 0, sizeof(*o));
-	o->port = 4242;
+	o->workers = 1;
 	while ((option = getopt_long(
-		    argc, argv, "b:B:i:vhV", long_options, NULL)) != -1)
+		    argc, argv, "b:B:w:i:vhV", long_options, NULL)) != -1)
 		set_option(o, option);
-	if (optind < argc)
-		parse_must(parse_count(argv[optind], 0, 65535, &o->port),
-		    "PORT", argv[optind]);
-	if (optind + 1 < argc)
-		errx(STATUS_USAGE, "more than one PORT");
+	for (; optind < argc; optind++)
+		parse_must(port_list_parse(argv[optind], 0, &o->ports), "PORT",
+		    argv[optind]);
+	if (o->ports.count == 0)
+		port_list_parse(PORT_DEFAULT, 0, &o->ports);
 }
 
 /*
@@ -156,18 +194,31 @@ read_options(struct options *o, int argc, char **argv)
  */
 
 static void
-add_up(const struct server *s, struct counts *sum)
+add_up(struct server *s, struct counts *sum)
 {
+	const struct counts_slot *slot;
 	struct counts copy;
 	unsigned int i;
 
 	memset(sum, 0, sizeof(*sum));
-	for (i = 0; i < WORKERS; i++) {
-		memcpy(&copy, workers_shared(s->workers, i), sizeof(copy));
-		if (s->died[i])
+	for (i = 0; i < s->count; i++) {
+		slot = workers_shared(s->workers, i);
+		copy = slot->counts;
+		if (s->members[i].died)
 			counts_bury(&copy);
 		counts_merge(sum, &copy);
 	}
+	server_report_peak(&s->report, sum);
+}
+
+static void
+on_peak_timer(int fd, short what, void *arg)
+{
+	struct counts now;
+
+	(void)fd;
+	(void)what;
+	add_up(arg, &now);
 }
 
 static void
@@ -218,16 +269,95 @@ on_signal(struct workers *workers, int number, void *arg)
  */
 
 static void
+say_listening(const struct server *s)
+{
+	fprintf(stderr, "tcpserver: listening on %s, backlog %u",
+	    s->report.address, s->report.backlog);
+	if (s->count > 1)
+		fprintf(stderr, ", %u workers", s->count);
+	fputc('\n', stderr);
+}
+
+/* Once all that are alive take connections. */
+static void
+check_ready(struct server *s)
+{
+	unsigned int i, ready = 0;
+
+	for (i = 0; i < s->count; i++) {
+		ready += s->members[i].ready && !s->members[i].died;
+		if (!s->members[i].ready && !s->members[i].died)
+			return;
+	}
+	if (ready == 0 || s->said_listening || s->failed)
+		return;
+	s->said_listening = true;
+	listener_close(&s->listener); /* nobody else can bind any more */
+	say_listening(s);
+}
+
+static void
+say_full(struct server *s, int error)
+{
+	struct counts now;
+	const char *why = strerror(error);
+
+	if (s->said_full)
+		return;
+	s->said_full = true;
+	if (error == 0)
+		why = s->options->max_connections > 0 ?
+		    "--max-connections reached" :
+		    "descriptor limit of every worker reached";
+	else if (error == EMFILE)
+		why = "descriptor limit of this process reached";
+	else if (error == ENFILE)
+		why = "file limit of this host (fs.file-max) reached";
+	add_up(s, &now);
+	warnx("%s with %" PRIu64 " connections open: no more are accepted "
+	      "until some close (said once)",
+	    why, counts_open(&now));
+}
+
+static void
+fail(struct server *s, unsigned int index, uint64_t value)
+{
+	const char *host = s->options->bind == NULL ? "::" : s->options->bind;
+
+	if (s->failed)
+		return;
+	s->failed = true;
+	errno = (int)(value & UINT32_MAX);
+	if (value >> 32 > 0)
+		warn("%s, port %" PRIu64 ": worker %u cannot listen", host,
+		    value >> 32, index);
+	else
+		warnx("worker %u has no descriptor left for a connection: "
+		      "raise the hard limit (ulimit -Hn), or fewer ports or "
+		      "workers",
+		    index);
+	workers_tell(s->workers, WORKER_STOP, 0);
+}
+
+static void
 on_message(struct workers *workers, unsigned int index,
     const struct worker_message *message, void *arg)
 {
 	struct server *s = arg;
 
 	(void)workers;
-	(void)index;
-	if (message->verb == WORKER_READY)
-		fprintf(stderr, "tcpserver: listening on %s, backlog %u\n",
-		    s->report.address, s->report.backlog);
+	switch (message->verb) {
+	case WORKER_READY:
+		s->members[index].ready = true;
+		check_ready(s);
+		break;
+	case WORKER_FULL:
+		say_full(s, (int)message->value);
+		break;
+	case WORKER_FAILED:
+		fail(s, index, message->value);
+		break;
+	}
 }
 
 static void
@@ -242,46 +372,86 @@ on_exit_of_worker(
 	if (WIFSIGNALED(status))
 		warnx("worker %u was ended by signal %d (%s)", index,
 		    WTERMSIG(status), strsignal(WTERMSIG(status)));
-	s->died[index] = true;
+	s->members[index].died = true;
 	s->report.workers_died++;
+	check_ready(s);
+}
+
+/* This worker's part of --max-connections: the first ones get what is over. */
+static uint64_t
+share_of(const struct server *s, unsigned int index)
+{
+	uint64_t all = s->options->max_connections;
+
+	if (all == 0)
+		return UINT64_MAX;
+	return all / s->count + (index < all % s->count);
 }
 
 static int
 run_echo(struct worker *worker, void *arg)
 {
-	const struct server *s = arg;
+	struct server *s = arg;
+	struct echo_config config = {
+	    .listener = &s->listener,
+	    .handover = s->handover,
+	    .max_connections = share_of(s, worker_index(worker)),
+	    .verbose = s->options->verbose > 0,
+	};
 
-	return echo_run(worker, &s->echo);
+	return echo_run(worker, &config);
 }
 
 static void
-serve(struct server *s)
+start_workers(struct server *s)
 {
 	struct workers_config config = {
-	    .count = WORKERS,
-	    .shared_size = sizeof(struct counts),
+	    .count = s->count,
+	    .shared_size = sizeof(struct counts_slot),
 	    .run = run_echo,
 	    .on_message = on_message,
 	    .on_exit = on_exit_of_worker,
 	    .on_signal = on_signal,
 	    .arg = s,
 	};
+
+	s->members = calloc(s->count, sizeof(*s->members));
+	if (s->members == NULL)
+		err(STATUS_COULD_NOT_RUN, "no memory for %u workers", s->count);
+	if (s->count > 1) {
+		s->handover = handover_new(s->count);
+		if (s->handover == NULL)
+			err(STATUS_COULD_NOT_RUN, "no inboxes for %u workers",
+			    s->count);
+	}
+	s->workers = workers_start(&config);
+	if (s->workers == NULL)
+		err(STATUS_COULD_NOT_RUN, "cannot start %u workers", s->count);
+	handover_free(s->handover);
+	if (s->count == 1)
+		listener_close(&s->listener); /* the worker's now */
+}
+
+static void
+serve(struct server *s)
+{
 	struct event_base *base;
 
 	s->report.begun = s->shown_at = clock_now();
-	s->workers = workers_start(&config);
-	if (s->workers == NULL)
-		err(STATUS_COULD_NOT_RUN, "cannot start a worker");
-	close(s->echo.listen_fd); /* the worker's now */
+	start_workers(s);
 	base = workers_base(s->workers);
 	s->sample_timer = timer_new(base, EV_PERSIST, on_sample_timer, s);
+	s->peak_timer = timer_new(base, EV_PERSIST, on_peak_timer, s);
 	s->line_timer = timer_new(base, EV_PERSIST, on_line_timer, s);
 	timer_set(s->sample_timer, SAMPLE_EVERY);
+	if (s->count > 1) /* one worker knows its own */
+		timer_set(s->peak_timer, PEAK_EVERY);
 	if (s->options->report_every > 0)
 		timer_set(s->line_timer, s->options->report_every);
 	workers_loop(s->workers);
 	on_sample_timer(-1, 0, s); /* the last second, which is not whole */
 	event_free(s->sample_timer);
+	event_free(s->peak_timer);
 	event_free(s->line_timer);
 }
 
@@ -289,62 +459,88 @@ serve(struct server *s)
  * Set-up and end.
  */
 
-static uint16_t
-port_of(const struct addr *a)
-{
-	struct sockaddr_in6 in6;
-	struct sockaddr_in in;
-
-	if (a->sa.ss_family == AF_INET6) {
-		memcpy(&in6, &a->sa, sizeof(in6));
-		return ntohs(in6.sin6_port);
-	}
-	memcpy(&in, &a->sa, sizeof(in));
-	return ntohs(in.sin_port);
-}
-
 static void
-open_listener(struct server *s, char address[ADDR_FORMAT])
+open_listener(struct server *s)
 {
 	const struct options *o = s->options;
-	struct listener listener;
-	const char *why = listener_open(
-	    &listener, o->bind, (uint16_t)o->port, (unsigned int)o->backlog);
+	const char *host = o->bind == NULL ? "::" : o->bind;
+	struct listener *l = &s->listener;
+	const char *why = listener_prepare(
+	    l, o->bind, o->ports.at, o->ports.count, (unsigned int)o->backlog);
 
-	if (why != NULL) {
-		const char *host = o->bind == NULL ? "::" : o->bind;
-
-		if (errno == 0)
-			errx(STATUS_COULD_NOT_RUN, "%s: %s", host, why);
-		err(STATUS_COULD_NOT_RUN, "%s, port %" PRIu64 ": %s", host,
-		    o->port, why);
-	}
-	if (listener.fell_back)
+	if (why != NULL)
+		errx(STATUS_COULD_NOT_RUN, "%s: %s", host, why);
+	why = listener_open(
+	    l, s->count == 1 ? LISTENER_ALONE : LISTENER_PLACEHOLDER);
+	if (why != NULL)
+		err(STATUS_COULD_NOT_RUN, "%s, port %u: %s", host,
+		    listener_port(l), why);
+	if (l->fell_back)
 		warnx("IPv6 is off on this host: listening on 0.0.0.0 only");
-	if (o->backlog > listener.backlog)
+	if (o->backlog > l->backlog)
 		warnx("-B %" PRIu64 ": the kernel cut it to %u: sysctl "
 		      "net.core.somaxconn=%" PRIu64,
-		    o->backlog, listener.backlog, o->backlog);
-	addr_format(&listener.addr, address);
-	s->echo.listen_fd = listener.fd;
-	s->report.address = address;
-	s->report.port = port_of(&listener.addr);
-	s->report.backlog = listener.backlog;
+		    o->backlog, l->backlog, o->backlog);
+	s->report.address = listener_format(l);
+	s->report.listener = l;
+	s->report.backlog = l->backlog;
+}
+
+/* Connections of each of so many workers; each holds all ports and a way into
+ * each other's inbox. */
+static uint64_t
+room_of_each(const struct options *o, uint64_t workers, uint64_t limit)
+{
+	uint64_t others = LIMITS_SPARE_DESCRIPTORS + o->ports.count +
+	    (workers > 1 ? workers : 0);
+
+	return limit > others ? limit - others : 0;
+}
+
+/* What -w says; auto: one for each processor, and more while that makes room
+ * for --max-connections. */
+static unsigned int
+choose_workers(const struct options *o, uint64_t limit)
+{
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	uint64_t n = processors < 1 ? 1 : (uint64_t)processors;
+
+	if (o->workers > 0)
+		return (unsigned int)o->workers;
+	if (n > WORKERS_MOST)
+		n = WORKERS_MOST;
+	while (n < WORKERS_MOST &&
+	    n * room_of_each(o, n, limit) < o->max_connections &&
+	    (n + 1) * room_of_each(o, n + 1, limit) >
+		n * room_of_each(o, n, limit))
+		n++;
+	return (unsigned int)n;
 }
 
 static void
-check_descriptors(const struct options *o)
+check_descriptors(const struct server *s, uint64_t limit)
 {
-	uint64_t limit = limits_raise_descriptors();
-	uint64_t needed = o->max_connections + LIMITS_SPARE_DESCRIPTORS;
+	const struct options *o = s->options;
+	uint64_t share = (o->max_connections + s->count - 1) / s->count;
+	uint64_t room = room_of_each(o, s->count, limit);
+	uint64_t own = o->ports.count + PARENT_DESCRIPTORS +
+	    3 * (uint64_t)s->count; /* channels, and inboxes until the fork */
 
 	if (o->verbose > 0)
 		warnx("descriptor limit: %" PRIu64, limit);
-	if (o->max_connections > 0 && limit < needed)
+	if (s->count + o->ports.count > 2 && limit < own)
+		errx(STATUS_COULD_NOT_RUN,
+		    "%zu ports and %u workers need %" PRIu64
+		    " descriptors, and this process may have %" PRIu64
+		    ": raise the hard limit (ulimit -Hn)",
+		    o->ports.count, s->count, own, limit);
+	if (share > room)
 		warnx("--max-connections %" PRIu64 " needs %" PRIu64
-		      " descriptors, and this process may have %" PRIu64
-		      ": raise the hard limit (ulimit -Hn)",
-		    o->max_connections, needed, limit);
+		      " descriptors%s, and this process may have %" PRIu64
+		      ": raise the hard limit (ulimit -Hn)%s",
+		    o->max_connections, share + limit - room,
+		    s->count > 1 ? " in each worker" : "", limit,
+		    s->count < WORKERS_MOST ? " or use more workers (-w)" : "");
 }
 
 static void
@@ -363,7 +559,10 @@ finish(struct server *s)
 	struct counts sum;
 	uint64_t now = clock_now();
 
+	if (s->failed)
+		return STATUS_COULD_NOT_RUN;
 	add_up(s, &sum);
+	counts_settle(&sum, s->report.workers_died > 0);
 	server_report_text(&s->report, &sum, now, s->text_out);
 	if (s->text_out == stdout)
 		output_flush(stdout, "-");
@@ -382,23 +581,28 @@ main(int argc, char **argv)
 {
 	struct options options;
 	struct server server;
-	char address[ADDR_FORMAT];
+	uint64_t limit;
 	int status;
 
 	output_guard();
 	read_options(&options, argc, argv);
+	limit = limits_raise_descriptors();
 	memset(&server, 0, sizeof(server));
 	server.options = &options;
+	server.count = choose_workers(&options, limit);
 	server.report.argc = argc;
 	server.report.argv = argv;
+	server.report.workers = server.count;
 	server.report.max_connections = options.max_connections;
-	server.echo.max_connections = options.max_connections;
-	server.echo.verbose = options.verbose > 0;
 	open_outputs(&server);
-	check_descriptors(&options);
-	open_listener(&server, address);
+	check_descriptors(&server, limit);
+	open_listener(&server);
 	serve(&server);
 	status = finish(&server);
 	workers_free(server.workers);
+	listener_free(&server.listener);
+	free(server.report.address);
+	free(server.members);
+	port_list_free(&options.ports);
 	return status;
 }

@@ -1,5 +1,6 @@
 #include <sys/resource.h>
 
+#include <dirent.h>
 #include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
@@ -60,6 +61,21 @@ limits_workers(uint64_t connections)
 		workers = (uint64_t)CPU_COUNT(&usable);
 	return workers > LIMITS_WORKERS_MOST ? LIMITS_WORKERS_MOST :
 					       (unsigned int)workers;
+}
+
+uint64_t
+limits_descriptors_open(void)
+{
+	DIR *directory = opendir("/proc/self/fd");
+	const struct dirent *entry;
+	uint64_t count = 0;
+
+	if (directory == NULL)
+		return 0;
+	while ((entry = readdir(directory)) != NULL)
+		count += entry->d_name[0] != '.';
+	closedir(directory);
+	return count - 1; /* the directory's own */
 }
 
 uint64_t

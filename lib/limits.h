@@ -28,6 +28,8 @@ uint64_t limits_workers_least(uint64_t connections);
 unsigned int limits_workers(uint64_t connections);
 
 #define LIMITS_WORKERS_MOST 4096
+/* How many descriptors this process has open; 0 if that cannot be told. */
+uint64_t limits_descriptors_open(void);
 
 /* net.core.somaxconn, which cuts listen()'s backlog silently; 0 if unreadable. */
 uint64_t limits_somaxconn(void);

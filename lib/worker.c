@@ -44,10 +44,12 @@ struct workers {
 struct worker {
 	struct event_base *base;
 	struct event *readable;
-	void *shared;
+	char *slots; /* of all workers */
+	size_t slot_size;
 	void (*callback)(const struct worker_message *, void *);
 	void *arg;
 	unsigned int index;
+	unsigned int count;
 	int channel;
 };
 
@@ -157,7 +159,9 @@ worker_main(struct workers *set, unsigned int index, int channel, pid_t parent)
 	memset(&self, 0, sizeof(self));
 	self.index = index;
 	self.channel = channel;
-	self.shared = set->shared + index * set->slot_size;
+	self.count = config.count;
+	self.slots = set->shared;
+	self.slot_size = set->slot_size;
 	self.base = base_new();
 	/* the parent's view of the workers is none of this one's business */
 	free(set->children);
@@ -179,13 +183,25 @@ worker_base(struct worker *self)
 void *
 worker_shared(struct worker *self)
 {
-	return self->shared;
+	return self->slots + self->index * self->slot_size;
 }
 
 unsigned int
 worker_index(const struct worker *self)
 {
 	return self->index;
+}
+
+unsigned int
+worker_count(const struct worker *self)
+{
+	return self->count;
+}
+
+const void *
+worker_peer_shared(const struct worker *self, unsigned int index)
+{
+	return self->slots + index * self->slot_size;
 }
 
 void

@@ -3,8 +3,9 @@
  * reaps them, and is the only one that hears signals and prints.
  *
  * - Fork first, then make the event bases: nothing of libevent is shared.
- * - Each worker has a slot of shared memory that only it writes and only the
- *   parent reads, so that what it counted survives it, however it ends.
+ * - Each worker has a slot of shared memory that only it writes, so that what
+ *   it counted survives it, however it ends. The parent and the other workers
+ *   may read it.
  * - Workers ignore SIGINT, SIGTERM and SIGUSR1: a terminal sends those to the
  *   whole process group, and the parent says in words what they mean.
  * - A worker whose parent is gone, even by SIGKILL, exits at once.
@@ -22,6 +23,7 @@ struct workers; /* all of them, seen from the parent */
 enum worker_verb {
 	WORKER_READY, /* to the parent: set up; value is the worker's own */
 	WORKER_FAILED, /* to the parent: gave up; value is an errno */
+	WORKER_FULL, /* to the parent: takes on no more; the worker's own */
 	WORKER_GO, /* begin at value, monotonic nanoseconds */
 	WORKER_DRAIN, /* take on nothing new, finish, exit */
 	WORKER_STOP, /* exit at once, with the accounts in order */
@@ -79,6 +81,14 @@ void workers_free(struct workers *);
 struct event_base *worker_base(struct worker *);
 void *worker_shared(struct worker *);
 unsigned int worker_index(const struct worker *);
+unsigned int worker_count(const struct worker *);
+
+/*
+ * The slot of the worker with this index, < worker_count(). That one may be
+ * writing to it: read single words, with __atomic_load_n(), which it stores
+ * with __atomic_store_n(). When it has died the slot stays as it left it.
+ */
+const void *worker_peer_shared(const struct worker *, unsigned int index);
 
 /* Whom to call with the parent's messages. */
 void worker_listen(struct worker *,

@@ -20,7 +20,13 @@ closed(const struct counts *c)
 uint64_t
 counts_open(const struct counts *c)
 {
-	return c->accepted - closed(c);
+	return c->accepted + c->taken_over - c->handed_over - closed(c);
+}
+
+uint64_t
+counts_open_all(const struct counts *c)
+{
+	return c->accepted > closed(c) ? c->accepted - closed(c) : 0;
 }
 
 void
@@ -28,6 +34,17 @@ counts_bury(struct counts *c)
 {
 	c->closed_worker_died += counts_open(c);
 	c->bytes_discarded = c->bytes_in - c->bytes_out;
+}
+
+void
+counts_settle(struct counts *c, bool one_died)
+{
+	uint64_t in_transit = c->handed_over - c->taken_over;
+
+	if (one_died)
+		c->closed_worker_died += in_transit;
+	else
+		c->closed_locally += in_transit;
 }
 
 unsigned int

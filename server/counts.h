@@ -2,22 +2,29 @@
  * What the server counts: one list, from which the sum, the check and every
  * output are made. Flat, without pointers: it lives in shared memory, written
  * by one worker, read by the parent.
+ *
+ * A connection that one worker hands to another is accepted by the first and
+ * closed by the other, so only over all workers are as many closed as accepted.
+ * Between the two it is in transit; if its receiver ends, it never arrives.
  */
 #ifndef SERVER_COUNTS_H
 #define SERVER_COUNTS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
 /* X(name) */
 #define COUNTS_LIST(X)                                                      \
 	X(accepted)                                                         \
+	X(handed_over) /* to another worker, who had room */                \
+	X(taken_over) /* from another worker */                             \
 	X(closed_by_peer) /* FIN */                                         \
 	X(reset_by_peer) /* RST */                                          \
 	X(closed_by_error) /* any other error */                            \
 	X(closed_locally) /* by this program, at its end */                 \
 	X(closed_worker_died)                                               \
-	X(peak) /* most open at once */                                     \
+	X(peak) /* most served at once */                                   \
 	X(messages) /* whole ones received, by their two bytes of length */ \
 	X(bytes_in)                                                         \
 	X(bytes_out)                                                        \
@@ -30,18 +37,37 @@ struct counts {
 	COUNTS_LIST(COUNTS_FIELD)
 };
 
-/* into += from. */
+/* A worker's slot of shared memory. */
+struct counts_slot {
+	struct counts counts;
+	uint64_t room; /* connections it can take on now; atomic, others read */
+};
+
+/* into += from. The sum's peak is the sum of the peaks: never too low. */
 void counts_merge(struct counts *into, const struct counts *from);
 
-/* accepted and not closed. */
+/* Of one worker: what it has. Of the sum: what is not in transit. */
 uint64_t counts_open(const struct counts *);
+
+/*
+ * Of the sum: accepted and not closed, with what is in transit. Never below 0,
+ * which copies of counts that are being written to could give.
+ */
+uint64_t counts_open_all(const struct counts *);
 
 /* Books what a worker that died had open. */
 void counts_bury(struct counts *);
 
 /*
- * Checks the accounting of a server that has ended. Prints each identity that
- * does not hold, both sides, on out, and returns how many.
+ * Of the sum, once all workers have ended: books what was in transit then, as
+ * closed_worker_died if one has died, or else as closed_locally.
+ */
+void counts_settle(struct counts *, bool one_died);
+
+/*
+ * Checks the accounting of a server that has ended and whose sum is settled.
+ * Prints each identity that does not hold, both sides, on out, and returns how
+ * many.
  */
 unsigned int counts_check(const struct counts *, FILE *out);
 

@@ -6,20 +6,22 @@
 
 #include <err.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "lib/addr.h"
-#include "lib/clock.h"
-#include "lib/timer.h"
+#include "lib/limits.h"
 #include "lib/worker.h"
 #include "server/counts.h"
 #include "server/echo.h"
+#include "server/handover.h"
+#include "server/intake.h"
+#include "server/listener.h"
 
-#define ACCEPT_BURST 256 /* connections a turn, then the others get theirs */
-#define ACCEPT_RETRY (100 * CLOCK_NS_PER_MS)
+/* Descriptors beside connections and what is open from the beginning: one to
+ * accept what goes to another worker, and some for libraries. */
+#define SPARE_DESCRIPTORS 3
 
 /* A connection: 184 bytes with malloc's own. */
 struct session {
@@ -38,75 +40,16 @@ struct echo {
 	const struct echo_config *config;
 	struct counts *counts;
 	struct event_base *base;
-	struct event *listener;
-	struct event *retry;
+	struct intake *intake;
 	LIST_HEAD(, session) sessions;
-	bool paused;
-	bool said_paused;
-	bool
-	    idle_since_pause; /* nothing was accepted: the same pause goes on */
 	uint8_t buffer[ECHO_READ_SIZE];
 };
 
 static void on_session(int, short, void *);
 
 /*
- * Accepting.
+ * Beginning.
  */
-
-static void
-accept_pause(struct echo *e, const char *why)
-{
-	e->counts->accept_pauses += !e->idle_since_pause;
-	e->idle_since_pause = true;
-	e->paused = true;
-	event_del(e->listener);
-	/* own connections that close end the pause; if others hold the files or
-	 * the memory, nobody tells, so try again */
-	timer_set(e->retry, ACCEPT_RETRY);
-	if (e->said_paused)
-		return;
-	e->said_paused = true;
-	warnx("%s with %" PRIu64 " connections open: no more are accepted "
-	      "until some close (said once)",
-	    why, counts_open(e->counts));
-}
-
-static void
-accept_resume(struct echo *e)
-{
-	if (!e->paused)
-		return;
-	e->paused = false;
-	event_del(e->retry);
-	if (event_add(e->listener, NULL) == -1)
-		err(1, "libevent: cannot listen again");
-}
-
-static void
-on_retry(int fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	accept_resume(arg);
-}
-
-static bool
-is_full(const struct echo *e)
-{
-	return e->config->max_connections > 0 &&
-	    counts_open(e->counts) >= e->config->max_connections;
-}
-
-static void
-say_peer(const struct addr *peer, const char *what)
-{
-	char text[ADDR_FORMAT] = "a peer that is gone";
-
-	if (peer != NULL)
-		addr_format(peer, text);
-	warnx("%s: %s", text, what);
-}
 
 static void
 session_wait(struct session *s, int fd, short what)
@@ -118,70 +61,16 @@ session_wait(struct session *s, int fd, short what)
 }
 
 static void
-session_new(struct echo *e, int fd)
+session_new(int fd, void *arg)
 {
+	struct echo *e = arg;
 	struct session *s = calloc(1, sizeof(*s));
-	struct counts *counts = e->counts;
 
 	if (s == NULL)
 		err(1, "no memory for a connection");
 	s->echo = e;
-	e->idle_since_pause = false;
 	LIST_INSERT_HEAD(&e->sessions, s, entry);
-	counts->accepted++;
-	if (counts_open(counts) > counts->peak)
-		counts->peak = counts_open(counts);
 	session_wait(s, fd, EV_READ);
-}
-
-/* False when there is nothing more to accept now. */
-static bool
-accept_one(struct echo *e)
-{
-	struct addr peer = {.length = sizeof(peer.sa)};
-	int fd;
-
-	if (is_full(e)) {
-		accept_pause(e, "--max-connections reached");
-		return false;
-	}
-	fd = accept4(e->config->listen_fd, (struct sockaddr *)&peer.sa,
-	    &peer.length, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (fd != -1) {
-		if (e->config->verbose)
-			say_peer(&peer, "accepted");
-		session_new(e, fd);
-		return true;
-	}
-	switch (errno) {
-	case EAGAIN:
-		return false;
-	case EINTR:
-	case ECONNABORTED: /* it was gone before it was accepted */
-	case EPROTO:
-		return true;
-	case EMFILE:
-		accept_pause(e, "descriptor limit of this process reached");
-		return false;
-	case ENFILE:
-		accept_pause(
-		    e, "file limit of this host (fs.file-max) reached");
-		return false;
-	default: /* no memory, or the network's own trouble (accept(2)) */
-		accept_pause(e, strerror(errno));
-		return false;
-	}
-}
-
-static void
-on_listener(int fd, short what, void *arg)
-{
-	unsigned int burst = 0;
-
-	(void)fd;
-	(void)what;
-	while (burst < ACCEPT_BURST && accept_one(arg))
-		burst++;
 }
 
 /*
@@ -199,7 +88,7 @@ session_close(struct session *s, uint64_t *counter, const char *why)
 		bool known = getpeername(fd, (struct sockaddr *)&peer.sa,
 				 &peer.length) == 0;
 
-		say_peer(known ? &peer : NULL, why);
+		intake_say(known ? &peer : NULL, why);
 	}
 	++*counter;
 	e->counts->bytes_discarded += s->held_to - s->held_from;
@@ -208,7 +97,7 @@ session_close(struct session *s, uint64_t *counter, const char *why)
 	LIST_REMOVE(s, entry);
 	free(s->held);
 	free(s);
-	accept_resume(e);
+	intake_closed(e->intake);
 }
 
 static void
@@ -351,37 +240,95 @@ on_message(const struct worker_message *message, void *arg)
 		event_base_loopbreak(e->base);
 }
 
+/*
+ * How many connections it may have; false if not even one. A worker with others
+ * must not run out of descriptors, for what came then could not be passed on
+ * either; one alone finds out when it does, and waits.
+ */
+static bool
+find_most(const struct echo_config *config, uint64_t *most)
+{
+	uint64_t limit = limits_raise_descriptors();
+	uint64_t used = limits_descriptors_open() + SPARE_DESCRIPTORS;
+
+	*most = config->max_connections;
+	if (config->handover == NULL)
+		return true;
+	if (limit <= used)
+		return false;
+	if (limit - used < *most)
+		*most = limit - used;
+	return true;
+}
+
 static void
 echo_end(struct echo *e)
 {
 	struct session *s;
 
-	event_free(e->listener);
-	event_free(e->retry);
-	close(e->config->listen_fd);
-	e->paused = false; /* closing must not listen again */
+	intake_end(e->intake); /* closing must not accept again */
+	listener_close(e->config->listener);
 	while ((s = LIST_FIRST(&e->sessions)) != NULL)
 		session_close(s, &e->counts->closed_locally, "closed");
+	intake_free(e->intake);
+}
+
+/* Its listening sockets, where it has some of its own; 0 or an errno. */
+static int
+open_shared(struct worker *worker, const struct echo_config *config)
+{
+	if (config->handover == NULL)
+		return 0;
+	listener_close(config->listener); /* the parent's */
+	handover_join(config->handover, worker_index(worker));
+	return listener_open(config->listener, LISTENER_SHARED) == NULL ? 0 :
+									  errno;
+}
+
+static struct echo *
+echo_new(struct worker *worker, const struct echo_config *config)
+{
+	struct echo *e = calloc(1, sizeof(*e));
+	struct counts_slot *slot = worker_shared(worker);
+	struct intake_config intake = {
+	    .listeners = config->listener->fds,
+	    .listener_count = config->listener->count,
+	    .handover = config->handover,
+	    .verbose = config->verbose,
+	    .serve = session_new,
+	    .arg = e,
+	};
+
+	if (e == NULL)
+		err(1, "no memory");
+	e->config = config;
+	e->counts = &slot->counts;
+	e->base = worker_base(worker);
+	LIST_INIT(&e->sessions);
+	e->intake = intake_new(worker, &intake);
+	return e;
 }
 
 int
 echo_run(struct worker *worker, const struct echo_config *config)
 {
-	struct echo *e = calloc(1, sizeof(*e));
+	int error = open_shared(worker, config);
+	struct echo *e;
+	uint64_t most;
 
-	if (e == NULL)
-		err(1, "no memory");
-	e->config = config;
-	e->counts = worker_shared(worker);
-	e->base = worker_base(worker);
-	LIST_INIT(&e->sessions);
-	e->listener = event_new(
-	    e->base, config->listen_fd, EV_READ | EV_PERSIST, on_listener, e);
-	e->retry = timer_new(e->base, 0, on_retry, e);
-	if (e->listener == NULL || event_add(e->listener, NULL) == -1)
-		err(1, "libevent: cannot wait for connections");
+	if (error != 0) {
+		worker_tell(worker, WORKER_FAILED,
+		    (uint64_t)listener_port(config->listener) << 32 |
+			(uint32_t)error);
+		return 1;
+	}
+	e = echo_new(worker, config);
 	worker_listen(worker, on_message, e);
-	worker_tell(worker, WORKER_READY, 0);
+	if (find_most(config, &most)) {
+		intake_begin(e->intake, most);
+		worker_tell(worker, WORKER_READY, 0);
+	} else
+		worker_tell(worker, WORKER_FAILED, EMFILE);
 	if (event_base_dispatch(e->base) == -1)
 		errx(1, "libevent: the event loop failed");
 	echo_end(e);

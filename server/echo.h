@@ -1,14 +1,11 @@
 /*
- * One worker of the server: accepts, and sends back whatever it receives, on
- * the connection that it came from, never more than it received.
+ * One worker of the server: takes connections in (server/intake), and sends
+ * back whatever it receives, on the connection that it came from, never more
+ * than it received.
  *
  * Bounded memory: a connection costs one small struct. Only what a peer has not
  * taken is buffered, at most one read of it (ECHO_READ_SIZE), and until it is
  * gone nothing more is read from that peer.
- *
- * Out of descriptors (EMFILE, ENFILE, no memory) or at the most connections
- * allowed, it stops accepting, says so once, and goes on when one closes or a
- * moment later; the others are served all the time.
  */
 #ifndef SERVER_ECHO_H
 #define SERVER_ECHO_H
@@ -18,15 +15,26 @@
 
 #define ECHO_READ_SIZE 65536
 
+struct handover;
+struct listener;
 struct worker;
 
 struct echo_config {
-	int listen_fd; /* taken over: closed at the end */
-	uint64_t max_connections; /* 0: as many as the kernel allows */
+	/* Open and the worker's alone, or the parent's placeholders where there
+	 * are several workers. Closed at the end, not freed. */
+	struct listener *listener;
+	struct handover *handover; /* NULL: the only worker */
+	uint64_t max_connections; /* of this worker; UINT64_MAX: no limit */
 	bool verbose; /* a line for each connection on stderr */
 };
 
-/* The worker's main function; its slot of shared memory is a struct counts. */
+/*
+ * The worker's main function; its slot of shared memory is a struct
+ * counts_slot. To the parent it says WORKER_READY when it takes connections,
+ * WORKER_FULL with an errno (0: there is no room) the first time that it takes
+ * no more, or WORKER_FAILED with an errno and, 32 bits higher, the port that it
+ * could not listen on (0 with EMFILE: no descriptor is left for a connection).
+ */
 int echo_run(struct worker *, const struct echo_config *);
 
 #endif

@@ -12,13 +12,25 @@ per_second(uint64_t later, uint64_t earlier, double seconds)
 }
 
 void
+server_report_peak(struct server_report *r, const struct counts *now)
+{
+	uint64_t open = counts_open(now);
+
+	/* copies of counts that change can be too high or below 0 */
+	if (r->workers == 1 || open > now->peak)
+		open = now->peak;
+	if (open > r->peak_seen)
+		r->peak_seen = open;
+}
+
+void
 server_report_line(const struct counts *now, const struct counts *before,
     double seconds, FILE *out)
 {
 	fprintf(out,
 	    "open %" PRIu64 ", accepted %.0f/s, messages %.0f/s, "
 	    "in %.0f bytes/s, out %.0f bytes/s\n",
-	    counts_open(now),
+	    counts_open_all(now),
 	    per_second(now->accepted, before->accepted, seconds),
 	    per_second(now->messages, before->messages, seconds),
 	    per_second(now->bytes_in, before->bytes_in, seconds),
@@ -32,23 +44,33 @@ server_report_text(const struct server_report *r, const struct counts *c,
 {
 	double seconds = clock_to_seconds(now - r->begun);
 
+	fprintf(out, "tcpserver %s: %s, backlog %u, ", TCPSCALER_VERSION,
+	    r->address, r->backlog);
+	if (r->workers > 1)
+		fprintf(out, "%u workers, ", r->workers);
+	fprintf(out, "up %.1f s\nconnections  open %" PRIu64 ", peak %" PRIu64,
+	    seconds, counts_open_all(c), r->peak_seen);
+	if (r->peak_seen < c->peak)
+		fprintf(out, " to %" PRIu64, c->peak);
 	fprintf(out,
-	    "tcpserver %s: %s, backlog %u, up %.1f s\n"
-	    "connections  open %" PRIu64 ", peak %" PRIu64 ", accepted %" PRIu64
-	    "\n"
+	    ", accepted %" PRIu64 "\n"
 	    "             accepts/s: mean %.1f, most in a second %" PRIu64 "\n"
 	    "             closed by peer %" PRIu64 ", reset by peer %" PRIu64
 	    ", by error %" PRIu64 ", locally %" PRIu64,
-	    TCPSCALER_VERSION, r->address, r->backlog, seconds, counts_open(c),
-	    c->peak, c->accepted, per_second(c->accepted, 0, seconds),
-	    r->peak_accepts, c->closed_by_peer, c->reset_by_peer,
-	    c->closed_by_error, c->closed_locally);
+	    c->accepted, per_second(c->accepted, 0, seconds), r->peak_accepts,
+	    c->closed_by_peer, c->reset_by_peer, c->closed_by_error,
+	    c->closed_locally);
 	if (c->closed_worker_died > 0)
 		fprintf(out, ", worker died %" PRIu64, c->closed_worker_died);
 	fprintf(out,
 	    "\ntraffic      messages %" PRIu64 ", bytes in %" PRIu64
 	    ", out %" PRIu64 ", discarded %" PRIu64 "\n",
 	    c->messages, c->bytes_in, c->bytes_out, c->bytes_discarded);
+	if (c->handed_over > 0)
+		fprintf(out,
+		    "             handed over to a worker with room %" PRIu64
+		    "\n",
+		    c->handed_over);
 	if (c->accept_pauses > 0)
 		fprintf(out,
 		    "             accepting was paused %" PRIu64 " times\n",
@@ -57,12 +79,30 @@ server_report_text(const struct server_report *r, const struct counts *c,
 }
 
 static json_t *
+ports_json(const struct listener *l)
+{
+	json_t *ranges = json_array(), *range;
+	size_t first, last;
+
+	for (first = 0; first < l->count; first = last + 1) {
+		last = listener_range(l, first);
+		range = json_array();
+		json_push(range, json_integer(l->ports[first]));
+		json_push(range, json_integer(l->ports[last]));
+		json_push(ranges, range);
+	}
+	return ranges;
+}
+
+static json_t *
 config_json(const struct server_report *r)
 {
 	json_t *o = json_object();
 
 	json_put(o, "address", json_string(r->address));
-	json_put(o, "port", json_integer(r->port));
+	json_put(o, "port", json_integer(r->listener->ports[0]));
+	json_put(o, "ports", ports_json(r->listener));
+	json_put(o, "workers", json_integer(r->workers));
 	json_put(o, "backlog", json_integer(r->backlog));
 	json_put(o, "max_connections",
 	    r->max_connections == 0 ?
@@ -83,8 +123,10 @@ server_report_json(const struct server_report *r, const struct counts *c,
 	json_put(o, "command", json_command(r->argc, r->argv));
 	json_put(o, "config", config_json(r));
 	json_put(o, "duration_s", json_real(clock_to_seconds(now - r->begun)));
-	json_put_count(counts, "open", counts_open(c));
+	json_put_count(counts, "open", counts_open_all(c));
 	COUNTS_LIST(PUT_COUNT)
+	json_put_count(counts, "peak", r->peak_seen);
+	json_put_count(counts, "peak_at_most", c->peak);
 	json_put(counts, "peak_accepts_per_second",
 	    json_integer((json_int_t)r->peak_accepts));
 	json_put(o, "counts", counts);

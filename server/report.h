@@ -9,18 +9,29 @@
 #include <stdio.h>
 
 #include "server/counts.h"
+#include "server/listener.h"
 
 struct server_report {
 	int argc;
 	char *const *argv;
-	const char *address; /* as addr_format() writes it */
-	uint16_t port;
+	char *address; /* as listener_format() writes it */
+	const struct listener *listener;
 	unsigned int backlog;
+	unsigned int workers;
 	uint64_t max_connections; /* 0: no limit of its own */
 	uint64_t begun; /* monotonic nanoseconds */
 	uint64_t peak_accepts; /* most in one second */
+	uint64_t peak_seen; /* most open at once when somebody looked */
 	unsigned int workers_died;
 };
+
+/*
+ * Looks at the sum for the most that were open at once over all workers. What
+ * was seen so is a lower bound, and the sum of the workers' own peaks, which
+ * need not be of one moment, an upper one. With one worker that one is exact,
+ * and the only one shown.
+ */
+void server_report_peak(struct server_report *, const struct counts *);
 
 /* One line: the counts, and the rates since an earlier moment. */
 void server_report_line(const struct counts *now, const struct counts *before,

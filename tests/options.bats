@@ -62,14 +62,17 @@ refuses() {
 
 @test "server: values are accepted only whole" {
 	local bad
-	for bad in "" -1 65536 x 7000-7199; do
+	for bad in "" -1 65536 x 7199-7000 7000-65536 53,,853 53,53 0-1; do
 		refuses "$TCPSERVER" "PORT $bad: " -- "$bad"
 	done
 	refuses "$TCPSERVER" "-B 0: " -B 0
 	refuses "$TCPSERVER" "--max-connections x: " --max-connections x
 	refuses "$TCPSERVER" "-i must be" -i 1ms
-	refuses "$TCPSERVER" "more than one PORT" 1 2
-	refuses "$TCPSERVER" "-h shows the options" -w 2
+	refuses "$TCPSERVER" "PORT 7000-7010: " 7005 7000-7010
+	for bad in "" 0 -1 x 1.5 4097 5000 autos; do
+		refuses "$TCPSERVER" "-w $bad: neither auto nor" -w "$bad"
+	done
+	refuses "$TCPSERVER" "-h shows the options" -Q
 }
 
 @test "a host or address that does not exist: exit 1" {
@@ -99,7 +102,7 @@ refuses() {
 		--connect-timeout --json --histogram -v -h -V; do
 		"$TCPCLIENT" -h | grep -qe "$option"
 	done
-	for option in -b --bind -B --backlog --max-connections -i --report \
+	for option in -b --bind -B --backlog -w --workers --max-connections -i --report \
 		--json -v -h -V; do
 		"$TCPSERVER" -h | grep -qe "$option"
 	done

@@ -1,0 +1,436 @@
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <event2/event.h>
+
+#include <err.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "lib/timer.h"
+#include "lib/worker.h"
+#include "server/counts.h"
+#include "server/handover.h"
+#include "server/intake.h"
+
+#define BURST	   256 /* connections a turn, then the others get theirs */
+#define READY_MOST 64 /* sources a turn */
+#define RETRY	   (100 * CLOCK_NS_PER_MS)
+#define RETRY_SOON CLOCK_NS_PER_MS /* the others are there, only busy */
+
+/* What it knows of another worker. */
+struct peer {
+	uint32_t
+	    promised; /* handed to it this turn: its room may not show it */
+	bool gone;
+};
+
+struct intake {
+	struct intake_config config;
+	struct worker *worker;
+	struct counts_slot *slot;
+	/* listeners and inbox in one descriptor: to pause and to resume costs
+	 * the same with any number of ports */
+	int sources;
+	struct event *readable;
+	struct event *retry;
+	uint64_t most;
+	uint64_t served;
+	struct peer *peers; /* by worker; NULL: there is no other */
+	int stranded; /* taken in, found no place yet; -1: none */
+	bool refused; /* the system had no descriptor or no memory for it */
+	bool paused;
+	bool ended;
+	bool said_paused;
+	bool idle_since_pause; /* nothing came in: the same pause goes on */
+};
+
+void
+intake_say(const struct addr *peer, const char *what)
+{
+	char text[ADDR_FORMAT] = "a peer that is gone";
+
+	if (peer != NULL)
+		addr_format(peer, text);
+	warnx("%s: %s", text, what);
+}
+
+/*
+ * Room: each worker's own, published for the others.
+ */
+
+static uint64_t
+own_room(const struct intake *i)
+{
+	return i->most > i->served ? i->most - i->served : 0;
+}
+
+static void
+publish_room(struct intake *i)
+{
+	bool takes = !i->ended && !i->refused;
+
+	__atomic_store_n(
+	    &i->slot->room, takes ? own_room(i) : 0, __ATOMIC_RELAXED);
+}
+
+static uint64_t
+room_of(const struct intake *i, unsigned int index)
+{
+	const struct counts_slot *slot = worker_peer_shared(i->worker, index);
+	uint64_t room = __atomic_load_n(&slot->room, __ATOMIC_RELAXED);
+	const struct peer *peer = &i->peers[index];
+
+	return room > peer->promised && !peer->gone ? room - peer->promised : 0;
+}
+
+/* Where to try next: another worker, or nobody (room 0). */
+struct target {
+	uint64_t room;
+	unsigned int index;
+};
+
+/*
+ * The worker with the most room below that of the last one tried, or with as
+ * much and a higher index; so each is tried once. Costs a look at every
+ * worker's slot.
+ */
+static struct target
+find_target(const struct intake *i, struct target last)
+{
+	unsigned int n = worker_count(i->worker), index;
+	struct target best = {0, 0};
+	uint64_t room;
+
+	if (i->peers == NULL)
+		return best;
+	for (index = 0; index < n; index++) {
+		if (index == worker_index(i->worker))
+			continue;
+		room = room_of(i, index);
+		if (room > best.room &&
+		    (room < last.room ||
+			(room == last.room && index > last.index)))
+			best = (struct target){room, index};
+	}
+	return best;
+}
+
+static struct target
+find_first(const struct intake *i)
+{
+	return find_target(i, (struct target){UINT64_MAX, UINT32_MAX});
+}
+
+/*
+ * Pausing.
+ */
+
+/* why: an errno, or 0: nobody has room. */
+static void
+pause_intake(struct intake *i, int why, uint64_t retry)
+{
+	struct counts *counts = &i->slot->counts;
+
+	if (!i->paused) {
+		counts->accept_pauses += !i->idle_since_pause;
+		event_del(i->readable);
+	}
+	i->idle_since_pause = true;
+	i->paused = true;
+	i->refused = why != 0;
+	publish_room(i);
+	/* own connections that close end the pause; if others hold the files or
+	 * the memory, or have room again, nobody tells, so try again */
+	timer_set(i->retry, retry);
+	if (i->said_paused || retry != RETRY)
+		return;
+	i->said_paused = true;
+	worker_tell(i->worker, WORKER_FULL, (uint64_t)why);
+}
+
+static void
+resume(struct intake *i)
+{
+	if (!i->paused)
+		return;
+	i->paused = false;
+	i->refused = false;
+	publish_room(i);
+	event_del(i->retry);
+	if (event_add(i->readable, NULL) == -1)
+		err(1, "libevent: cannot listen again");
+}
+
+/*
+ * One connection.
+ */
+
+static void
+serve(struct intake *i, int fd)
+{
+	i->served++;
+	i->idle_since_pause = false;
+	publish_room(i);
+	i->config.serve(fd, i->config.arg);
+	if (i->served > i->slot->counts.peak)
+		i->slot->counts.peak = i->served;
+}
+
+/*
+ * To any worker that has room; false if none takes it. It is booked before it
+ * is sent: should this worker die between the two, it was handed over and never
+ * arrived, which is what then happens to it.
+ */
+static bool
+hand_over(struct intake *i, int fd, struct target to)
+{
+	struct counts *counts = &i->slot->counts;
+	struct peer *peer;
+	int error;
+
+	for (; to.room > 0; to = find_target(i, to)) {
+		peer = &i->peers[to.index];
+		counts->handed_over++;
+		error = handover_send(i->config.handover, to.index, fd);
+		if (error == 0) {
+			close(fd);
+			peer->promised++;
+			i->idle_since_pause = false;
+			return true;
+		}
+		counts->handed_over--;
+		peer->gone = error == EPIPE || error == ECONNRESET;
+	}
+	return false;
+}
+
+/* Serves it or hands it over. False if neither could be: it is kept then, in
+ * the descriptor that was free, and nothing more comes in until it has gone. */
+static bool
+place(struct intake *i, int fd)
+{
+	i->stranded = -1;
+	if (own_room(i) > 0) {
+		serve(i, fd);
+		return true;
+	}
+	if (hand_over(i, fd, find_first(i)))
+		return true;
+	i->stranded = fd;
+	return false;
+}
+
+static void
+place_or_pause(struct intake *i, int fd)
+{
+	if (!place(i, fd))
+		pause_intake(i, 0, find_first(i).room > 0 ? RETRY_SOON : RETRY);
+}
+
+static void
+count_lost(struct counts *counts)
+{
+	counts->taken_over++;
+	counts->closed_by_error++;
+}
+
+/* Out of the own inbox; -1 with errno set as by accept(). */
+static int
+receive(struct intake *i)
+{
+	int fd = handover_receive(i->config.handover);
+
+	if (fd != -1) {
+		i->slot->counts.taken_over++;
+		return fd;
+	}
+	switch (errno) {
+	case EBADMSG:
+		count_lost(&i->slot->counts);
+		errno = EMFILE;
+		break;
+	case EPIPE: /* it would be readable for ever */
+		epoll_ctl(i->sources, EPOLL_CTL_DEL,
+		    handover_inbox(i->config.handover), NULL);
+		errno = EAGAIN;
+		break;
+	}
+	return -1;
+}
+
+static int
+take(struct intake *i, int source)
+{
+	struct addr peer = {.length = sizeof(peer.sa)};
+	int fd;
+
+	if (i->config.handover != NULL &&
+	    source == handover_inbox(i->config.handover))
+		return receive(i);
+	fd = accept4(source, (struct sockaddr *)&peer.sa, &peer.length,
+	    SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd == -1)
+		return -1;
+	i->slot->counts.accepted++;
+	if (i->config.verbose)
+		intake_say(&peer, "accepted");
+	return fd;
+}
+
+/* False when there is nothing more to take from this source now. */
+static bool
+take_one(struct intake *i, int source)
+{
+	int fd;
+
+	if (own_room(i) == 0 && find_first(i).room == 0) {
+		pause_intake(i, 0, RETRY);
+		return false;
+	}
+	fd = take(i, source);
+	if (fd != -1) {
+		place_or_pause(i, fd);
+		return !i->paused;
+	}
+	switch (errno) {
+	case EAGAIN:
+		return false;
+	case EINTR:
+	case ECONNABORTED: /* it was gone before it was accepted */
+	case EPROTO:
+		return true;
+	default: /* descriptors, memory, the network's trouble: accept(2) */
+		pause_intake(i, errno, RETRY);
+		return false;
+	}
+}
+
+static void
+forget_promises(struct intake *i)
+{
+	unsigned int k;
+
+	for (k = 0; i->peers != NULL && k < worker_count(i->worker); k++)
+		i->peers[k].promised = 0;
+}
+
+static void
+on_readable(int fd, short what, void *arg)
+{
+	struct intake *i = arg;
+	struct epoll_event ready[READY_MOST];
+	int n = epoll_wait(fd, ready, READY_MOST, 0), k, burst;
+
+	(void)what;
+	forget_promises(i);
+	for (k = 0; k < n && !i->paused; k++)
+		for (burst = 0; burst < BURST / n; burst++)
+			if (!take_one(i, ready[k].data.fd))
+				break;
+}
+
+static void
+on_retry(int fd, short what, void *arg)
+{
+	struct intake *i = arg;
+
+	(void)fd;
+	(void)what;
+	forget_promises(i);
+	resume(i);
+	if (i->stranded != -1)
+		place_or_pause(i, i->stranded);
+}
+
+/*
+ * Beginning and end.
+ */
+
+static void
+add_source(struct intake *i, int fd)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+
+	if (epoll_ctl(i->sources, EPOLL_CTL_ADD, fd, &event) == -1)
+		err(1, "cannot wait for connections");
+}
+
+struct intake *
+intake_new(struct worker *worker, const struct intake_config *config)
+{
+	struct intake *i = calloc(1, sizeof(*i));
+	size_t k;
+
+	if (i == NULL)
+		err(1, "no memory");
+	i->config = *config;
+	i->worker = worker;
+	i->slot = worker_shared(worker);
+	i->stranded = -1;
+	i->sources = epoll_create1(EPOLL_CLOEXEC);
+	if (i->sources == -1)
+		err(1, "cannot wait for connections");
+	for (k = 0; k < config->listener_count; k++)
+		add_source(i, config->listeners[k]);
+	if (config->handover != NULL) {
+		add_source(i, handover_inbox(config->handover));
+		i->peers = calloc(worker_count(worker), sizeof(*i->peers));
+		if (i->peers == NULL)
+			err(1, "no memory for %u workers",
+			    worker_count(worker));
+	}
+	i->readable = event_new(worker_base(worker), i->sources,
+	    EV_READ | EV_PERSIST, on_readable, i);
+	if (i->readable == NULL)
+		err(1, "libevent: cannot wait for connections");
+	i->retry = timer_new(worker_base(worker), 0, on_retry, i);
+	return i;
+}
+
+void
+intake_begin(struct intake *i, uint64_t most)
+{
+	i->most = most;
+	publish_room(i);
+	if (event_add(i->readable, NULL) == -1)
+		err(1, "libevent: cannot wait for connections");
+}
+
+void
+intake_closed(struct intake *i)
+{
+	i->served--;
+	publish_room(i);
+	if (i->ended)
+		return;
+	resume(i);
+	if (i->stranded != -1)
+		place_or_pause(i, i->stranded);
+}
+
+void
+intake_end(struct intake *i)
+{
+	i->ended = true;
+	publish_room(i);
+	event_del(i->readable);
+	event_del(i->retry);
+	if (i->stranded != -1) {
+		close(i->stranded);
+		i->stranded = -1;
+		i->slot->counts.closed_locally++;
+	}
+}
+
+void
+intake_free(struct intake *i)
+{
+	event_free(i->readable);
+	event_free(i->retry);
+	close(i->sources);
+	free(i->peers);
+	free(i);
+}
