@@ -530,7 +530,7 @@ check_descriptors(const struct server *s, uint64_t limit)
 		warnx("descriptor limit: %" PRIu64, limit);
 	if (s->count + o->ports.count > 2 && limit < own)
 		errx(STATUS_COULD_NOT_RUN,
-		    "%zu ports and %u workers need %" PRIu64
+		    "%zu port(s) and %u worker(s) need %" PRIu64
 		    " descriptors, and this process may have %" PRIu64
 		    ": raise the hard limit (ulimit -Hn)",
 		    o->ports.count, s->count, own, limit);

@@ -1,3 +1,4 @@
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <errno.h>
@@ -91,6 +92,15 @@ int
 handover_inbox(const struct handover *h)
 {
 	return h->inboxes[h->own].out;
+}
+
+unsigned int
+handover_waiting(const struct handover *h)
+{
+	int bytes = 0; /* one for each message */
+
+	(void)ioctl(handover_inbox(h), FIONREAD, &bytes);
+	return (unsigned int)bytes;
 }
 
 int

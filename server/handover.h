@@ -24,6 +24,9 @@ void handover_free(struct handover *);
 /* The own inbox, non-blocking, readable when there is a connection in it. */
 int handover_inbox(const struct handover *);
 
+/* How many connections wait in the own inbox. A system call. */
+unsigned int handover_waiting(const struct handover *);
+
 /*
  * Puts a copy of fd into another worker's inbox; the caller keeps his own.
  * Returns 0 or an errno: EAGAIN when the inbox is full, EPIPE or ECONNRESET

@@ -67,13 +67,20 @@ own_room(const struct intake *i)
 	return i->most > i->served ? i->most - i->served : 0;
 }
 
+/* What waits in the inbox has its place already: without that, all others
+ * would send something for each place, and the inbox of a busy worker fill. */
 static void
 publish_room(struct intake *i)
 {
-	bool takes = !i->ended && !i->refused;
+	uint64_t room = own_room(i), waiting = 0;
 
-	__atomic_store_n(
-	    &i->slot->room, takes ? own_room(i) : 0, __ATOMIC_RELAXED);
+	if (i->peers == NULL)
+		return; /* nobody to read it */
+	if (room > 0)
+		waiting = handover_waiting(i->config.handover);
+	if (i->ended || i->refused || waiting > room)
+		waiting = room;
+	__atomic_store_n(&i->slot->room, room - waiting, __ATOMIC_RELAXED);
 }
 
 static uint64_t
