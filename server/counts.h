@@ -40,7 +40,9 @@ struct counts {
 /* A worker's slot of shared memory. */
 struct counts_slot {
 	struct counts counts;
-	uint64_t room; /* connections it can take on now; atomic, others read */
+	/* connections it can take on now, in the low 32 bits; above them, how
+	 * often that was written; atomic, the others read it */
+	uint64_t room;
 };
 
 /* into += from. The sum's peak is the sum of the peaks: never too low. */

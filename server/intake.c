@@ -22,8 +22,8 @@
 
 /* What it knows of another worker. */
 struct peer {
-	uint32_t
-	    promised; /* handed to it this turn: its room may not show it */
+	uint64_t seen; /* its room, as it last wrote it */
+	uint32_t promised; /* handed to it since then */
 	bool gone;
 };
 
@@ -38,6 +38,7 @@ struct intake {
 	struct event *retry;
 	uint64_t most;
 	uint64_t served;
+	uint32_t written; /* times that the own room was */
 	struct peer *peers; /* by worker; NULL: there is no other */
 	int stranded; /* taken in, found no place yet; -1: none */
 	bool refused; /* the system had no descriptor or no memory for it */
@@ -80,22 +81,32 @@ publish_room(struct intake *i)
 		waiting = handover_waiting(i->config.handover);
 	if (i->ended || i->refused || waiting > room)
 		waiting = room;
-	__atomic_store_n(&i->slot->room, room - waiting, __ATOMIC_RELAXED);
+	__atomic_store_n(&i->slot->room,
+	    (uint64_t)++i->written << 32 | (uint32_t)(room - waiting),
+	    __ATOMIC_RELAXED);
 }
 
-static uint64_t
+/* A worker that has not written since has not had its turn: it does not count
+ * yet what was handed to it. */
+static uint32_t
 room_of(const struct intake *i, unsigned int index)
 {
 	const struct counts_slot *slot = worker_peer_shared(i->worker, index);
-	uint64_t room = __atomic_load_n(&slot->room, __ATOMIC_RELAXED);
-	const struct peer *peer = &i->peers[index];
+	uint64_t word = __atomic_load_n(&slot->room, __ATOMIC_RELAXED);
+	struct peer *peer = &i->peers[index];
 
-	return room > peer->promised && !peer->gone ? room - peer->promised : 0;
+	if (word != peer->seen) {
+		peer->seen = word;
+		peer->promised = 0;
+	}
+	if (peer->gone || (uint32_t)word <= peer->promised)
+		return 0;
+	return (uint32_t)word - peer->promised;
 }
 
 /* Where to try next: another worker, or nobody (room 0). */
 struct target {
-	uint64_t room;
+	uint32_t room;
 	unsigned int index;
 };
 
@@ -109,7 +120,7 @@ find_target(const struct intake *i, struct target last)
 {
 	unsigned int n = worker_count(i->worker), index;
 	struct target best = {0, 0};
-	uint64_t room;
+	uint32_t room;
 
 	if (i->peers == NULL)
 		return best;
@@ -128,7 +139,7 @@ find_target(const struct intake *i, struct target last)
 static struct target
 find_first(const struct intake *i)
 {
-	return find_target(i, (struct target){UINT64_MAX, UINT32_MAX});
+	return find_target(i, (struct target){UINT32_MAX, UINT32_MAX});
 }
 
 /*
@@ -316,15 +327,6 @@ take_one(struct intake *i, int source)
 }
 
 static void
-forget_promises(struct intake *i)
-{
-	unsigned int k;
-
-	for (k = 0; i->peers != NULL && k < worker_count(i->worker); k++)
-		i->peers[k].promised = 0;
-}
-
-static void
 on_readable(int fd, short what, void *arg)
 {
 	struct intake *i = arg;
@@ -332,7 +334,6 @@ on_readable(int fd, short what, void *arg)
 	int n = epoll_wait(fd, ready, READY_MOST, 0), k, burst;
 
 	(void)what;
-	forget_promises(i);
 	for (k = 0; k < n && !i->paused; k++)
 		for (burst = 0; burst < BURST / n; burst++)
 			if (!take_one(i, ready[k].data.fd))
@@ -346,7 +347,6 @@ on_retry(int fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	forget_promises(i);
 	resume(i);
 	if (i->stranded != -1)
 		place_or_pause(i, i->stranded);
