@@ -33,7 +33,8 @@ FORMATTED = $(wildcard *.[ch] lib/*.[ch] client/*.[ch] server/*.[ch] \
 
 objects = $(1:%.c=$(BUILD)/%.o)
 # what a unit test may link: everything but the programs
-TESTABLE = $(call objects,dns_query.c $(wildcard client/*.c) $(LIB_SOURCES))
+TESTABLE = $(call objects,dns_query.c $(wildcard client/*.c) \
+    $(wildcard server/*.c) $(LIB_SOURCES))
 
 .PHONY: all bench deps deps-check demo tests check sanitize format format-check \
     install clean

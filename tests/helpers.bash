@@ -50,10 +50,34 @@ exits() {
 # A server with these options, on a free port. Sets SERVER (its process) and
 # PORT; its output is in server.out and server.err.
 start_server() {
+	start_server_on "$@" 0
+}
+
+# The same without a port of its own, so that the options may name some; PORT
+# is of use where there is one.
+start_server_on() {
 	rm -f server.out server.err
-	"$TCPSERVER" "$@" 0 >server.out 2>server.err 3>&- &
+	"$TCPSERVER" "$@" >server.out 2>server.err 3>&- &
 	SERVER=$!
 	STARTED+=("$SERVER")
+	wait_for_server
+}
+
+# The same as start_server, with no more than LIMIT descriptors.
+start_limited_server() {
+	local limit=$1
+	shift
+	rm -f server.out server.err
+	(
+		ulimit -n "$limit"
+		exec "$TCPSERVER" "$@" 0 >server.out 2>server.err 3>&-
+	) &
+	SERVER=$!
+	STARTED+=("$SERVER")
+	wait_for_server
+}
+
+wait_for_server() {
 	wait_until grep -q 'listening on' server.err || {
 		cat server.err >&2
 		return 1
@@ -69,7 +93,12 @@ stop_server() {
 	return "$status"
 }
 
-# The worker process of a program.
+# True of a process that has ended, if nobody has waited for it either.
+gone() {
+	[ ! -e "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status"
+}
+
+# The worker processes of a program, one a line.
 worker_of() {
 	pgrep -P "$1"
 }

@@ -97,14 +97,7 @@ bats_require_minimum_version 1.5.0
 }
 
 @test "descriptor limit: accepting pauses, is said once, and resumes" {
-	(
-		ulimit -n 40
-		exec "$TCPSERVER" 0 >server.out 2>server.err 3>&-
-	) &
-	SERVER=$!
-	STARTED+=("$SERVER")
-	wait_until grep -q 'listening on' server.err
-	PORT=$(sed -n 's/.*listening on .*:\([0-9]*\), .*/\1/p' server.err)
+	start_limited_server 40
 	python3 "$BATS_TEST_DIRNAME/hold.py" "$PORT" 60
 	stop_server
 	[ "$(grep -c 'no more are accepted' server.err)" -eq 1 ]
@@ -190,4 +183,281 @@ bats_require_minimum_version 1.5.0
 	wait_until grep -q 'listening on' server.err
 	exits 1 stop_server
 	grep -q 'standard output: No space left' server.err
+}
+
+# crowd OPEN [SERVED [GO]]: see crowd.py.
+crowd() {
+	python3 "$BATS_TEST_DIRNAME/crowd.py" "$PORT" "$@"
+}
+
+# counted EXPRESSION: true of the counts in server.json.
+counted() {
+	jq -e ".counts | $1" server.json || {
+		cat server.json >&2
+		return 1
+	}
+}
+
+# What must be true of them at every end.
+server_accounts_close() {
+	counted '.open == 0 and .accepted == .closed_by_peer + .reset_by_peer +
+		.closed_by_error + .closed_locally + .closed_worker_died and
+		.bytes_in == .bytes_out + .bytes_discarded and
+		.peak <= .peak_at_most'
+}
+
+@test "several workers share the connections, and are one server" {
+	start_server -w 3 --json=server.json
+	grep -q "^tcpserver: listening on \[::\]:$PORT, backlog [0-9]*, 3 workers$" \
+		server.err
+	[ "$(wc -l <server.err)" -eq 1 ]
+	[ "$(worker_of "$SERVER" | wc -l)" -eq 3 ]
+	client -c 300 -r 10000 -t 500ms 127.0.0.1
+	holds '.connections.verified == 300' '.queries.timed_out == 0'
+	kill -USR1 "$SERVER"
+	wait_until grep -q 'accepted 300$' server.out
+	stop_server
+	server_accounts_close
+	counted '.accepted == 300 and .closed_by_peer == 300'
+	jq -e --argjson port "$PORT" '.config | .workers == 3 and
+		.port == $port and .ports == [[$port, $port]]' server.json
+	grep -q ', 3 workers, up' server.out
+}
+
+@test "a full worker hands over: all room of all workers is used" {
+	start_limited_server 200 -w 8 --json=server.json
+	crowd 1400 1400 300
+	stop_server
+	server_accounts_close
+	counted '.accepted == 1700 and .closed_by_peer == 1700 and
+		.handed_over > 0 and .handed_over == .taken_over and
+		.peak_at_most >= 1400'
+}
+
+@test "a full worker hands over: --max-connections is for all together" {
+	start_server -w 8 --max-connections 80 --json=server.json
+	crowd 100 80
+	stop_server
+	server_accounts_close
+	counted '.accepted == 100 and .closed_by_peer == 100 and
+		.handed_over > 0 and .handed_over == .taken_over and
+		.peak_at_most == 80'
+	grep -q -- '--max-connections reached' server.err
+	[ "$(grep -c 'no more are accepted' server.err)" -eq 1 ]
+}
+
+@test "fewer connections than workers: those without a share hand over all" {
+	start_server -w 8 --max-connections 3 --json=server.json
+	crowd 5 3
+	stop_server
+	server_accounts_close
+	counted '.accepted == 5 and .peak_at_most == 3'
+}
+
+# connect_and_go SECONDS: opens and closes connections as fast as it can.
+connect_and_go() {
+	python3 - "$PORT" "$1" <<-'END'
+		import random, socket, sys, time
+		end = time.monotonic() + float(sys.argv[2])
+		held = []
+		while time.monotonic() < end:
+		    s = socket.socket()
+		    s.setblocking(False)
+		    s.connect_ex(("127.0.0.1", int(sys.argv[1])))
+		    held.append(s)
+		    if len(held) > 60:
+		        random.shuffle(held)
+		        for s in held[30:]:
+		            s.close()
+		        del held[30:]
+	END
+}
+
+# Sets CROWD, which goes on for some seconds; returns when hand-overs happen.
+start_storm() {
+	connect_and_go 5 2>/dev/null 3>&- &
+	CROWD=$!
+	STARTED+=("$CROWD")
+	handing_over() {
+		kill -USR1 "$SERVER"
+		[ "$(grep -c 'handed over' server.out)" -gt 3 ]
+	}
+	wait_until handing_over
+}
+
+@test "SIGTERM amid hand-overs: every connection is booked" {
+	start_server -w 4 --max-connections 40 --json=server.json
+	start_storm
+	stop_server
+	kill "$CROWD"
+	server_accounts_close
+	counted '.closed_worker_died == 0 and .closed_locally > 0'
+}
+
+@test "a worker that is killed amid hand-overs: the rest goes on, exit 3" {
+	start_server -w 4 --max-connections 40 --json=server.json
+	start_storm
+	kill -9 "$(worker_of "$SERVER" | sed -n 2p)"
+	wait_until grep -q 'worker 1 was ended by signal 9' server.err
+	kill "$CROWD"
+	crowd 20
+	exits 3 stop_server
+	server_accounts_close
+	counted '.closed_worker_died > 0'
+	jq -e '.workers_died == 1' server.json
+}
+
+@test "of three workers one is killed: its connections are booked, exit 3" {
+	start_server -w 3 --json=server.json
+	# held by the shell, with an echo each: all have been accepted
+	python3 - "$PORT" 3>&- <<-'END' &
+		import socket, sys, time
+		held = [socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+		        for _ in range(60)]
+		for s in held:
+		    s.sendall(b"\0\1x")
+		    s.recv(3)
+		open("held", "w").close()
+		time.sleep(60)
+	END
+	STARTED+=("$!")
+	wait_until test -e held
+	kill -9 "$(worker_of "$SERVER" | sed -n 1p)"
+	wait_until grep -q 'worker 0 was ended by signal 9' server.err
+	client -c 30 -r 1000 -t 300ms 127.0.0.1
+	holds '.connections.verified == 30'
+	exits 3 stop_server
+	server_accounts_close
+	counted '.accepted == 90 and .closed_worker_died > 0 and
+		.closed_by_peer == 30 and
+		.closed_worker_died + .closed_locally == 60'
+	jq -e '.workers_died == 1' server.json
+	grep -q 'worker died [1-9]' server.out
+}
+
+@test "no worker outlives its parent, even one that is killed" {
+	local workers pid
+	start_server -w 3
+	mapfile -t workers < <(worker_of "$SERVER")
+	[ "${#workers[@]}" -eq 3 ]
+	kill -9 "$SERVER"
+	for pid in "${workers[@]}"; do
+		wait_until gone "$pid"
+	done
+	start_server -w 3
+	mapfile -t workers < <(worker_of "$SERVER")
+	stop_server
+	for pid in "${workers[@]}"; do
+		gone "$pid"
+	done
+}
+
+@test "several ports: each is served by each worker" {
+	local port count
+	for count in 1 3; do
+		start_server_on -w "$count" 17100-17119 17053,17853 \
+			--json=server.json
+		grep -q 'listening on \[::\]:17100-17119,17053,17853 (22 ports), backlog' \
+			server.err
+		[ "$(ss -Hltn '( sport >= :17053 and sport <= :17853 )' | wc -l)" \
+			-eq $((22 * count)) ]
+		for port in 17053 17100 17110 17119 17853; do
+			PORT=$port client -c 6 -r 500 -t 100ms 127.0.0.1
+			PORT=$port client -c 6 -r 500 -t 100ms ::1
+		done
+		stop_server
+		server_accounts_close
+		counted '.accepted == 60'
+		jq -e '.config.port == 17100 and .config.ports ==
+			[[17100, 17119], [17053, 17053], [17853, 17853]]' server.json
+	done
+}
+
+@test "full with several ports: what waits on any of them gets its turn" {
+	start_server_on -w 2 --max-connections 10 17100-17109 --json=server.json
+	PORT=17101 crowd 12 10 &
+	wait_until grep -q 'no more are accepted' server.err
+	PORT=17107 crowd 8
+	wait "$!"
+	stop_server
+	server_accounts_close
+	counted '.accepted == 20 and .peak_at_most == 10'
+}
+
+@test "a port in use, with one worker or several, alone or among others" {
+	local first second address
+	for first in 1 2; do
+		for address in :: 127.0.0.1; do
+			start_server -w "$first" -b "$address"
+			for second in 1 2; do
+				run -1 "$TCPSERVER" -w "$second" "$PORT"
+				[[ $output == *"port $PORT: cannot bind: Address already in use"* ]]
+				run -1 "$TCPSERVER" -w "$second" -b "$address" 0 \
+					17100-17109 "$PORT"
+				[[ $output == *"port $PORT: cannot bind: Address already in use"* ]]
+			done
+			client -c 10 -r 500 -t 100ms 127.0.0.1 || [ "$address" = :: ]
+			stop_server
+		done
+	done
+}
+
+@test "of servers that start at once, one gets the port, even after another" {
+	local pids run i
+	# the side that closes first keeps the port in TIME_WAIT
+	start_server_on -w 2 17100
+	exec 5<>/dev/tcp/127.0.0.1/17100
+	wait_until in_use
+	stop_server
+	exec 5>&-
+	for run in 1 2 3 4 5; do
+		pids=()
+		for i in 1 2 3 4; do
+			rm -f "err.$i"
+			"$TCPSERVER" -w 2 17100 >/dev/null 2>"err.$i" 3>&- &
+			pids+=("$!")
+			STARTED+=("$!")
+		done
+		all_said() {
+			[ "$(cat err.? | grep -cE 'listening on|cannot bind')" -eq 4 ]
+		}
+		wait_until all_said
+		[ "$(cat err.? | grep -c 'listening on')" -eq 1 ]
+		kill "${pids[@]}" 2>/dev/null || true
+		wait "${pids[@]}" || true
+	done
+}
+
+in_use() {
+	kill -USR1 "$SERVER"
+	grep -q 'accepted 1$' server.out
+}
+
+@test "-w auto: the processors, or what --max-connections takes" {
+	start_server -w auto
+	[ "$(worker_of "$SERVER" | wc -l)" -eq "$(getconf _NPROCESSORS_ONLN)" ]
+	start_limited_server 200 -w auto --max-connections 2000
+	[ "$(worker_of "$SERVER" | wc -l)" -gt $((2000 / 200)) ]
+	run ! grep -q 'raise the hard limit' server.err
+	crowd 2000
+}
+
+@test "too few descriptors for the ports or workers: exit 1 and how many" {
+	few() {
+		ulimit -n 100
+		"$TCPSERVER" "$@"
+	}
+	run -1 few -w 50 0
+	[[ $output == *"1 port(s) and 50 worker(s) need 175 descriptors"* ]]
+	run -1 few 17100-17299
+	[[ $output == *"200 port(s) and 1 worker(s) need"* ]]
+}
+
+@test "workers and ports of very many have their limits in the line" {
+	start_server -w 100
+	[ "$(worker_of "$SERVER" | wc -l)" -eq 100 ]
+	stop_server
+	start_server_on 17101,17103,17105,17107,17109,17111,17113,17115,17117
+	grep -q ':17101,17103,17105,17107,17109,17111,17113,17115,... (9 ports), ' \
+		server.err
 }
