@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""usage: crowd.py PORT OPEN [SERVED [GO]]
+"""usage: crowd.py PORT[,PORT]... OPEN [SERVED [GO]]
 
-Opens OPEN connections at once and sends on each. SERVED of them (all, if it is
+Opens OPEN connections, to the ports in turn, and sends on each. SERVED of them (all, if it is
 not given) must be echoed while all are open, and the others neither served nor
 closed. Then closes GO (as many as wait, if it is not given) of those that were
 served, opens as many new ones as that makes room for, and waits until all that
@@ -16,7 +16,8 @@ import time
 PATIENCE = 20  # seconds for what must happen
 QUIET = 0.5  # seconds in which nothing must
 
-port, count = map(int, sys.argv[1:3])
+ports = list(map(int, sys.argv[1].split(",")))
+count = int(sys.argv[2])
 served = int(sys.argv[3]) if len(sys.argv) > 3 else count
 go = int(sys.argv[4]) if len(sys.argv) > 4 else count - served
 resource.setrlimit(resource.RLIMIT_NOFILE,
@@ -30,7 +31,8 @@ opened = 0
 def open_more(more):
     global opened
     for _ in range(more):
-        s = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+        s = socket.create_connection(
+            ("127.0.0.1", ports[opened % len(ports)]), timeout=PATIENCE)
         s.sendall(b"\0\6%06d" % opened)
         waiting[s.fileno()] = (s, opened)
         poll.register(s, select.POLLIN)
