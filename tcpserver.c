@@ -37,7 +37,6 @@
 #include "server/listener.h"
 #include "server/report.h"
 
-#define WORKERS_MOST 4096
 #define PORT_DEFAULT "4242"
 #define SAMPLE_EVERY CLOCK_NS_PER_SEC
 #define PEAK_EVERY   (100 * CLOCK_NS_PER_MS)
@@ -115,10 +114,10 @@ set_workers(struct options *o, const char *arg)
 {
 	if (strcmp(arg, "auto") == 0)
 		o->workers = 0;
-	else if (parse_count(arg, 1, WORKERS_MOST, &o->workers) != NULL)
+	else if (parse_count(arg, 1, LIMITS_WORKERS_MOST, &o->workers) != NULL)
 		errx(STATUS_USAGE,
 		    "-w %s: neither auto nor a whole number from 1 to %d", arg,
-		    WORKERS_MOST);
+		    LIMITS_WORKERS_MOST);
 }
 
 static void
@@ -502,14 +501,11 @@ room_of_each(const struct options *o, uint64_t workers, uint64_t limit)
 static unsigned int
 choose_workers(const struct options *o, uint64_t limit)
 {
-	long processors = sysconf(_SC_NPROCESSORS_ONLN);
-	uint64_t n = processors < 1 ? 1 : (uint64_t)processors;
+	uint64_t n = limits_processors();
 
 	if (o->workers > 0)
 		return (unsigned int)o->workers;
-	if (n > WORKERS_MOST)
-		n = WORKERS_MOST;
-	while (n < WORKERS_MOST &&
+	while (n < LIMITS_WORKERS_MOST &&
 	    n * room_of_each(o, n, limit) < o->max_connections &&
 	    (n + 1) * room_of_each(o, n + 1, limit) >
 		n * room_of_each(o, n, limit))
@@ -540,7 +536,9 @@ check_descriptors(const struct server *s, uint64_t limit)
 		      ": raise the hard limit (ulimit -Hn)%s",
 		    o->max_connections, share + limit - room,
 		    s->count > 1 ? " in each worker" : "", limit,
-		    s->count < WORKERS_MOST ? " or use more workers (-w)" : "");
+		    s->count < LIMITS_WORKERS_MOST ?
+			" or use more workers (-w)" :
+			"");
 }
 
 static void

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "lib/limits.h"
 
@@ -50,17 +51,30 @@ limits_workers_least(uint64_t connections)
 	return connections == 0 ? 1 : (connections + each - 1) / each;
 }
 
+/* A machine with more than a cpu_set_t holds has them all counted by sysconf. */
+unsigned int
+limits_processors(void)
+{
+	cpu_set_t usable;
+	long count = sched_getaffinity(0, sizeof(usable), &usable) == 0 ?
+	    CPU_COUNT(&usable) :
+	    sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (count < 1)
+		return 1;
+	return count > LIMITS_WORKERS_MOST ? LIMITS_WORKERS_MOST :
+					     (unsigned int)count;
+}
+
 unsigned int
 limits_workers(uint64_t connections)
 {
 	uint64_t workers = limits_workers_least(connections);
-	cpu_set_t usable;
 
-	if (sched_getaffinity(0, sizeof(usable), &usable) == 0 &&
-	    workers < (uint64_t)CPU_COUNT(&usable))
-		workers = (uint64_t)CPU_COUNT(&usable);
-	return workers > LIMITS_WORKERS_MOST ? LIMITS_WORKERS_MOST :
-					       (unsigned int)workers;
+	if (workers > LIMITS_WORKERS_MOST)
+		return LIMITS_WORKERS_MOST;
+	return workers > limits_processors() ? (unsigned int)workers :
+					       limits_processors();
 }
 
 uint64_t

@@ -24,10 +24,14 @@ uint64_t limits_raise_descriptors(void);
  */
 uint64_t limits_workers_least(uint64_t connections);
 
-/* The same, but at least one for each processor that this process may use. */
+/* The same, but at least one for each processor. */
 unsigned int limits_workers(uint64_t connections);
 
 #define LIMITS_WORKERS_MOST 4096
+
+/* How many processors this process may use, 1 .. LIMITS_WORKERS_MOST. */
+unsigned int limits_processors(void);
+
 /* How many descriptors this process has open; 0 if that cannot be told. */
 uint64_t limits_descriptors_open(void);
 
