@@ -254,11 +254,12 @@ server_accounts_close() {
 	counted '.accepted == 5 and .peak_at_most == 3'
 }
 
-# connect_and_go SECONDS: opens and closes connections as fast as it can.
-connect_and_go() {
-	python3 - "$PORT" "$1" <<-'END'
+# Opens and closes connections as fast as it can, for some seconds: sets STORM,
+# to be killed. Returns when full workers have handed over some of them.
+start_storm() {
+	python3 - "$PORT" 2>/dev/null 3>&- <<-'END' &
 		import random, socket, sys, time
-		end = time.monotonic() + float(sys.argv[2])
+		end = time.monotonic() + 5
 		held = []
 		while time.monotonic() < end:
 		    s = socket.socket()
@@ -271,13 +272,8 @@ connect_and_go() {
 		            s.close()
 		        del held[30:]
 	END
-}
-
-# Sets CROWD, which goes on for some seconds; returns when hand-overs happen.
-start_storm() {
-	connect_and_go 5 2>/dev/null 3>&- &
-	CROWD=$!
-	STARTED+=("$CROWD")
+	STORM=$!
+	STARTED+=("$STORM")
 	handing_over() {
 		kill -USR1 "$SERVER"
 		[ "$(grep -c 'handed over' server.out)" -gt 3 ]
@@ -289,7 +285,7 @@ start_storm() {
 	start_server -w 4 --max-connections 40 --json=server.json
 	start_storm
 	stop_server
-	kill "$CROWD"
+	kill "$STORM"
 	server_accounts_close
 	counted '.closed_worker_died == 0 and .closed_locally > 0'
 }
@@ -299,7 +295,7 @@ start_storm() {
 	start_storm
 	kill -9 "$(worker_of "$SERVER" | sed -n 2p)"
 	wait_until grep -q 'worker 1 was ended by signal 9' server.err
-	kill "$CROWD"
+	kill "$STORM"
 	crowd 20
 	exits 3 stop_server
 	server_accounts_close
