@@ -17,8 +17,8 @@
 
 #define BURST	   256 /* connections a turn, then the others get theirs */
 #define READY_MOST 64 /* sources a turn */
-#define RETRY	   (100 * CLOCK_NS_PER_MS)
-#define RETRY_SOON CLOCK_NS_PER_MS /* the others are there, only busy */
+#define RETRY_MOST (100 * CLOCK_NS_PER_MS)
+#define RETRY_SOON CLOCK_NS_PER_MS
 
 /* What it knows of another worker. */
 struct peer {
@@ -36,6 +36,7 @@ struct intake {
 	int sources;
 	struct event *readable;
 	struct event *retry;
+	uint64_t retry_after;
 	uint64_t most;
 	uint64_t served;
 	uint32_t written; /* times that the own room was */
@@ -146,24 +147,43 @@ find_first(const struct intake *i)
  * Pausing.
  */
 
+/*
+ * When to try again. Own connections that close end the pause; if others hold
+ * the files or the memory, or have room again, nobody tells. As long as others
+ * take what they are given they are asked soon, or a queue would pass through
+ * the last places of all in steps of RETRY_MOST; a host that is full is asked
+ * less and less.
+ */
+static uint64_t
+next_retry(struct intake *i, int why)
+{
+	if (why != 0 || i->peers == NULL)
+		i->retry_after = RETRY_MOST;
+	else if (!i->idle_since_pause)
+		i->retry_after = RETRY_SOON;
+	else if (i->retry_after < RETRY_MOST / 2)
+		i->retry_after *= 2;
+	else
+		i->retry_after = RETRY_MOST;
+	return i->retry_after;
+}
+
 /* why: an errno, or 0: nobody has room. */
 static void
-pause_intake(struct intake *i, int why, uint64_t retry)
+pause_intake(struct intake *i, int why)
 {
-	struct counts *counts = &i->slot->counts;
+	uint64_t retry = next_retry(i, why);
 
 	if (!i->paused) {
-		counts->accept_pauses += !i->idle_since_pause;
+		i->slot->counts.accept_pauses += !i->idle_since_pause;
 		event_del(i->readable);
 	}
 	i->idle_since_pause = true;
 	i->paused = true;
 	i->refused = why != 0;
 	publish_room(i);
-	/* own connections that close end the pause; if others hold the files or
-	 * the memory, or have room again, nobody tells, so try again */
 	timer_set(i->retry, retry);
-	if (i->said_paused || retry != RETRY)
+	if (i->said_paused || retry < RETRY_MOST)
 		return;
 	i->said_paused = true;
 	worker_tell(i->worker, WORKER_FULL, (uint64_t)why);
@@ -245,7 +265,7 @@ static void
 place_or_pause(struct intake *i, int fd)
 {
 	if (!place(i, fd))
-		pause_intake(i, 0, find_first(i).room > 0 ? RETRY_SOON : RETRY);
+		pause_intake(i, 0);
 }
 
 static void
@@ -305,7 +325,7 @@ take_one(struct intake *i, int source)
 	int fd;
 
 	if (own_room(i) == 0 && find_first(i).room == 0) {
-		pause_intake(i, 0, RETRY);
+		pause_intake(i, 0);
 		return false;
 	}
 	fd = take(i, source);
@@ -321,7 +341,7 @@ take_one(struct intake *i, int source)
 	case EPROTO:
 		return true;
 	default: /* descriptors, memory, the network's trouble: accept(2) */
-		pause_intake(i, errno, RETRY);
+		pause_intake(i, errno);
 		return false;
 	}
 }

@@ -254,6 +254,34 @@ server_accounts_close() {
 	counted '.accepted == 5 and .peak_at_most == 3'
 }
 
+@test "a queue passes fast through the last place, though it is another's" {
+	start_server -w 2 --max-connections 4 --json=server.json
+	# three stay: one worker is full, the other has one place; and half of
+	# what comes and goes comes to the first
+	python3 - "$PORT" 3>&- <<-'END' &
+		import socket, sys, time
+		def connect():
+		    s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+		    s.sendall(b"\0\1x")
+		    return s
+		held = [connect() for _ in range(3)]
+		for s in held:
+		    s.recv(3)
+		for _ in range(1500):
+		    connect().close()
+		time.sleep(60)
+	END
+	STARTED+=("$!")
+	all_served() {
+		kill -USR1 "$SERVER"
+		grep -q 'open 3, .*accepted 1503$' server.out
+	}
+	wait_until all_served
+	stop_server
+	server_accounts_close
+	counted '.accepted == 1503 and .peak_at_most <= 4 and .handed_over > 100'
+}
+
 # Opens and closes connections as fast as it can, for some seconds: sets STORM,
 # to be killed. Returns when full workers have handed over some of them.
 start_storm() {
