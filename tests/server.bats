@@ -212,8 +212,7 @@ server_accounts_close() {
 		server.err
 	[ "$(wc -l <server.err)" -eq 1 ]
 	[ "$(worker_of "$SERVER" | wc -l)" -eq 3 ]
-	client -c 300 -r 10000 -t 500ms 127.0.0.1
-	holds '.connections.verified == 300' '.queries.timed_out == 0'
+	crowd 300
 	kill -USR1 "$SERVER"
 	wait_until grep -q 'accepted 300$' server.out
 	stop_server
@@ -348,8 +347,7 @@ start_storm() {
 	wait_until test -e held
 	kill -9 "$(worker_of "$SERVER" | sed -n 1p)"
 	wait_until grep -q 'worker 0 was ended by signal 9' server.err
-	client -c 30 -r 1000 -t 300ms 127.0.0.1
-	holds '.connections.verified == 30'
+	crowd 30
 	exits 3 stop_server
 	server_accounts_close
 	counted '.accepted == 90 and .closed_worker_died > 0 and
@@ -377,7 +375,7 @@ start_storm() {
 }
 
 @test "several ports: each is served by each worker" {
-	local port count
+	local count
 	for count in 1 3; do
 		start_server_on -w "$count" 17100-17119 17053,17853 \
 			--json=server.json
@@ -385,10 +383,7 @@ start_storm() {
 			server.err
 		[ "$(ss -Hltn '( sport >= :17053 and sport <= :17853 )' | wc -l)" \
 			-eq $((22 * count)) ]
-		for port in 17053 17100 17110 17119 17853; do
-			PORT=$port client -c 6 -r 500 -t 100ms 127.0.0.1
-			PORT=$port client -c 6 -r 500 -t 100ms ::1
-		done
+		PORT=17053,17100,17110,17119,17853 crowd 60
 		stop_server
 		server_accounts_close
 		counted '.accepted == 60'
@@ -418,7 +413,7 @@ start_storm() {
 					17100-17109 "$PORT"
 				[[ $output == *"port $PORT: cannot bind: Address already in use"* ]]
 			done
-			client -c 10 -r 500 -t 100ms 127.0.0.1 || [ "$address" = :: ]
+			crowd 10
 			stop_server
 		done
 	done
