@@ -21,15 +21,24 @@ routes_count(const struct routes *r)
 	return source_count(r) * routes_targets(r);
 }
 
+static uint64_t
+common_divisor(uint64_t a, uint64_t b)
+{
+	return b == 0 ? a : common_divisor(b, a % b);
+}
+
 /*
- * Along a diagonal: ways that follow each other differ in the source and in the
- * target, so the first few connections spread as well as all of them do.
+ * Along a diagonal, both going up by one, and one more for the target whenever
+ * the pairs would begin to repeat, which is after their least common multiple.
+ * So any run of ways takes sources and targets in turn.
  */
 void
 routes_get(const struct routes *r, uint64_t k, struct route *out)
 {
-	uint64_t s = k % source_count(r);
-	uint64_t t = (s + k / source_count(r)) % routes_targets(r);
+	uint64_t sources = source_count(r), targets = routes_targets(r);
+	uint64_t repeat = sources / common_divisor(sources, targets) * targets;
+	uint64_t s = k % sources;
+	uint64_t t = (k + k / repeat) % targets;
 	size_t host = (size_t)(t % r->hosts.count);
 	size_t port = (size_t)(t / r->hosts.count);
 

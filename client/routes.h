@@ -4,7 +4,8 @@
  * x ways bounds how many connections a host can open.
  *
  * Connection k of the run takes way k modulo their number, so every way gets an
- * equal share, and so do every source and every target.
+ * equal share, and so do every source and every target, however many connections
+ * there are.
  */
 #ifndef CLIENT_ROUTES_H
 #define CLIENT_ROUTES_H

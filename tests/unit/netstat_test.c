@@ -497,6 +497,64 @@ diagnose_errnos(void **state)
 	}
 }
 
+/* Ports that ran out: what was asked for was too much, or others hold them. */
+static void
+diagnose_ports(void **state)
+{
+	const struct limits_ways few = {100, 2, 3}, unknown = {0, 2, 3};
+	struct netstat_finding out[NETSTAT_FINDINGS];
+	struct netstat n = quiet();
+	uint64_t errors[ERRNOS] = {0};
+
+	(void)state;
+	errors[EADDRNOTAVAIL] = 50;
+	assert_int_equal(
+	    netstat_diagnose(&n, errors, ERRNOS, &few, 601, out), 1);
+	expect_finding(&out[0], 50, "ip_local_port_range", "client");
+	assert_string_equal(out[0].symptom,
+	    "50 connects failed, no local port left: 100 ports x 2 sources x 3 "
+	    "targets = 600 connections at most");
+	assert_string_equal(out[0].fix,
+	    "1 more source address (-a) or 1 more target port (-p)");
+	netstat_diagnose(&n, errors, ERRNOS, &few, 1201, out);
+	assert_string_equal(out[0].fix,
+	    "3 more source addresses (-a) or 4 more target ports (-p)");
+
+	/* there would have been enough */
+	netstat_diagnose(&n, errors, ERRNOS, &few, 600, out);
+	assert_string_equal(out[0].symptom,
+	    "50 connects failed, no local port left to this target");
+	assert_non_null(strstr(out[0].fix, "ip_local_port_range="));
+	assert_non_null(strstr(out[0].fix, "tcp_tw_reuse"));
+	assert_non_null(strstr(out[0].fix, "--close rst"));
+	netstat_diagnose(&n, errors, ERRNOS, &unknown, 10000000, out);
+	assert_string_equal(out[0].symptom,
+	    "50 connects failed, no local port left to this target");
+
+	/* other errors have nothing to do with it */
+	errors[EADDRNOTAVAIL] = 0;
+	errors[ECONNREFUSED] = 50;
+	assert_int_equal(
+	    netstat_diagnose(&n, errors, ERRNOS, &few, 601, out), 1);
+	assert_string_equal(out[0].symptom, "50 connects refused");
+}
+
+/* The largest numbers there can be, and nothing is cut off. */
+static void
+diagnose_ports_of_many(void **state)
+{
+	const struct limits_ways ways = {UINT64_C(1) << 62, 1, 1};
+	struct netstat_finding out[NETSTAT_FINDINGS];
+	struct netstat n = quiet();
+	uint64_t errors[ERRNOS] = {0};
+
+	(void)state;
+	errors[EADDRNOTAVAIL] = UINT64_MAX;
+	netstat_diagnose(&n, errors, ERRNOS, &ways, UINT64_MAX, out);
+	assert_non_null(strstr(out[0].symptom, " connections at most"));
+	assert_non_null(strstr(out[0].fix, " more target port"));
+}
+
 static void
 diagnose_everything(void **state)
 {
@@ -538,6 +596,8 @@ main(void)
 	    cmocka_unit_test(diagnose_healthy_counters),
 	    cmocka_unit_test(diagnose_counters),
 	    cmocka_unit_test(diagnose_errnos),
+	    cmocka_unit_test(diagnose_ports),
+	    cmocka_unit_test(diagnose_ports_of_many),
 	    cmocka_unit_test(diagnose_everything),
 	};
 

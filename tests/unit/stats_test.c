@@ -185,6 +185,37 @@ run_close(struct run *r, uint64_t *lost, uint64_t *end)
 	count(r, end);
 }
 
+static void
+run_probe(struct run *r)
+{
+	count(r, &r->stats->n.probe_sent);
+	count(r, &r->stats->n.bytes_sent);
+}
+
+static void
+run_probe_answer(struct run *r)
+{
+	run_probe(r);
+	count(r, &r->stats->n.replies);
+	count(r, &r->stats->n.verified);
+	count(r, &r->stats->n.probe_answered);
+}
+
+/* One that timed out; its answer comes too late, or tells that the time is out. */
+static void
+run_probe_late(struct run *r)
+{
+	run_probe(r);
+	count(r, &r->stats->n.probe_timed_out);
+	count(r, &r->stats->n.replies);
+	count(r, &r->stats->n.late);
+	run_probe(r);
+	count(r, &r->stats->n.replies);
+	count(r, &r->stats->n.verified);
+	count(r, &r->stats->n.probe_timed_out);
+	count(r, &r->stats->n.late);
+}
+
 static unsigned int
 run(struct stats *s, unsigned int stores)
 {
@@ -198,6 +229,11 @@ run(struct stats *s, unsigned int stores)
 	run_fail(&r, ECONNREFUSED);
 	run_fail(&r, ECONNREFUSED);
 	run_fail(&r, ETIMEDOUT);
+	for (i = 0; i < 2; i++)
+		run_probe_answer(&r);
+	run_probe_late(&r);
+	run_probe(&r);
+	count(&r, &n->probe_lost);
 	for (i = 0; i < 3; i++) {
 		run_answer(&r, &n->echoed);
 		run_answer(&r, &n->rcode[0]);
@@ -330,6 +366,12 @@ sums(void **state)
 	s->n.timed_out = 2000;
 	s->n.sent = 3000 + lost + 77;
 	assert_int_equal(stats_in_flight(s), 77);
+	s->n.probe_answered = 10000;
+	s->n.probe_timed_out = 20000;
+	s->n.probe_lost = 40000;
+	s->n.probe_sent = 70000 + 66;
+	assert_int_equal(stats_probes_in_flight(s), 66);
+	assert_int_equal(stats_in_flight(s), 77);
 	s->n.opened = 400;
 	s->n.failed = 500;
 	s->n.abandoned = 600;
@@ -384,6 +426,7 @@ check_sound(void **state)
 	run(s, UINT_MAX);
 	expect_sound(s);
 	assert_int_equal(stats_in_flight(s), 0);
+	assert_int_equal(stats_probes_in_flight(s), 0);
 	assert_int_equal(stats_pending(s), 0);
 	assert_int_equal(stats_open(s), 0);
 	/* a sum of sound ones is sound */
@@ -431,6 +474,10 @@ check_each_identity(void **state)
 	    {AT(n.late), {"replies"}},
 	    {AT(n.unmatched), {"replies"}},
 	    {AT(n.malformed), {"replies"}},
+	    {AT(n.probe_sent), {"probes sent"}},
+	    {AT(n.probe_answered), {"probes sent", "replies"}},
+	    {AT(n.probe_timed_out), {"probes sent"}},
+	    {AT(n.probe_lost), {"probes sent"}},
 	    {AT(n.echoed), {"answered"}},
 	    {AT(n.rcode[0]), {"answered"}},
 	    {AT(n.rcode[15]), {"answered"}},
@@ -539,6 +586,7 @@ expect_buried(struct stats *s)
 	expect_sound(s);
 	assert_int_equal(s->n.buried, 1);
 	assert_int_equal(stats_in_flight(s), 0);
+	assert_int_equal(stats_probes_in_flight(s), 0);
 	assert_int_equal(stats_pending(s), 0);
 	assert_int_equal(stats_open(s), 0);
 	/* with the others */
@@ -573,6 +621,10 @@ bury_at_any_point(void **state)
 		assert_true(s->n.answered <= before->n.answered + 1);
 		assert_true(s->n.opened >= before->n.opened);
 		assert_int_equal(s->n.timed_out, before->n.timed_out);
+		assert_int_equal(s->n.probe_sent, before->n.probe_sent);
+		assert_int_equal(s->n.probe_answered, before->n.probe_answered);
+		assert_int_equal(
+		    s->n.probe_timed_out, before->n.probe_timed_out);
 		free(before);
 		free(s);
 	}
@@ -609,6 +661,37 @@ bury_what_was_open(void **state)
 	assert_int_equal(s->n.closed_worker_died, 4);
 	assert_int_equal(s->n.lost_worker_died, 20);
 	assert_int_equal(s->n.skipped_worker_died, 10);
+	free(s);
+}
+
+/* Probes have books of their own, and the same kind of end. */
+static void
+bury_probes_in_flight(void **state)
+{
+	struct stats *s = stats_new();
+	uint64_t i;
+
+	(void)state;
+	s->n.attempted = s->n.opened = 9;
+	for (i = 0; i < 9; i++)
+		histogram_add(&s->connect, 1000);
+	s->n.probe_sent = 9;
+	s->n.probe_answered = 3;
+	s->n.probe_timed_out = 2;
+	s->n.probe_lost = 1;
+	s->n.closed_by_peer = 1;
+	/* one answer had been counted as received, and no further */
+	s->n.replies = 4;
+	stats_bury(s);
+	expect_buried(s);
+	assert_int_equal(s->n.probe_sent, 9);
+	assert_int_equal(s->n.probe_answered, 3);
+	assert_int_equal(s->n.probe_timed_out, 2);
+	assert_int_equal(s->n.probe_lost, 1 + 3);
+	assert_int_equal(s->n.replies, 3);
+	assert_int_equal(s->n.closed_worker_died, 8);
+	assert_int_equal(s->n.sent, 0);
+	assert_int_equal(s->n.lost_worker_died, 0);
 	free(s);
 }
 
@@ -671,6 +754,7 @@ main(void)
 	    cmocka_unit_test(check_service_of_the_dead),
 	    cmocka_unit_test(bury_at_any_point),
 	    cmocka_unit_test(bury_what_was_open),
+	    cmocka_unit_test(bury_probes_in_flight),
 	    cmocka_unit_test(bury_half_done),
 	    cmocka_unit_test(bury_half_a_failure),
 	};
