@@ -294,18 +294,21 @@ is_numeric(const char *text)
 
 /* Addresses, ranges and prefixes as for -a, or names, with commas between. */
 static void
-add_hosts(const struct options *o, char *text, struct addr_list *hosts)
+add_hosts(const struct options *o, const char *text, struct addr_list *hosts)
 {
+	char *copy = strdup(text), *rest = copy, *item;
 	const char *why;
-	char *item;
 
-	while ((item = strsep(&text, ",")) != NULL) {
+	if (copy == NULL)
+		err(STATUS_COULD_NOT_RUN, "no memory");
+	while ((item = strsep(&rest, ",")) != NULL) {
 		why = addr_list_parse(item, hosts);
 		if (why != NULL && is_numeric(item))
 			errx(STATUS_USAGE, "%s: %s", item, why);
 		if (why != NULL)
 			add_name(o, item, hosts);
 	}
+	free(copy);
 }
 
 /* The family that all are of; AF_UNSPEC: of both. */

@@ -402,14 +402,13 @@ static void
 print_replies(const struct report *r, FILE *out)
 {
 	const struct stats_counters *n = &r->total.stats.n;
-	struct named_count kinds[1 + DNS_RCODES];
+	struct named_count kinds[2 + DNS_RCODES] = {
+	    {"to probes", n->probe_answered}, {"echoed", n->echoed}};
 	unsigned int i;
 
-	kinds[0].name = "echoed";
-	kinds[0].count = n->echoed;
 	for (i = 0; i < DNS_RCODES; i++) {
-		kinds[1 + i].name = dns_rcode_name(i);
-		kinds[1 + i].count = n->rcode[i];
+		kinds[2 + i].name = dns_rcode_name(i);
+		kinds[2 + i].count = n->rcode[i];
 	}
 	fprintf(out, "replies      received %" PRIu64, n->replies);
 	print_nonzero(out, ": ", kinds, LENGTH(kinds), "");

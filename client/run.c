@@ -22,7 +22,7 @@
 /* What the parent knows of a worker. */
 struct member {
 	bool ready; /* opened all its connections, or has ended */
-	bool died;
+	uint64_t died; /* when; 0: it did not */
 };
 
 struct run {
@@ -85,10 +85,10 @@ close_books(struct run *run)
 	memset(sum, 0, sizeof(*sum));
 	for (i = 0; i < run->config->workers; i++) {
 		memcpy(last, workers_shared(run->workers, i), sizeof(*last));
-		if (run->members[i].died) {
+		if (run->members[i].died != 0) {
 			stats_bury(&last->stats);
 			if (last->query_begin != 0 && last->query_end == 0)
-				last->query_end = clock_now();
+				last->query_end = run->members[i].died;
 		}
 		add(sum, last);
 	}
@@ -146,7 +146,7 @@ on_exit_of_worker(
 		if (WIFSIGNALED(status))
 			warnx("worker %u was ended by signal %d (%s)", index,
 			    WTERMSIG(status), strsignal(WTERMSIG(status)));
-		run->members[index].died = true;
+		run->members[index].died = clock_now();
 		run->result->end.workers_died++;
 	}
 	mark_ready(run, index);
@@ -156,6 +156,7 @@ static void
 on_signal(struct workers *workers, int number, void *arg)
 {
 	struct run *run = arg;
+	const struct stats *stats;
 
 	if (number != SIGINT && number != SIGTERM)
 		return;
@@ -166,7 +167,8 @@ on_signal(struct workers *workers, int number, void *arg)
 	}
 	run->result->end.interrupted = true;
 	workers_tell(workers, WORKER_DRAIN, 0);
-	if (stats_in_flight(&add_up(run)->stats) > 0)
+	stats = &add_up(run)->stats;
+	if (stats_in_flight(stats) + stats_probes_in_flight(stats) > 0)
 		warnx("waiting for answers still due; again to stop at once");
 }
 

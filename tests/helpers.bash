@@ -9,6 +9,9 @@ export TCPCLIENT TCPSERVER
 
 STARTED=()
 
+# Goes before each program: empty, or what enters a network namespace.
+INSIDE=()
+
 setup() {
 	cd "$BATS_TEST_TMPDIR" || return 1
 }
@@ -20,6 +23,21 @@ teardown() {
 		kill "$pid" 2>/dev/null || true
 		wait "$pid" 2>/dev/null || true
 	done
+}
+
+# A network namespace of the test's own, whose local ports are FIRST to LAST:
+# from here on all programs run in it.
+enter_namespace() {
+	[ "$(id -u)" -eq 0 ] || skip "only root can make a network namespace"
+	unshare -n true 2>/dev/null || skip "no network namespaces here"
+	# shellcheck disable=SC2016
+	unshare -n sh -c '
+		ip link set lo up &&
+		echo "$0 $1" >/proc/sys/net/ipv4/ip_local_port_range &&
+		echo ready && exec sleep infinity' "$1" "$2" >namespace.out 3>&- &
+	STARTED+=($!)
+	INSIDE=(nsenter -t $! -n --)
+	wait_until grep -q ready namespace.out
 }
 
 # Up to 20 s: until a command succeeds.
@@ -57,7 +75,7 @@ start_server() {
 # is of use where there is one.
 start_server_on() {
 	rm -f server.out server.err
-	"$TCPSERVER" "$@" >server.out 2>server.err 3>&- &
+	"${INSIDE[@]}" "$TCPSERVER" "$@" >server.out 2>server.err 3>&- &
 	SERVER=$!
 	STARTED+=("$SERVER")
 	wait_for_server
@@ -98,9 +116,14 @@ gone() {
 	[ ! -e "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status"
 }
 
-# The worker processes of a program, one a line.
+# The worker processes of a program, in the order of their start.
 worker_of() {
 	pgrep -P "$1"
+}
+
+# gone PID...: none of them is there any more.
+gone() {
+	! ps -o pid= -p "$(tr ' ' , <<<"$*")" | grep -q .
 }
 
 # A peer.py with this mode. Sets PEER and PORT.
@@ -116,13 +139,14 @@ start_peer() {
 # The client against PORT with a JSON result in result.json, its summary in
 # client.out. HOST is the last argument.
 client() {
-	"$TCPCLIENT" -p "$PORT" --json=result.json "$@" >client.out 2>client.err
+	"${INSIDE[@]}" "$TCPCLIENT" -p "$PORT" --json=result.json "$@" \
+		>client.out 2>client.err
 }
 
 # The same in the background; sets CLIENT.
 start_client() {
-	"$TCPCLIENT" -p "$PORT" --json=result.json "$@" >client.out \
-		2>client.err 3>&- &
+	"${INSIDE[@]}" "$TCPCLIENT" -p "$PORT" --json=result.json "$@" \
+		>client.out 2>client.err 3>&- &
 	CLIENT=$!
 	STARTED+=("$CLIENT")
 }
@@ -161,7 +185,8 @@ accounts_close() {
 		'.queries | .sent == .answered + .timed_out + .lost' \
 		'.queries | .skipped == ([.skipped_by_reason[]] | add)' \
 		'.queries | .lost == ([.lost_by_reason[]] | add)' \
-		'.queries | .replies == .answered + .late + .unmatched + .malformed' \
+		'.queries.replies == .connections.probes.answered + (.queries | .answered + .late + .unmatched + .malformed)' \
+		'.connections.probes | .sent == .answered + .timed_out + .lost' \
 		'.queries | .answered == .echoed + ([.rcodes[]] | add // 0)' \
 		'.connections | .attempted == .opened + .failed_total + .abandoned' \
 		'.connections | .failed_total == ([.failed[]] | add // 0)' \
