@@ -191,7 +191,7 @@ bats_require_minimum_version 1.5.0
 @test "no worker outlives a parent that is killed" {
 	start_server
 	worker=$(worker_of "$SERVER")
-	start_client -c 10 -r 100 -t 60 -i 50ms ::1
+	start_client -c 10 -r 100 -i 50ms ::1
 	wait_until grep -q 'sent [1-9]' client.err
 	other=$(worker_of "$CLIENT")
 	kill -KILL "$SERVER" "$CLIENT"

@@ -6,9 +6,11 @@ load helpers
 
 bats_require_minimum_version 1.5.0
 
-# The client, on a machine that may be too busy to keep the schedule.
+# The client, which runs as asked, but for a machine that may be too busy to keep
+# the time of a run as short as these.
 busy_client() {
 	client "$@" || (($? == 3))
+	holds '.verdict.reasons | all(startswith("too slow for the rate"))'
 }
 
 # A spread.py with these arguments. Sets PORT, to all of its ports.
@@ -206,7 +208,7 @@ time_wait() {
 
 @test "no worker of several outlives a parent that is killed" {
 	start_server
-	start_client -w 3 -c 30 -n 0 -r 300 -t 60 -i 50ms 127.0.0.1
+	start_client -w 3 -c 30 -n 0 -r 300 -i 50ms 127.0.0.1
 	wait_until grep -q 'sent [1-9]' client.err
 	mapfile -t workers < <(worker_of "$CLIENT")
 	((${#workers[@]} == 3))
@@ -218,13 +220,14 @@ time_wait() {
 	start_server
 	(
 		ulimit -n 200
-		client -w auto -c 500 -n 0 -r 0 --probe -t 100ms 127.0.0.1
+		busy_client -w auto -c 500 -n 0 -r 0 --probe -t 100ms 127.0.0.1
 	)
 	accounts_close
 	# 200 less 64 to spare are 136 each
 	processors=$(nproc)
-	holds ".config.workers == $((processors > 4 ? processors : 4))" '.connections.opened == 500' \
-		'.connections.verified == 500' '.verdict.valid'
+	holds ".config.workers == $((processors > 4 ? processors : 4))" \
+		'.connections.opened == 500' \
+		'.connections.verified == 500'
 	run ! grep 'descriptors' client.err
 	# one by itself is told how many it takes
 	(
@@ -240,7 +243,7 @@ time_wait() {
 
 @test "-n paces all workers together" {
 	start_server
-	client -w 4 -c 400 -n 400 -r 0 -t 100ms 127.0.0.1
+	busy_client -w 4 -c 400 -n 400 -r 0 -t 100ms 127.0.0.1
 	accounts_close
 	holds '.connections.opened == 400' \
 		'.connections.open_s > 0.9 and .connections.open_s < 1.5'
@@ -250,7 +253,7 @@ time_wait() {
 	local workers
 	for workers in 1 3; do
 		start_spread 0.0.0.0 3
-		client -w "$workers" -a 127.0.0.2-127.0.0.5 -c 120 -n 0 -r 0 \
+		busy_client -w "$workers" -a 127.0.0.2-127.0.0.5 -c 120 -n 0 -r 0 \
 			-t 100ms 127.0.0.1,127.0.0.10
 		accounts_close
 		wait_until count_of 120
@@ -266,7 +269,7 @@ time_wait() {
 
 @test "fewer connections than pairs: sources and targets in turn" {
 	start_spread 0.0.0.0 10
-	client -a 127.0.0.2-127.0.0.3 -c 10 -n 0 -r 0 -t 100ms 127.0.0.1
+	busy_client -a 127.0.0.2-127.0.0.3 -c 10 -n 0 -r 0 -t 100ms 127.0.0.1
 	wait_until count_of 10
 	[ "$(shares 1)" = "2 5 5" ]
 	[ "$(shares 3)" = "10 1 1" ]
@@ -275,7 +278,7 @@ time_wait() {
 
 @test "several hosts as arguments, and as a prefix" {
 	start_spread 0.0.0.0 1
-	client -c 20 -n 0 -r 0 -t 100ms 127.0.0.1 127.0.0.10-127.0.0.11 \
+	busy_client -c 20 -n 0 -r 0 -t 100ms 127.0.0.1 127.0.0.10-127.0.0.11 \
 		127.0.0.20/30
 	wait_until count_of 20
 	[ "$(shares 2)" = "5 4 4" ]
@@ -285,7 +288,7 @@ time_wait() {
 
 @test "IPv6: a source, and several ports" {
 	start_spread ::1 2
-	client -a ::1 -c 10 -n 0 -r 0 -t 100ms ::1
+	busy_client -a ::1 -c 10 -n 0 -r 0 -t 100ms ::1
 	wait_until count_of 10
 	[ "$(shares 1-3)" = "2 5 5" ]
 	[ "$(shares 1)" = "1 10 10" ]
@@ -303,7 +306,7 @@ time_wait() {
 	exits 2 client -a 127.0.0.1,::1 -c 1 -r 0 -t 100ms 127.0.0.1
 	exits 2 client -a 127.0.0.1 -c 1 -r 0 -t 100ms 127.0.0.1,::1
 	# without -a they may be mixed
-	client -c 4 -n 0 --probe -r 0 -t 100ms 127.0.0.1,::1
+	busy_client -c 4 -n 0 --probe -r 0 -t 100ms 127.0.0.1,::1
 	holds '.connections | .opened == 4 and .verified == 4'
 }
 
@@ -323,13 +326,13 @@ time_wait() {
 	grep -q -e '^tcpclient: -c 150 is more than 100 local ports x 1 sources x 1 targets = 100 connections: 1 more source address (-a) or 1 more target port (-p), or widen net.ipv4.ip_local_port_range' client.err
 	grep -q 'failed with EADDRNOTAVAIL .*: 50' client.out
 	# one more source, and nothing is missing
-	client -a 127.0.0.1-127.0.0.2 -c 150 -n 0 -r 0 --probe -t 100ms --close rst \
+	busy_client -a 127.0.0.1-127.0.0.2 -c 150 -n 0 -r 0 --probe -t 100ms --close rst \
 		127.0.0.1
 	accounts_close
-	holds '.connections.opened == 150' '.findings == []' '.verdict.valid'
+	holds '.connections.opened == 150' '.findings == []'
 	[ ! -s client.err ]
 	# just as many as there are
-	client -a 127.0.0.1-127.0.0.2 -c 200 -w 3 -n 0 -r 0 -t 100ms --close rst \
+	busy_client -a 127.0.0.1-127.0.0.2 -c 200 -w 3 -n 0 -r 0 -t 100ms --close rst \
 		127.0.0.1
 	holds '.connections.opened == 200'
 	[ ! -s client.err ]
@@ -338,7 +341,7 @@ time_wait() {
 @test "a pair whose ports others hold: the other pairs are used instead" {
 	enter_narrow_namespace
 	hold 100
-	client -a 127.0.0.1-127.0.0.2 -c 100 -n 0 -r 500 -t 300ms --close rst \
+	busy_client -a 127.0.0.1-127.0.0.2 -c 100 -n 0 -r 500 -t 300ms --close rst \
 		127.0.0.1
 	accounts_close
 	holds '.connections.opened == 100' '.connections.failed_total == 0' \
@@ -359,13 +362,13 @@ time_wait() {
 	start_server
 	local workers
 	for workers in 1 3; do
-		client -w "$workers" -c 50 -n 0 --probe -r 0 -t 100ms 127.0.0.1
+		busy_client -w "$workers" -c 50 -n 0 --probe -r 0 -t 100ms 127.0.0.1
 		accounts_close
 		holds '.connections | .opened == 50 and .verified == 50' \
 			'.connections.probes == {sent: 50, answered: 50, timed_out: 0, lost: 0}' \
 			'.queries | [.scheduled, .sent, .answered, .timed_out, .echoed, .lost, .skipped] | all(. == 0)' \
 			'[.response_ns, .service_ns, .lateness_ns] | all(.count == 0)' \
-			'.queries.replies == 50' '.verdict.valid'
+			'.queries.replies == 50'
 	done
 	grep -q 'probes sent 50, answered 50, timed out 0, lost 0' client.out
 	grep -q 'received 50: to probes 50, late 0' client.out
@@ -388,7 +391,7 @@ time_wait() {
 	holds '.connections | .opened == 10 and .verified == 0' \
 		'.connections.probes == {sent: 10, answered: 0, timed_out: 10, lost: 0}' \
 		'.queries.timed_out == 0' \
-		'.verdict.reasons == ["10 of 10 opened connections never answered"]'
+		'.verdict.reasons[0] == "10 of 10 opened connections never answered"'
 	grep -q '10 of 10 opened connections never answered' client.out
 }
 
@@ -403,12 +406,12 @@ time_wait() {
 
 @test "--close rst leaves nothing in TIME_WAIT, --close fin does" {
 	enter_narrow_namespace
-	client -c 20 -n 0 -r 0 --probe -t 100ms --close rst 127.0.0.1
+	busy_client -c 20 -n 0 -r 0 --probe -t 100ms --close rst 127.0.0.1
 	accounts_close
 	holds '.config.close == "rst"' '.connections.closed_locally == 20' \
-		'.connections.verified == 20' '.verdict.valid'
+		'.connections.verified == 20'
 	[ "$(time_wait 7000)" -eq 0 ]
-	client -c 30 -n 0 -r 0 --probe -t 100ms --close fin 127.0.0.1
+	busy_client -c 30 -n 0 -r 0 --probe -t 100ms --close fin 127.0.0.1
 	accounts_close
 	holds '.config.close == "fin"' '.connections.closed_locally == 30'
 	all_waiting() { [ "$(time_wait 7000)" -eq 30 ]; }
