@@ -54,6 +54,10 @@ refuses() {
 	for bad in host 127.0.0.1, 127.0.0.1/8 ::/64 127.0.0.2-127.0.0.1; do
 		refuses "$TCPCLIENT" "-a $bad: " -a "$bad" -c 1 -r 1 ::1
 	done
+	for bad in 127.0.0.1/8 ::/64 127.0.0.2-127.0.0.1 fe80::1%; do
+		refuses "$TCPCLIENT" "$bad: " -c 1 -r 1 127.0.0.1 "$bad"
+		refuses "$TCPCLIENT" "$bad: " -c 1 -r 1 "127.0.0.1,$bad"
+	done
 	refuses "$TCPCLIENT" "not fin or rst" --close reset -c 1 -r 1 ::1
 	refuses "$TCPCLIENT" "-t must be more than 0" -c 1 -r 1 -t 0 ::1
 	refuses "$TCPCLIENT" "--timeout must be" -c 1 -r 1 --timeout 0 ::1
@@ -98,8 +102,8 @@ refuses() {
 
 @test "every option of the help is known, and none is missing in it" {
 	local option
-	for option in -p -c -r -n -t -s -4 -6 -R -i --report --timeout \
-		--connect-timeout --json --histogram -v -h -V; do
+	for option in -p -c -r -n -t -s -w --workers -a --source -4 -6 --probe \
+		--close -R -i --report --timeout --connect-timeout --json --histogram -v -h -V; do
 		"$TCPCLIENT" -h | grep -qe "$option"
 	done
 	for option in -b --bind -B --backlog -w --workers --max-connections -i --report \
