@@ -111,19 +111,18 @@ stop_server() {
 	return "$status"
 }
 
-# True of a process that has ended, if nobody has waited for it either.
+# gone PID...: all of them have ended, if nobody has waited for them either.
 gone() {
-	[ ! -e "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status"
+	local pid
+	for pid; do
+		[ ! -e "/proc/$pid" ] ||
+			grep -q '^State:.Z' "/proc/$pid/status" || return 1
+	done
 }
 
 # The worker processes of a program, in the order of their start.
 worker_of() {
 	pgrep -P "$1"
-}
-
-# gone PID...: none of them is there any more.
-gone() {
-	! ps -o pid= -p "$(tr ' ' , <<<"$*")" | grep -q .
 }
 
 # A peer.py with this mode. Sets PEER and PORT.

@@ -53,6 +53,8 @@ a_descriptor_arrives_open_once(void **state)
 	pid_t pid;
 
 	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(handover_send(h, 1, ends[1]), 0);
+	assert_int_equal(handover_send(h, 1, ends[1]), 0);
 	pid = fork();
 	if (pid == 0) {
 		handover_join(h, 1);
@@ -65,8 +67,6 @@ a_descriptor_arrives_open_once(void **state)
 		FAIL_UNLESS(handover_receive(h) == -1 && errno == EAGAIN);
 		_exit(0);
 	}
-	assert_int_equal(handover_send(h, 1, ends[1]), 0);
-	assert_int_equal(handover_send(h, 1, ends[1]), 0);
 	ends_well(pid);
 	assert_int_equal(read(ends[0], &c, 1), 1);
 	assert_int_equal(c, 'x');
