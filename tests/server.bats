@@ -407,9 +407,9 @@ start_storm() {
 		for address in :: 127.0.0.1; do
 			start_server -w "$first" -b "$address"
 			for second in 1 2; do
-				run -1 "$TCPSERVER" -w "$second" "$PORT"
+				run -1 timeout 10 "$TCPSERVER" -w "$second" "$PORT"
 				[[ $output == *"port $PORT: cannot bind: Address already in use"* ]]
-				run -1 "$TCPSERVER" -w "$second" -b "$address" 0 \
+				run -1 timeout 10 "$TCPSERVER" -w "$second" -b "$address" 0 \
 					17100-17109 "$PORT"
 				[[ $output == *"port $PORT: cannot bind: Address already in use"* ]]
 			done
