@@ -23,7 +23,12 @@ TCPSERVER=${TCPSERVER:-$ROOT/tcpserver}
 KERNEL_EACH=7900
 PROGRAMS_EACH=1450
 PROCESS_EACH=2500000
-SPARE_DESCRIPTORS=64
+SPARE_DESCRIPTORS=96
+
+# Connections to different targets share a local port. That saves the kernel an
+# entry for each, and long chains of them: its table is of 65,536 buckets.
+PORTS=7000-7031
+TARGETS=32
 
 die() {
 	echo "scale.sh: $*" >&2
@@ -127,16 +132,16 @@ check_limits() {
 		"of $(ulimit -Hn) descriptors each"
 }
 
-# A quarter of an address' ports: connect() tries every other port first, and
-# searches for long when those are taken.
+# A quarter of a way's ports: connect() tries every other port first, and searches
+# for long when those are taken.
 choose_sources() {
 	local low high
 	read -r low high </proc/sys/net/ipv4/ip_local_port_range
-	SOURCES=$(((N - 1) / ((high - low + 1) / 4) + 1))
+	SOURCES=$(((N - 1) / ((high - low + 1) * TARGETS / 4) + 1))
 	((SOURCES <= 65000)) || die "$N connections need $SOURCES sources:" \
 		"widen net.ipv4.ip_local_port_range"
-	echo "sources      $SOURCES addresses, of $((high - low + 1)) ports" \
-		"each, for one target"
+	echo "ways         $SOURCES sources x $TARGETS targets, of" \
+		"$((high - low + 1)) local ports each"
 }
 
 # The k-th address from 127.1.0.0 on.
@@ -195,21 +200,20 @@ cleanup() {
 }
 
 start_server() {
-	"$TCPSERVER" -b 127.0.0.1 -w "$SERVER_WORKERS" --json="$TMP/server.json" 0 \
+	"$TCPSERVER" -b 127.0.0.1 -w "$SERVER_WORKERS" \
+		--json="$TMP/server.json" "$PORTS" \
 		>"$TMP/server.out" 2>"$TMP/server.err" &
 	SERVER=$!
 	until grep -q 'listening on' "$TMP/server.err"; do
 		kill -0 "$SERVER" 2>/dev/null || die "$(cat "$TMP/server.err")"
 		sleep 0.05
 	done
-	PORT=$(sed -n 's/.*listening on .*:\([0-9]*\), backlog.*/\1/p' \
-		"$TMP/server.err")
 }
 
 start_client() {
 	local status
 	: >"$TMP/client.err"
-	"$TCPCLIENT" -p "$PORT" -w "$WORKERS" -c "$N" -n 0 --probe --close rst \
+	"$TCPCLIENT" -p "$PORTS" -w "$WORKERS" -c "$N" -n 0 --probe --close rst \
 		-a "$(source_address 1)-$(source_address "$SOURCES")" \
 		-r "$RATE" -t "$SECONDS_ASKED" -i $((N > 500000 ? 5 : 1))s \
 		--json="$TMP/client.json" 127.0.0.1 \
@@ -241,15 +245,20 @@ private() {
 		awk '/^Private_Dirty/ { sum += $2 } END { printf "%.0f", sum * 1024 }'
 }
 
+kernel_memory() {
+	memory_field SUnreclaim PageTables KernelStack Percpu
+}
+
 measure_idle() {
-	KERNEL_BEFORE=$(memory_field Slab PageTables KernelStack Percpu)
+	KERNEL_BEFORE=$(kernel_memory)
+	CACHES_BEFORE=$(memory_field SReclaimable)
 	AVAILABLE_BEFORE=$(memory_field MemAvailable)
 }
 
 measure_held() {
 	AVAILABLE=$((AVAILABLE_BEFORE - $(memory_field MemAvailable)))
-	KERNEL=$(($(memory_field Slab PageTables KernelStack Percpu) - \
-		KERNEL_BEFORE))
+	KERNEL=$(($(kernel_memory) - KERNEL_BEFORE))
+	CACHES=$(($(memory_field SReclaimable) - CACHES_BEFORE))
 	CLIENT_PRIVATE=$(private "$CLIENT")
 	SERVER_PRIVATE=$(private "$SERVER")
 	STARTED=$(processes "$CLIENT" && processes "$SERVER")
@@ -275,8 +284,8 @@ closed       in $(value '.connections.close_s * 100 | round / 100') s, with a RS
 memory       bytes a connection, when all were open:
   client     $((CLIENT_PRIVATE / opened)) in user space, and half of the kernel's
   server     $((SERVER_PRIVATE / opened)) in user space, and half of the kernel's
-  kernel     $((KERNEL / opened)) for both ends: $((KERNEL / opened / 2)) each
-  available  $((AVAILABLE / opened)) less (MemAvailable; it takes the sockets' inodes for reclaimable)
+  kernel     $((KERNEL / opened)) for both ends: $((KERNEL / opened / 2)) each; and $((CACHES / opened)) in caches that count as reclaimable, the sockets' inodes among them
+  in all     $((AVAILABLE / opened)) less are available (MemAvailable)
 queries      asked $RATE/s, sent $(value '.rate.sent_qps | round')/s, answered $(value '.rate.answered_qps | round')/s, for $(value '.rate.duration_s * 10 | round / 10') s
              sent $(value .queries.sent), answered $(value .queries.answered), timed out $(value .queries.timed_out), lost $(value .queries.lost), skipped $(value .queries.skipped)
 response     p50 $(ms p50) ms, p99 $(ms p99) ms, p99.9 $(ms p99_9) ms, max $(ms max) ms
