@@ -17,7 +17,7 @@ figure() {
 		ulimit -n 300
 		exec "$SCALE" -r 1000 -t 1 2000
 	) >scale.out 2>scale.err 3>&-
-	grep -q 'processes *9 of tcpclient, 9 of tcpserver, of 300 desc' scale.out
+	grep -q 'processes *10 of tcpclient, 11 of tcpserver, of 300 desc' scale.out
 	[ "$(figure opened)" -eq 2000 ]
 	[ "$(figure verified)" -eq 2000 ]
 	grep -q 'timed out 0, lost 0, skipped 0$' scale.out
