@@ -302,6 +302,10 @@ add_hosts(const struct options *o, const char *text, struct addr_list *hosts)
 	if (copy == NULL)
 		err(STATUS_COULD_NOT_RUN, "no memory");
 	while ((item = strsep(&rest, ",")) != NULL) {
+		if (*item == '\0')
+			errx(STATUS_USAGE,
+			    "HOST %s: nothing between two commas or at an end",
+			    text);
 		why = addr_list_parse(item, hosts);
 		if (why != NULL && is_numeric(item))
 			errx(STATUS_USAGE, "%s: %s", item, why);

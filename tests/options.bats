@@ -58,6 +58,9 @@ refuses() {
 		refuses "$TCPCLIENT" "$bad: " -c 1 -r 1 127.0.0.1 "$bad"
 		refuses "$TCPCLIENT" "$bad: " -c 1 -r 1 "127.0.0.1,$bad"
 	done
+	for bad in "" 127.0.0.1, ,::1 ::1,,::2; do
+		refuses "$TCPCLIENT" "HOST $bad: nothing" -c 1 -r 1 "$bad"
+	done
 	refuses "$TCPCLIENT" "not fin or rst" --close reset -c 1 -r 1 ::1
 	refuses "$TCPCLIENT" "-t must be more than 0" -c 1 -r 1 -t 0 ::1
 	refuses "$TCPCLIENT" "--timeout must be" -c 1 -r 1 --timeout 0 ::1
