@@ -123,6 +123,38 @@ set_close(struct options *o, const char *arg)
 		errx(STATUS_USAGE, "--close %s: not fin or rst", arg);
 }
 
+/* What is printed where. */
+static void
+set_output_option(struct options *o, int option, const char *arg)
+{
+	switch (option) {
+	case 'i':
+		parse_must(parse_duration(arg, &o->report_every), "-i", arg);
+		if (o->report_every < 10 * CLOCK_NS_PER_MS)
+			errx(STATUS_USAGE, "-i must be at least 10ms");
+		break;
+	case 'R':
+		o->log_queries = true;
+		break;
+	case OPT_JSON:
+		o->json = arg == NULL ? "-" : arg;
+		break;
+	case OPT_HISTOGRAM:
+		o->histogram = arg;
+		break;
+	case 'v':
+		o->verbose++;
+		break;
+	case 'h':
+		output_answer(usage_text);
+	case 'V':
+		output_answer("tcpclient " TCPSCALER_VERSION "\n");
+	default: /* getopt has said what is wrong */
+		errx(STATUS_USAGE, "tcpclient -h shows the options");
+	}
+}
+
+/* What the load is, and where it goes. */
 static void
 set_option(struct options *o, int option)
 {
@@ -155,11 +187,6 @@ set_option(struct options *o, int option)
 	case 's':
 		parse_must(parse_count(arg, 0, INT64_MAX, &o->seed), "-s", arg);
 		break;
-	case 'i':
-		parse_must(parse_duration(arg, &o->report_every), "-i", arg);
-		if (o->report_every < 10 * CLOCK_NS_PER_MS)
-			errx(STATUS_USAGE, "-i must be at least 10ms");
-		break;
 	case OPT_TIMEOUT:
 		parse_must(parse_duration(arg, &o->timeout), "--timeout", arg);
 		break;
@@ -173,30 +200,14 @@ set_option(struct options *o, int option)
 	case '6':
 		set_family(o, AF_INET6);
 		break;
-	case 'R':
-		o->log_queries = true;
-		break;
 	case OPT_PROBE:
 		o->probe = true;
 		break;
 	case OPT_CLOSE:
 		set_close(o, arg);
 		break;
-	case OPT_JSON:
-		o->json = arg == NULL ? "-" : arg;
-		break;
-	case OPT_HISTOGRAM:
-		o->histogram = arg;
-		break;
-	case 'v':
-		o->verbose++;
-		break;
-	case 'h':
-		output_answer(usage_text);
-	case 'V':
-		output_answer("tcpclient " TCPSCALER_VERSION "\n");
-	default: /* getopt has said what is wrong */
-		errx(STATUS_USAGE, "tcpclient -h shows the options");
+	default:
+		set_output_option(o, option, arg);
 	}
 }
 

@@ -376,25 +376,17 @@ on_exit_of_worker(
 	check_ready(s);
 }
 
-/* This worker's part of --max-connections: the first ones get what is over. */
-static uint64_t
-share_of(const struct server *s, unsigned int index)
-{
-	uint64_t all = s->options->max_connections;
-
-	if (all == 0)
-		return UINT64_MAX;
-	return all / s->count + (index < all % s->count);
-}
-
 static int
 run_echo(struct worker *worker, void *arg)
 {
 	struct server *s = arg;
+	uint64_t most = s->options->max_connections;
 	struct echo_config config = {
 	    .listener = &s->listener,
 	    .handover = s->handover,
-	    .max_connections = share_of(s, worker_index(worker)),
+	    .max_connections = most == 0 ?
+		UINT64_MAX :
+		worker_share(most, worker_index(worker), s->count),
 	    .verbose = s->options->verbose > 0,
 	};
 

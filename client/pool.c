@@ -1,8 +1,6 @@
 #include <err.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "lib/clock.h"
 #include "client/batch.h"
@@ -10,6 +8,7 @@
 #include "client/inflight.h"
 #include "client/pool.h"
 #include "client/querylog.h"
+#include "client/router.h"
 #include "client/routes.h"
 #include "client/schedule.h"
 #include "client/stats.h"
@@ -37,20 +36,10 @@
 #define PENDING_MOST  4096
 #define PENDING_LEAST 4 /* a worker */
 
-#define ROUTES_MOST (UINT64_C(1) << 20) /* that are told apart: a byte each */
-
-/* Ports come free again, out of TIME_WAIT or as others close: try again then. */
-#define EXHAUSTED_FOR CLOCK_NS_PER_SEC
-
 struct pool {
 	struct conn_env env;
 	struct window window;
-	const struct routes *routes;
-	uint64_t route_count;
-	bool *exhausted; /* a route has no port left; NULL: none has */
-	uint64_t exhausted_count;
-	uint64_t exhausted_until; /* where all are */
-	uint32_t first;
+	struct router router;
 	struct conn *conns;
 	struct batch batch;
 	struct wheel expiry;
@@ -128,11 +117,7 @@ pool_new(const struct pool_config *config, struct event_base *base,
 	if (p == NULL)
 		err(1, "no memory");
 	p->count = config->connections;
-	p->first = config->first;
-	p->routes = config->routes;
-	p->route_count = routes_count(config->routes);
-	if (p->route_count > ROUTES_MOST)
-		p->route_count = ROUTES_MOST;
+	router_init(&p->router, config->routes);
 	window_init(&p->window, share(PENDING_START, config->workers),
 	    share(PENDING_MOST, config->workers));
 	p->connect_timeout = config->connect_timeout;
@@ -178,7 +163,7 @@ pool_new(const struct pool_config *config, struct event_base *base,
 void
 pool_free(struct pool *p)
 {
-	free(p->exhausted);
+	router_clear(&p->router);
 	inflight_pool_free(p->env.inflight);
 	free(p->env.input);
 	batch_clear(&p->batch);
@@ -207,63 +192,21 @@ pool_may_open(const struct pool *p)
 	    pending(p->env.stats) < window_size(&p->window);
 }
 
-/*
- * Routes.
- */
-
-static bool
-all_exhausted(struct pool *p)
-{
-	if (p->exhausted_count < p->route_count)
-		return false;
-	if (clock_now() < p->exhausted_until)
-		return true;
-	memset(p->exhausted, 0, p->route_count * sizeof(*p->exhausted));
-	p->exhausted_count = 0;
-	return false;
-}
-
-static void
-mark_exhausted(struct pool *p, uint64_t route)
-{
-	if (p->exhausted == NULL)
-		p->exhausted = calloc(p->route_count, sizeof(*p->exhausted));
-	if (p->exhausted == NULL)
-		err(1, "no memory for %" PRIu64 " routes", p->route_count);
-	p->exhausted[route] = true;
-	if (++p->exhausted_count == p->route_count)
-		p->exhausted_until = clock_now() + EXHAUSTED_FOR;
-}
-
-/* The way of connection k, or the next one that has ports left, if any has. */
-static uint64_t
-choose_route(const struct pool *p, uint64_t k)
-{
-	uint64_t route = k % p->route_count;
-
-	while (p->exhausted != NULL && p->exhausted[route])
-		route = (route + 1) % p->route_count;
-	return route;
-}
-
-/*
- * A route without ports is left out from then on: to find out that there is none
- * the kernel looks at each of them, for milliseconds.
- */
 void
 pool_open_next(struct pool *p)
 {
 	struct conn *c = conn_at(p->conns, p->next++);
-	uint64_t chosen = (uint64_t)p->first + conn_id(c);
+	uint64_t k = (uint64_t)p->env.first_id + conn_id(c), chosen;
+	uint64_t now = clock_now();
 	struct route route;
 	int error = EADDRNOTAVAIL;
 
-	while (error == EADDRNOTAVAIL && !all_exhausted(p)) {
-		chosen = choose_route(p, chosen);
-		routes_get(p->routes, chosen, &route);
+	while (error == EADDRNOTAVAIL &&
+	    router_choose(&p->router, k, now, &chosen)) {
+		routes_get(p->router.routes, chosen, &route);
 		error = conn_open(c, &route);
 		if (error == EADDRNOTAVAIL)
-			mark_exhausted(p, chosen);
+			router_exhausted(&p->router, chosen, now);
 	}
 	if (error != 0)
 		conn_refuse(c, error);

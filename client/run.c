@@ -228,12 +228,14 @@ static void
 take_share(
     struct generator_config *share, unsigned int index, unsigned int workers)
 {
-	uint32_t all = share->pool.connections, each = all / workers,
-		 rest = all % workers;
+	uint32_t all = share->pool.connections;
+	unsigned int before;
 
 	share->pool.workers = workers;
-	share->pool.connections = each + (index < rest);
-	share->pool.first = each * index + (index < rest ? index : rest);
+	share->pool.connections = (uint32_t)worker_share(all, index, workers);
+	for (before = 0; before < index; before++)
+		share->pool.first +=
+		    (uint32_t)worker_share(all, before, workers);
 	share->query_rate *= (double)share->pool.connections / all;
 }
 

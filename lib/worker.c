@@ -192,6 +192,12 @@ worker_index(const struct worker *self)
 	return self->index;
 }
 
+uint64_t
+worker_share(uint64_t total, unsigned int index, unsigned int count)
+{
+	return total / count + (index < total % count);
+}
+
 unsigned int
 worker_count(const struct worker *self)
 {

@@ -75,6 +75,10 @@ void workers_loop(struct workers *);
 
 void workers_free(struct workers *);
 
+/* The share of one of count workers in a total: the first ones get what is over,
+ * so that all shares add up to it. */
+uint64_t worker_share(uint64_t total, unsigned int index, unsigned int count);
+
 /*
  * In the worker.
  */

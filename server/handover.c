@@ -19,11 +19,29 @@ struct handover {
 	unsigned int own;
 };
 
-/* Room for one descriptor beside the message. */
-union control {
-	struct cmsghdr header;
-	char space[CMSG_SPACE(sizeof(int))];
+/* A message of one byte, for one of none would look like the end, and room for
+ * one descriptor beside it. */
+struct parcel {
+	char byte;
+	struct iovec data;
+	struct msghdr message;
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control;
 };
+
+static void
+parcel_init(struct parcel *p)
+{
+	memset(p, 0, sizeof(*p));
+	p->data.iov_base = &p->byte;
+	p->data.iov_len = 1;
+	p->message.msg_iov = &p->data;
+	p->message.msg_iovlen = 1;
+	p->message.msg_control = &p->control;
+	p->message.msg_controllen = sizeof(p->control);
+}
 
 static void
 close_end(int *fd)
@@ -106,22 +124,14 @@ handover_waiting(const struct handover *h)
 int
 handover_send(struct handover *h, unsigned int to, int fd)
 {
-	char byte = 0; /* a message of no bytes would look like the end */
-	struct iovec data = {.iov_base = &byte, .iov_len = 1};
-	union control control;
-	struct msghdr message = {
-	    .msg_iov = &data,
-	    .msg_iovlen = 1,
-	    .msg_control = &control,
-	    .msg_controllen = sizeof(control),
-	};
+	struct parcel p;
 
-	memset(&control, 0, sizeof(control));
-	control.header.cmsg_level = SOL_SOCKET;
-	control.header.cmsg_type = SCM_RIGHTS;
-	control.header.cmsg_len = CMSG_LEN(sizeof(fd));
-	memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
-	if (sendmsg(h->inboxes[to].in, &message, MSG_NOSIGNAL) == 1)
+	parcel_init(&p);
+	p.control.header.cmsg_level = SOL_SOCKET;
+	p.control.header.cmsg_type = SCM_RIGHTS;
+	p.control.header.cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(&p.control.header), &fd, sizeof(fd));
+	if (sendmsg(h->inboxes[to].in, &p.message, MSG_NOSIGNAL) == 1)
 		return 0;
 	return errno;
 }
@@ -129,24 +139,18 @@ handover_send(struct handover *h, unsigned int to, int fd)
 int
 handover_receive(struct handover *h)
 {
-	char byte;
-	struct iovec data = {.iov_base = &byte, .iov_len = 1};
-	union control control;
-	struct msghdr message = {
-	    .msg_iov = &data,
-	    .msg_iovlen = 1,
-	    .msg_control = &control,
-	    .msg_controllen = sizeof(control),
-	};
-	ssize_t n = recvmsg(handover_inbox(h), &message, MSG_CMSG_CLOEXEC);
 	struct cmsghdr *header;
+	struct parcel p;
+	ssize_t n;
 	int fd;
 
+	parcel_init(&p);
+	n = recvmsg(handover_inbox(h), &p.message, MSG_CMSG_CLOEXEC);
 	if (n <= 0) {
 		errno = n == 0 ? EPIPE : errno;
 		return -1;
 	}
-	header = CMSG_FIRSTHDR(&message);
+	header = CMSG_FIRSTHDR(&p.message);
 	if (header == NULL || header->cmsg_type != SCM_RIGHTS ||
 	    header->cmsg_len != CMSG_LEN(sizeof(fd))) {
 		errno = EBADMSG;

@@ -37,6 +37,7 @@ only() {
 	only 'client/(batch|wheel)' 'nothing'
 	only 'client/window' 'lib/clock'
 	only 'client/routes' 'lib/(addr|addr_list|port_list)'
+	only 'client/router' 'client/routes|lib/clock'
 	only 'client/(schedule|inflight|querylog)' 'lib/clock'
 	only 'client/stats' 'lib/histogram|lib/accounts|dns_query'
 	only 'client/report.*' 'client/(report.*|stats|generator)|lib/.*'
@@ -50,11 +51,11 @@ only() {
 	run ! grep -lE 'sys/socket\.h|event2/' dns_query.[ch] lib/parse.[ch] \
 		lib/histogram.[ch] client/schedule.[ch] client/inflight.[ch] \
 		client/stats.[ch] client/wheel.[ch] client/batch.[ch] \
-		lib/netstat.[ch]
+		client/window.[ch] client/router.[ch] lib/netstat.[ch]
 	run ! grep -lE 'clock_(now|wall)\(' dns_query.[ch] lib/parse.[ch] \
 		lib/histogram.[ch] client/schedule.[ch] client/inflight.[ch] \
 		client/stats.[ch] client/wheel.[ch] client/batch.[ch] \
-		lib/netstat.[ch]
+		client/window.[ch] client/router.[ch] lib/netstat.[ch]
 }
 
 @test "the code is formatted" {
@@ -63,7 +64,7 @@ only() {
 
 @test "scripts are shellcheck clean" {
 	shellcheck -x setup-client.sh setup-server.sh lib/setup.sh .ci/run \
-		.ci/deps tests/run tests/demo bench/instructions
+		.ci/deps tests/run tests/demo bench/instructions bench/scale.sh
 	shellcheck -x tests/helpers.bash tests/resolvers.bash
 }
 
