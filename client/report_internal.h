@@ -1,5 +1,6 @@
 /*
- * What report.c gathers and report_json.c writes out; nobody else's business.
+ * What report.c gathers, report_verdict.c judges, and report_live.c,
+ * report_summary.c and report_json.c write out; nobody else's business.
  */
 #ifndef CLIENT_REPORT_INTERNAL_H
 #define CLIENT_REPORT_INTERNAL_H
@@ -37,6 +38,12 @@ struct report {
 	char reasons[REPORT_REASONS][REPORT_REASON_SIZE];
 	size_t reason_count;
 };
+
+#define MS(ns)	      ((double)(ns) / (double)CLOCK_NS_PER_MS)
+#define PERCENT(x, y) ((y) == 0 ? 0.0 : 100.0 * (double)(x) / (double)(y))
+
+/* Finds the reasons why the run is not what was asked for. */
+void report_judge(struct report *);
 
 /* Of querying, nanoseconds; 0 if it did not come to that. */
 uint64_t report_duration(const struct report *);

@@ -36,6 +36,8 @@ only() {
 	only 'lib/addr_list' 'lib/parse|lib/addr'
 	only 'client/(batch|wheel)' 'nothing'
 	only 'client/window' 'lib/clock'
+	only 'client/options' 'lib/.*'
+	only 'client/hosts' 'client/(options|routes)|lib/.*'
 	only 'client/routes' 'lib/(addr|addr_list|port_list)'
 	only 'client/router' 'client/routes|lib/clock'
 	only 'client/(schedule|inflight|querylog)' 'lib/clock'
@@ -70,13 +72,15 @@ only() {
 
 @test "manuals are mandoc clean and name every long option" {
 	mandoc -Tlint -W warning man/tcpclient.1 man/tcpserver.1
-	local program option
-	for program in client server; do
+	local source program option
+	for source in client/options.c tcpserver.c; do
+		program=tcpserver
+		[ "$source" = tcpserver.c ] || program=tcpclient
 		for option in $(sed -n 's/^\t    {"\([a-z-]*\)", .*/\1/p' \
-			"tcp$program.c"); do
-			mandoc -Tascii "man/tcp$program.1" | sed 's/.\x08//g' |
+			"$source"); do
+			mandoc -Tascii "man/$program.1" | sed 's/.\x08//g' |
 				grep -qe "--$option" || {
-				echo "tcp$program: --$option is missing" >&2
+				echo "$program: --$option is missing" >&2
 				return 1
 			}
 		done

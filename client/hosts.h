@@ -1,0 +1,23 @@
+/*
+ * HOST operands: lists of addresses, ranges, prefixes and names become the
+ * targets of a run.
+ */
+#ifndef CLIENT_HOSTS_H
+#define CLIENT_HOSTS_H
+
+#include <stdint.h>
+
+#include "client/options.h"
+#include "client/routes.h"
+
+/*
+ * Fills in routes, which the caller clears; lists are taken over. A name is
+ * resolved, and stands for its first address that accepts a connection within
+ * patience nanoseconds. Sets the family where the sources decide it. Ends the
+ * program where a name does not resolve (STATUS_COULD_NOT_RUN) or the families
+ * do not fit (STATUS_USAGE).
+ */
+void hosts_find(
+    struct options_target *, uint64_t patience, struct routes *routes);
+
+#endif

@@ -1,0 +1,90 @@
+/*
+ * The live line.
+ */
+#include <sys/ioctl.h>
+
+#include <inttypes.h>
+
+#include "lib/clock.h"
+#include "client/report_internal.h"
+
+#define LINE_SIZE 256
+
+static unsigned short
+terminal_width(FILE *out)
+{
+	struct winsize size;
+
+	if (ioctl(fileno(out), TIOCGWINSZ, &size) == -1 || size.ws_col == 0)
+		return 80;
+	return size.ws_col;
+}
+
+static void
+print_live(FILE *out, bool terminal, const char *line)
+{
+	if (terminal)
+		fprintf(out, "\r\033[K%.*s", terminal_width(out) - 1, line);
+	else
+		fprintf(out, "%s\n", line);
+	fflush(out);
+}
+
+/* The time left is what the speed since the last line makes of it. */
+static void
+format_opening(const struct report *r, const struct generator_result *sum,
+    const struct stats *change, double seconds, double window, char *line)
+{
+	const struct stats *s = &sum->stats;
+	double speed = (double)(change->n.opened + change->n.failed) / window;
+	uint64_t done = s->n.opened + s->n.failed,
+		 left = r->config.connections - done;
+	int length = snprintf(line, LINE_SIZE,
+	    "%.1f s: opened %" PRIu64 " of %" PRIu32 ", pending %" PRIu64
+	    ", failed %" PRIu64,
+	    seconds, s->n.opened, r->config.connections,
+	    stats_pending(s) + stats_probes_in_flight(s), s->n.failed);
+
+	if (left > 0 && speed > 0)
+		snprintf(line + length, LINE_SIZE - (size_t)length,
+		    ", %.0f/s, %.0f s left", speed, (double)left / speed);
+}
+
+static void
+format_querying(const struct generator_result *sum, const struct stats *change,
+    double seconds, double window, char *line)
+{
+	const struct stats *s = &sum->stats;
+
+	snprintf(line, LINE_SIZE,
+	    "%.1f s: open %" PRIu64 ", sent %.0f/s, answered %.0f/s, "
+	    "in flight %" PRIu64 ", response p50 %.3f p99 %.3f ms, "
+	    "late p99 %.3f ms",
+	    seconds, stats_open(s), (double)change->n.sent / window,
+	    (double)change->n.answered / window, stats_in_flight(s),
+	    MS(histogram_quantile(&change->response, 0.5)),
+	    MS(histogram_quantile(&change->response, 0.99)),
+	    MS(histogram_quantile(&change->lateness, 0.99)));
+}
+
+void
+report_live(struct report *r, const struct generator_result *sum, uint64_t now,
+    FILE *out, bool terminal)
+{
+	double window = clock_to_seconds(now - r->shown_at);
+	struct stats *change = &r->change;
+	char line[LINE_SIZE];
+
+	*change = sum->stats;
+	stats_subtract(change, &r->shown);
+	r->shown = sum->stats;
+	r->shown_at = now;
+	if (sum->query_begin == 0)
+		format_opening(r, sum, change, clock_to_seconds(now - r->begun),
+		    window > 0 ? window : 1, line);
+	else
+		format_querying(sum, change,
+		    clock_to_seconds(now - sum->query_begin),
+		    window > 0 ? window : 1, line);
+	print_live(out, terminal, line);
+}

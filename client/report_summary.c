@@ -1,0 +1,223 @@
+/*
+ * The summary, for people.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "lib/clock.h"
+#include "lib/version.h"
+#include "client/report_internal.h"
+
+struct named_count {
+	const char *name;
+	uint64_t count;
+};
+
+/* "sep name count" for each that is not zero. */
+static void
+print_nonzero(FILE *out, const char *open, const struct named_count *list,
+    size_t length, const char *close)
+{
+	const char *separator = open;
+	size_t i;
+
+	for (i = 0; i < length; i++) {
+		if (list[i].count == 0)
+			continue;
+		fprintf(out, "%s%s %" PRIu64, separator, list[i].name,
+		    list[i].count);
+		separator = ", ";
+	}
+	if (separator != open)
+		fputs(close, out);
+}
+
+#define NAMED_SKIPPED(name) {#name, n->skipped_##name},
+#define NAMED_LOST(name)    {#name, n->lost_##name},
+#define LENGTH(array)	    (sizeof(array) / sizeof((array)[0]))
+
+static void
+print_head(const struct report *r, FILE *out)
+{
+	fprintf(out,
+	    "tcpclient %s: %s, %" PRIu32 " connections, %.10g queries/s",
+	    TCPSCALER_VERSION, r->config.target, r->config.connections,
+	    r->config.query_rate);
+	if (r->config.duration == CLOCK_NEVER)
+		fprintf(out, " until stopped");
+	else
+		fprintf(out, " for %g s", clock_to_seconds(r->config.duration));
+	if (r->config.workers > 1)
+		fprintf(out, ", %u workers", r->config.workers);
+	fprintf(out, "\n\n");
+}
+
+static void
+print_connections(const struct report *r, FILE *out)
+{
+	const struct stats_counters *n = &r->total.stats.n;
+	double seconds = report_seconds(r->total.open_begin, r->total.open_end);
+	int e;
+
+	fprintf(out,
+	    "connections  asked %" PRIu32 ", opened %" PRIu64 " in %.3f s",
+	    r->config.connections, n->opened, seconds);
+	if (seconds > 0)
+		fprintf(out, " (%.0f/s)", (double)n->opened / seconds);
+	fprintf(out,
+	    ", failed %" PRIu64 ", abandoned %" PRIu64 ", verified %" PRIu64
+	    "\n",
+	    n->failed, n->abandoned, n->verified);
+	if (r->config.probe)
+		fprintf(out,
+		    "             probes sent %" PRIu64 ", answered %" PRIu64
+		    ", timed out %" PRIu64 ", lost %" PRIu64 "\n",
+		    n->probe_sent, n->probe_answered, n->probe_timed_out,
+		    n->probe_lost);
+	for (e = 0; e < STATS_ERRNOS; e++)
+		if (n->failed_errno[e] > 0)
+			fprintf(out,
+			    "             failed with %s (%s): %" PRIu64 "\n",
+			    e == 0 ? "?" : strerrorname_np(e), strerror(e),
+			    n->failed_errno[e]);
+	fprintf(out,
+	    "             closed by peer %" PRIu64 ", reset by peer %" PRIu64
+	    ", by error %" PRIu64 ", locally %" PRIu64,
+	    n->closed_by_peer, n->reset_by_peer, n->closed_by_error,
+	    n->closed_locally);
+	if (n->closed_locally > 0)
+		fprintf(out, " in %.3f s",
+		    report_seconds(r->total.close_begin, r->total.close_end));
+	if (n->closed_worker_died > 0)
+		fprintf(out, ", worker died %" PRIu64, n->closed_worker_died);
+	fprintf(out, "\n");
+}
+
+static void
+print_queries(const struct report *r, FILE *out)
+{
+	const struct stats_counters *n = &r->total.stats.n;
+	const struct named_count skipped[] = {STATS_SKIPPED(NAMED_SKIPPED)};
+	const struct named_count lost[] = {STATS_LOST(NAMED_LOST)};
+
+	fprintf(out,
+	    "queries      scheduled %" PRIu64 ", sent %" PRIu64
+	    ", skipped %" PRIu64,
+	    n->scheduled, n->sent, stats_skipped(n));
+	print_nonzero(out, " (", skipped, LENGTH(skipped), ")");
+	fprintf(out,
+	    "\n             answered %" PRIu64 ", timed out %" PRIu64
+	    ", lost %" PRIu64,
+	    n->answered, n->timed_out, stats_lost(n));
+	print_nonzero(out, " (", lost, LENGTH(lost), ")");
+	fprintf(out, "\n");
+	if (n->send_blocked > 0)
+		fprintf(out,
+		    "             %" PRIu64 " sent had to wait for room in the "
+		    "socket buffer\n",
+		    n->send_blocked);
+}
+
+static void
+print_replies(const struct report *r, FILE *out)
+{
+	const struct stats_counters *n = &r->total.stats.n;
+	struct named_count kinds[2 + DNS_RCODES] = {
+	    {"to probes", n->probe_answered}, {"echoed", n->echoed}};
+	unsigned int i;
+
+	for (i = 0; i < DNS_RCODES; i++) {
+		kinds[2 + i].name = dns_rcode_name(i);
+		kinds[2 + i].count = n->rcode[i];
+	}
+	fprintf(out, "replies      received %" PRIu64, n->replies);
+	print_nonzero(out, ": ", kinds, LENGTH(kinds), "");
+	fprintf(out,
+	    ", late %" PRIu64 ", unmatched %" PRIu64 ", malformed %" PRIu64
+	    "\n",
+	    n->late, n->unmatched, n->malformed);
+}
+
+static void
+print_rates(const struct report *r, FILE *out)
+{
+	const struct stats_counters *n = &r->total.stats.n;
+
+	fprintf(out,
+	    "queries/s    asked %.10g, sent %.1f, answered %.1f, over %.3f s\n\n",
+	    r->config.query_rate, report_rate(r, n->sent),
+	    report_rate(r, n->answered), clock_to_seconds(report_duration(r)));
+}
+
+static void
+print_times(const struct report *r, FILE *out)
+{
+	static const double quantiles[] = {0.5, 0.9, 0.99, 0.999};
+	const struct stats *s = &r->total.stats;
+	const struct {
+		const char *name;
+		const struct histogram *h;
+		const char *meaning;
+	} rows[] = {
+	    {"response", &s->response, "due to answered"},
+	    {"service", &s->service, "sent to answered"},
+	    {"lateness", &s->lateness, "due to sent: this program's own"},
+	    {"connect", &s->connect, "handshake"},
+	};
+	size_t i, q;
+
+	fprintf(out, "%-12s %10s %10s %10s %10s %10s\n", "ms", "p50", "p90",
+	    "p99", "p99.9", "max");
+	for (i = 0; i < LENGTH(rows); i++) {
+		fprintf(out, "%-12s", rows[i].name);
+		for (q = 0; q < LENGTH(quantiles); q++)
+			fprintf(out, " %10.3f",
+			    MS(histogram_quantile(rows[i].h, quantiles[q])));
+		fprintf(
+		    out, " %10.3f   %s\n", MS(rows[i].h->max), rows[i].meaning);
+	}
+}
+
+static void
+print_verdict(const struct report *r, FILE *out)
+{
+	size_t i;
+
+	for (i = 0; i < r->finding_count; i++)
+		fprintf(out, "%s%s (%s): %s; fix: %s\n", i == 0 ? "\n" : "",
+		    r->findings[i].limit, r->findings[i].side,
+		    r->findings[i].symptom, r->findings[i].fix);
+	if (r->reason_count == 0)
+		fprintf(out, "\nran as asked\n");
+	else
+		fprintf(out, "\nnot as asked\n");
+	for (i = 0; i < r->reason_count; i++)
+		fprintf(out, "  %s\n", r->reasons[i]);
+}
+
+void
+report_summary(const struct report *r, FILE *out)
+{
+	print_head(r, out);
+	print_connections(r, out);
+	print_queries(r, out);
+	print_replies(r, out);
+	print_rates(r, out);
+	print_times(r, out);
+	print_verdict(r, out);
+}
+
+void
+report_histogram(const struct report *r, FILE *out)
+{
+	const struct histogram *h = &r->total.stats.response;
+	size_t i;
+
+	fprintf(out,
+	    "# tcpclient %s response time, layout %s\n# lo_ns hi_ns count\n",
+	    TCPSCALER_VERSION, HISTOGRAM_LAYOUT);
+	for (i = 0; i < HISTOGRAM_BUCKETS; i++)
+		if (h->bucket[i] > 0)
+			fprintf(out, "%" PRIu64 " %" PRIu64 " %" PRIu64 "\n",
+			    histogram_lo(i), histogram_hi(i), h->bucket[i]);
+}
