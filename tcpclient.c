@@ -59,7 +59,7 @@ make_generator_config(const struct options *o, const struct routes *routes,
 
 static struct report *
 make_report(const struct options *o, int argc, char **argv,
-    const char *target_text, const struct limits_ways *ways)
+    const char *target_text, const struct limits_ways *ways, FILE *series)
 {
 	struct report_config config = {
 	    .argc = argc,
@@ -76,6 +76,8 @@ make_report(const struct options *o, int argc, char **argv,
 	    .seed = o->load.seed,
 	    .probe = o->load.probe,
 	    .reset = o->load.reset,
+	    .series = series,
+	    .keep_buckets = o->output.json != NULL,
 	};
 
 	return report_new(&config);
@@ -89,6 +91,7 @@ struct outputs {
 	FILE *summary;
 	FILE *json;
 	FILE *histogram;
+	FILE *series;
 };
 
 static void
@@ -99,8 +102,10 @@ outputs_open(const struct options *o, struct outputs *out)
 		out->json = output_open(o->output.json);
 	if (o->output.histogram != NULL)
 		out->histogram = output_open(o->output.histogram);
+	if (o->output.series != NULL)
+		out->series = output_open(o->output.series);
 	out->summary = o->output.log_queries || out->json == stdout ||
-		out->histogram == stdout ?
+		out->histogram == stdout || out->series == stdout ?
 	    stderr :
 	    stdout;
 	if (o->output.log_queries) {
@@ -124,6 +129,8 @@ outputs_write(const struct options *o, const struct outputs *out,
 		report_histogram(report, out->histogram);
 		output_close(out->histogram, o->output.histogram);
 	}
+	if (out->series != NULL)
+		output_close(out->series, o->output.series);
 }
 
 static int
@@ -179,7 +186,8 @@ main(int argc, char **argv)
 	make_generator_config(&options, &routes, query, &generator);
 
 	config.generator = &generator;
-	config.report = make_report(&options, argc, argv, target_text, &ways);
+	config.report = make_report(
+	    &options, argc, argv, target_text, &ways, outputs.series);
 	config.workers = (unsigned int)options.load.workers;
 	config.live_terminal = isatty(STDERR_FILENO) == 1;
 	config.live_every = live_interval(&options, config.live_terminal);

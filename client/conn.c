@@ -128,7 +128,14 @@ release(struct conn *c)
 static bool
 is_probe(const struct conn *c, const struct inflight_query *query)
 {
-	return query->due < c->env->measure_from;
+	return query->due < c->env->clock_from;
+}
+
+/* Probes are, too. */
+static bool
+is_before_measurement(const struct conn *c, uint64_t due)
+{
+	return due < c->env->measure_from;
 }
 
 static void
@@ -139,6 +146,8 @@ lose_in_flight(struct conn *c, uint64_t now, uint64_t *counter)
 	while (inflight_clear(&c->inflight, c->env->inflight, &query)) {
 		if (is_probe(c, &query))
 			c->env->stats->n.probe_lost++;
+		else if (is_before_measurement(c, query.due))
+			c->env->stats->n.warmup_lost++;
 		else
 			++*counter;
 		log_event(c, QUERYLOG_LOST, now, query.id, QUERYLOG_NONE);
@@ -223,16 +232,29 @@ close_for_errno(struct conn *c, int error)
  */
 
 static void
+book_answer_before(struct conn *c, const struct dns_message *m,
+    const struct inflight_query *query, uint64_t now)
+{
+	struct stats_counters *n = &c->env->stats->n;
+	enum querylog_type type = QUERYLOG_ANSWERED;
+
+	if (is_probe(c, query)) {
+		n->probe_answered++;
+		window_note(c->env->window, c->begun, now, false);
+		type = QUERYLOG_PROBE_ANSWERED;
+	} else
+		n->warmup_answered++;
+	log_event(c, type, now, m->id, now - query->sent);
+}
+
+static void
 book_answer(struct conn *c, const struct dns_message *m,
     const struct inflight_query *query, uint64_t now)
 {
 	struct stats *stats = c->env->stats;
 
-	if (is_probe(c, query)) {
-		stats->n.probe_answered++;
-		window_note(c->env->window, c->begun, now, false);
-		log_event(
-		    c, QUERYLOG_PROBE_ANSWERED, now, m->id, now - query->sent);
+	if (is_before_measurement(c, query->due)) {
+		book_answer_before(c, m, query, now);
 		return;
 	}
 	histogram_add(&stats->response, now - query->due);
@@ -253,7 +275,9 @@ book_timeout(struct conn *c, const struct inflight_query *query, uint64_t now)
 	if (is_probe(c, query)) {
 		n->probe_timed_out++;
 		window_note(c->env->window, c->begun, now, true);
-	} else
+	} else if (is_before_measurement(c, query->due))
+		n->warmup_timed_out++;
+	else
 		n->timed_out++;
 	log_event(c, QUERYLOG_TIMED_OUT, now, query->id, QUERYLOG_NONE);
 }
@@ -653,9 +677,12 @@ conn_refuse(struct conn *c, int error)
  */
 
 static void
-skip(const struct conn *c, uint64_t *counter)
+skip(const struct conn *c, uint64_t due, uint64_t *counter)
 {
-	++*counter;
+	if (is_before_measurement(c, due))
+		c->env->stats->n.warmup_skipped++;
+	else
+		++*counter;
 	if (c->env->log != NULL)
 		log_event(c, QUERYLOG_SKIPPED, clock_now(), QUERYLOG_NONE,
 		    QUERYLOG_NONE);
@@ -670,11 +697,15 @@ book_query(
 	struct stats *stats = env->stats;
 
 	if (!inflight_add(&c->inflight, env->inflight, a->due, now, id)) {
-		skip(c, &stats->n.skipped_ids_exhausted);
+		skip(c, a->due, &stats->n.skipped_ids_exhausted);
 		return false;
 	}
-	histogram_add(&stats->lateness, now - a->due);
-	stats->n.sent++;
+	if (is_before_measurement(c, a->due))
+		stats->n.warmup_sent++;
+	else {
+		histogram_add(&stats->lateness, now - a->due);
+		stats->n.sent++;
+	}
 	if (env->log != NULL)
 		querylog_sent(
 		    env->log, now, env->first_id + c->id, *id, (double)a->gap);
@@ -733,12 +764,14 @@ conn_send(struct conn *c, const struct batch *batch, uint32_t first)
 	const struct conn_env *env = c->env;
 	struct stats_counters *n = &env->stats->n;
 	uint32_t next = first;
+	uint64_t due;
 
 	while (next != BATCH_END) {
+		due = batch->arrivals[next].due;
 		if (c->state != CONN_OPEN)
-			skip(c, &n->skipped_no_connection);
+			skip(c, due, &n->skipped_no_connection);
 		else if (output_is_full(c))
-			skip(c, &n->skipped_output_full);
+			skip(c, due, &n->skipped_output_full);
 		else {
 			send_chunk(c, batch, &next);
 			continue;

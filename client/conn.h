@@ -40,7 +40,8 @@ struct conn_env {
 	struct wheel *expiry;
 	struct window *window; /* told how long each took to open */
 	uint64_t timeout; /* of an answer, nanoseconds */
-	uint64_t measure_from; /* what was due before is a probe */
+	uint64_t clock_from; /* what was due before is a probe */
+	uint64_t measure_from; /* and before this, of the warm-up */
 	uint32_t first_id; /* of connection 0, in the query log */
 	bool probe; /* send one query once open */
 	bool reset; /* a local close is a RST: no TIME_WAIT, nothing waits */

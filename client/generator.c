@@ -127,7 +127,7 @@ run(struct generator *g, uint64_t start)
 	    CLOCK_NEVER :
 	    start + g->config->duration;
 	pool_sort(g->pool);
-	pool_measure_from(g->pool, start);
+	pool_start_clock(g->pool, start, start);
 	schedule_start(g->schedule, start);
 	turn_arm(g, clock_now());
 }
@@ -144,8 +144,7 @@ step(struct generator *g, uint64_t now)
 	if ((g->phase == PHASE_WAITING || g->phase == PHASE_RUNNING) &&
 	    stats_open(stats) == 0)
 		drain(g, now); /* nothing is left to measure */
-	if (g->phase == PHASE_DRAINING && stats_in_flight(stats) == 0 &&
-	    stats_probes_in_flight(stats) == 0) {
+	if (g->phase == PHASE_DRAINING && stats_waiting(stats) == 0) {
 		if (schedule_next(g->schedule) < g->end)
 			timer_set(g->turn_timer, 0); /* count_rest() */
 		else
@@ -234,21 +233,14 @@ turn(struct generator *g, uint64_t now)
 static void
 count_rest(struct generator *g)
 {
-	struct stats_counters *n = &g->result->stats.n;
-	uint64_t *skipped = pool_usable(g->pool) > 0 ?
-	    &n->skipped_overload :
-	    &n->skipped_no_connection;
+	struct arrival arrival;
 	unsigned int count;
 
 	for (count = 0;
 	     count < COUNT_BURST && schedule_next(g->schedule) < g->end;
 	     count++) {
-		(void)schedule_take(g->schedule);
-		n->scheduled++;
-		++*skipped;
-		if (g->log != NULL)
-			querylog_event(g->log, QUERYLOG_SKIPPED, clock_now(),
-			    QUERYLOG_NONE, QUERYLOG_NONE, QUERYLOG_NONE);
+		arrival = schedule_take(g->schedule);
+		pool_skip(g->pool, &arrival);
 	}
 }
 

@@ -20,6 +20,7 @@ enum {
 	OPT_CONNECT_TIMEOUT,
 	OPT_JSON,
 	OPT_HISTOGRAM,
+	OPT_SERIES,
 	OPT_PROBE,
 	OPT_CLOSE,
 };
@@ -43,6 +44,7 @@ static const char usage_text[] =
     "  --timeout TIME       wait that long for an answer (5s)\n"
     "  --connect-timeout TIME  and for a connection (5s)\n"
     "  --json[=FILE]        result as JSON, on stdout or to FILE\n"
+    "  --series FILE        a CSV row of counts and percentiles each second\n"
     "  --histogram FILE     response times as lo_ns hi_ns count rows\n"
     "  -v, -h, -V           verbose, this help, version\n"
     "TIME: 10, 1.5s, 250ms, 5m, 1h.  Exit: 0 ran as asked, 1 could not run,\n"
@@ -94,6 +96,9 @@ set_output_option(struct options *o, int option, const char *arg)
 		break;
 	case OPT_HISTOGRAM:
 		o->output.histogram = arg;
+		break;
+	case OPT_SERIES:
+		o->output.series = arg;
 		break;
 	case 'v':
 		o->output.verbose++;
@@ -189,10 +194,11 @@ check_options(const struct options *o)
 	    "-w: more workers than connections");
 	must(o->load.duration > 0, "-t must be more than 0");
 	must(o->output.log_queries + output_is_stdout(o->output.json) +
-		    output_is_stdout(o->output.histogram) <=
+		    output_is_stdout(o->output.histogram) +
+		    output_is_stdout(o->output.series) <=
 		1,
-	    "only one of -R, --json and --histogram can have stdout: use "
-	    "--json=FILE");
+	    "only one of -R, --json, --series and --histogram can have "
+	    "stdout: use --json=FILE");
 }
 
 void
@@ -207,6 +213,7 @@ options_read(struct options *o, int argc, char **argv)
 	    {"probe", no_argument, NULL, OPT_PROBE},
 	    {"close", required_argument, NULL, OPT_CLOSE},
 	    {"json", optional_argument, NULL, OPT_JSON},
+	    {"series", required_argument, NULL, OPT_SERIES},
 	    {"histogram", required_argument, NULL, OPT_HISTOGRAM},
 	    {"help", no_argument, NULL, 'h'},
 	    {"version", no_argument, NULL, 'V'},

@@ -43,6 +43,7 @@ struct options_output {
 	uint64_t report_every; /* 0: only where stderr is a terminal */
 	const char *json; /* NULL: none; "-": stdout */
 	const char *histogram;
+	const char *series;
 	int verbose;
 	bool log_queries;
 };

@@ -139,7 +139,7 @@ pool_new(const struct pool_config *config, struct event_base *base,
 	env->expiry = &p->expiry;
 	env->timeout = config->timeout;
 	env->window = &p->window;
-	env->measure_from = CLOCK_NEVER;
+	env->clock_from = env->measure_from = CLOCK_NEVER;
 	env->first_id = config->first;
 	env->probe = config->probe;
 	env->reset = config->reset;
@@ -213,9 +213,10 @@ pool_open_next(struct pool *p)
 }
 
 void
-pool_measure_from(struct pool *p, uint64_t when)
+pool_start_clock(struct pool *p, uint64_t clock, uint64_t measure)
 {
-	p->env.measure_from = when;
+	p->env.clock_from = clock;
+	p->env.measure_from = measure;
 }
 
 uint32_t
@@ -240,21 +241,48 @@ pool_sort(struct pool *p)
 	free(was_usable);
 }
 
+static uint64_t *
+scheduled(struct pool *p, const struct arrival *a)
+{
+	struct stats_counters *n = &p->env.stats->n;
+
+	return a->due < p->env.measure_from ? &n->warmup_scheduled :
+					      &n->scheduled;
+}
+
+static void
+skip(struct pool *p, const struct arrival *a, uint64_t *counter)
+{
+	++*scheduled(p, a);
+	if (a->due < p->env.measure_from)
+		p->env.stats->n.warmup_skipped++;
+	else
+		++*counter;
+	if (p->env.log != NULL)
+		querylog_event(p->env.log, QUERYLOG_SKIPPED, clock_now(),
+		    QUERYLOG_NONE, QUERYLOG_NONE, QUERYLOG_NONE);
+}
+
+void
+pool_skip(struct pool *p, const struct arrival *a)
+{
+	struct stats_counters *n = &p->env.stats->n;
+
+	skip(p, a,
+	    p->usable_count > 0 ? &n->skipped_overload :
+				  &n->skipped_no_connection);
+}
+
 void
 pool_enqueue(struct pool *p, const struct arrival *a)
 {
-	struct stats_counters *n = &p->env.stats->n;
 	uint32_t chosen;
 
-	n->scheduled++;
 	if (p->usable_count == 0) {
-		n->skipped_no_connection++;
-		if (p->env.log != NULL)
-			querylog_event(p->env.log, QUERYLOG_SKIPPED,
-			    clock_now(), QUERYLOG_NONE, QUERYLOG_NONE,
-			    QUERYLOG_NONE);
+		skip(p, a, &p->env.stats->n.skipped_no_connection);
 		return;
 	}
+	++*scheduled(p, a);
 	chosen = p->usable[schedule_choose(a->pick, p->usable_count)];
 	batch_add(&p->batch, chosen, a->due, a->gap);
 }

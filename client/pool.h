@@ -56,8 +56,11 @@ bool pool_may_open(const struct pool *);
 /* Begins to open the next one. Only while pool_may_open(). */
 void pool_open_next(struct pool *);
 
-/* The clock starts: queries due before this are probes. */
-void pool_measure_from(struct pool *, uint64_t when);
+/*
+ * The clock starts: queries that were due before clock are probes, those before
+ * measure, which is not earlier, are of the warm-up.
+ */
+void pool_start_clock(struct pool *, uint64_t clock, uint64_t measure);
 
 /* How many can be sent on. */
 uint32_t pool_usable(const struct pool *);
@@ -71,6 +74,9 @@ void pool_sort(struct pool *);
 /* Notes an arrival for the connection it falls on. At most BATCH_MAX, then
  * flush. */
 void pool_enqueue(struct pool *, const struct arrival *);
+
+/* Books an arrival that is not to be sent any more: the run is over. */
+void pool_skip(struct pool *, const struct arrival *);
 
 /* Sends what was noted, one write for each connection. */
 void pool_flush(struct pool *);

@@ -32,6 +32,8 @@ struct report_config {
 	uint64_t seed;
 	bool probe;
 	bool reset;
+	FILE *series; /* a row of the series each second; NULL: none */
+	bool keep_buckets; /* of each second, for report_json(): 4 KB a row */
 };
 
 /* How it ended. */

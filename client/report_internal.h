@@ -11,13 +11,47 @@
 #define REPORT_REASONS	   8
 #define REPORT_REASON_SIZE 200
 
-/* One second of the run. */
+/* X(name): what became of connections in one second. */
+#define REPORT_ROW_CONNECTIONS(X) \
+	X(opened)                 \
+	X(failed)                 \
+	X(closed_by_peer)         \
+	X(reset_by_peer)          \
+	X(closed_by_error)        \
+	X(closed_locally)
+
+/* X(name): of the times that were measured in one second. */
+#define REPORT_ROW_TIMES(X) \
+	X(sum_ns)           \
+	X(min_ns)           \
+	X(p50_ns)           \
+	X(p90_ns)           \
+	X(p99_ns)           \
+	X(p99_9_ns)         \
+	X(max_ns)
+
+#define REPORT_ROW_FIELD(name) uint64_t name;
+
+struct report_row_times {
+	REPORT_ROW_TIMES(REPORT_ROW_FIELD)
+	char *buckets; /* histogram_to_text(); NULL unless they are kept */
+};
+
+/* One second of the run; the first and the last are shorter. */
 struct report_row {
-	uint64_t at; /* monotonic nanoseconds, the end of the second */
+	uint64_t second; /* of the wall clock, since the epoch */
+	uint64_t end; /* monotonic nanoseconds */
+	uint64_t length; /* nanoseconds */
 	uint64_t open;
 	struct stats_counters n; /* what was counted in it */
-	uint64_t response_p50, response_p99, response_max;
-	uint64_t lateness_p99;
+	struct report_row_times response;
+	struct report_row_times lateness;
+};
+
+/* Called with each value of a row, in order: one list for every format. */
+struct report_visitor {
+	void (*count)(struct report_visitor *, const char *name, uint64_t);
+	void (*real)(struct report_visitor *, const char *name, double);
 };
 
 struct report {
@@ -27,6 +61,7 @@ struct report {
 	struct stats sampled; /* as of the last row */
 	struct stats shown; /* as of the last live line */
 	struct stats change; /* scratch: they are too large for the stack */
+	uint64_t sampled_at;
 	uint64_t shown_at;
 	uint64_t begun_wall; /* nanoseconds since the epoch */
 	uint64_t begun;
@@ -41,6 +76,20 @@ struct report {
 
 #define MS(ns)	      ((double)(ns) / (double)CLOCK_NS_PER_MS)
 #define PERCENT(x, y) ((y) == 0 ? 0.0 : 100.0 * (double)(x) / (double)(y))
+
+/* A new row, all zero. Valid until the next. Exits on lack of memory. */
+struct report_row *report_row_new(struct report *);
+void report_rows_free(struct report *);
+
+/* What is said of a second's times; keep: so that rows can be merged. */
+void report_row_times(
+    struct report_row_times *, const struct histogram *, bool keep);
+
+void report_row_visit(
+    const struct report *, const struct report_row *, struct report_visitor *);
+
+/* As a line of comma-separated values, the first one below its header. */
+void report_row_write(const struct report *, const struct report_row *, FILE *);
 
 /* Finds the reasons why the run is not what was asked for. */
 void report_judge(struct report *);

@@ -41,6 +41,7 @@ config_json(const struct report *r)
 #define PUT(name)	  json_put_count(o, #name, n->name);
 #define PUT_SKIPPED(name) json_put_count(skipped, #name, n->skipped_##name);
 #define PUT_PROBE(name)	  json_put_count(o, #name, n->probe_##name);
+#define PUT_WARMUP(name)  json_put_count(o, #name, n->warmup_##name);
 #define PUT_LOST(name)	  json_put_count(lost, #name, n->lost_##name);
 
 static json_t *
@@ -63,6 +64,15 @@ probes_json(const struct stats_counters *n)
 	json_t *o = json_object();
 
 	STATS_PROBES(PUT_PROBE)
+	return o;
+}
+
+static json_t *
+warmup_json(const struct stats_counters *n)
+{
+	json_t *o = json_object();
+
+	STATS_WARMUP(PUT_WARMUP)
 	return o;
 }
 
@@ -112,6 +122,7 @@ queries_json(const struct report *r)
 	STATS_LOST(PUT_LOST)
 	json_put(o, "lost_by_reason", lost);
 	json_put(o, "rcodes", rcodes_json(n));
+	json_put(o, "warmup", warmup_json(n));
 	return o;
 }
 
@@ -141,6 +152,7 @@ histogram_json(const struct histogram *h)
 	size_t i;
 
 	json_put_count(o, "count", histogram_count(h));
+	json_put_count(o, "sum", h->sum);
 	json_put_count(o, "min", histogram_min(h));
 	json_put(o, "mean", json_real(histogram_mean(h)));
 	json_put_count(o, "max", h->max);
@@ -160,27 +172,34 @@ histogram_json(const struct histogram *h)
 	return o;
 }
 
+struct row_writer {
+	struct report_visitor visitor;
+	json_t *row;
+};
+
+static void
+put_count(struct report_visitor *v, const char *name, uint64_t value)
+{
+	json_put_count(((struct row_writer *)v)->row, name, value);
+}
+
+static void
+put_real(struct report_visitor *v, const char *name, double value)
+{
+	json_put(((struct row_writer *)v)->row, name, json_real(value));
+}
+
 static json_t *
 row_json(const struct report *r, const struct report_row *row)
 {
-	const struct stats_counters *n = &row->n;
-	json_t *o = json_object();
+	struct row_writer writer = {{put_count, put_real}, json_object()};
 
-	json_put(o, "t_s", json_real(clock_to_seconds(row->at - r->begun)));
-	json_put_count(o, "open", row->open);
-	PUT(opened)
-	PUT(failed)
-	PUT(closed_by_peer)
-	PUT(reset_by_peer)
-	PUT(closed_by_error)
-	STATS_QUERIES(PUT)
-	json_put_count(o, "skipped", stats_skipped(n));
-	json_put_count(o, "lost", stats_lost(n));
-	json_put_count(o, "response_p50_ns", row->response_p50);
-	json_put_count(o, "response_p99_ns", row->response_p99);
-	json_put_count(o, "response_max_ns", row->response_max);
-	json_put_count(o, "lateness_p99_ns", row->lateness_p99);
-	return o;
+	report_row_visit(r, row, &writer.visitor);
+	json_put(
+	    writer.row, "response_buckets", json_string(row->response.buckets));
+	json_put(
+	    writer.row, "lateness_buckets", json_string(row->lateness.buckets));
+	return writer.row;
 }
 
 static json_t *
@@ -194,6 +213,34 @@ series_json(const struct report *r)
 	return array;
 }
 
+/* Nanoseconds since the epoch; null for what it did not come to. */
+static json_t *
+times_json(const struct report *r)
+{
+	const struct generator_result *t = &r->total;
+	const struct {
+		const char *name;
+		uint64_t when;
+	} times[] = {
+	    {"open_begin", t->open_begin},
+	    {"open_end", t->open_end},
+	    {"query_begin", t->query_begin},
+	    {"query_end", t->query_end},
+	    {"close_begin", t->close_begin},
+	    {"close_end", t->close_end},
+	};
+	json_t *o = json_object();
+	size_t i;
+
+	for (i = 0; i < sizeof(times) / sizeof(times[0]); i++)
+		json_put(o, times[i].name,
+		    times[i].when == 0 ?
+			json_null() :
+			json_integer((json_int_t)(r->begun_wall +
+			    (times[i].when - r->begun))));
+	return o;
+}
+
 static json_t *
 kernel_json(const struct report *r)
 {
@@ -205,6 +252,16 @@ kernel_json(const struct report *r)
 		    r->kernel.readable[i] ?
 			json_integer((json_int_t)r->kernel.value[i]) :
 			json_null());
+	return o;
+}
+
+static json_t *
+end_json(const struct report *r)
+{
+	json_t *o = json_object();
+
+	json_put(o, "interrupted", json_boolean(r->end.interrupted));
+	json_put_count(o, "workers_died", r->end.workers_died);
 	return o;
 }
 
@@ -248,6 +305,7 @@ report_json(const struct report *r, FILE *out)
 	json_put(o, "command", json_command(r->config.argc, r->config.argv));
 	json_put(o, "begun_unix", json_real(clock_to_seconds(r->begun_wall)));
 	json_put(o, "config", config_json(r));
+	json_put(o, "times_unix_ns", times_json(r));
 	json_put(o, "connections", connections_json(r));
 	json_put(o, "queries", queries_json(r));
 	json_put(o, "rate", rate_json(r));
@@ -255,6 +313,7 @@ report_json(const struct report *r, FILE *out)
 #define PUT_HISTOGRAM(name) json_put(o, #name "_ns", histogram_json(&s->name));
 	STATS_HISTOGRAMS(PUT_HISTOGRAM)
 	json_put(o, "series", series_json(r));
+	json_put(o, "end", end_json(r));
 	json_put(o, "kernel", kernel_json(r));
 	json_put(o, "findings", findings_json(r));
 	json_put(o, "verdict", verdict_json(r));

@@ -12,7 +12,7 @@
 #include "lib/worker.h"
 #include "client/run.h"
 
-#define SAMPLE_EVERY CLOCK_NS_PER_SEC
+#define SAMPLE_MARGIN CLOCK_NS_PER_MS
 
 /* A worker that was told to stop and has not by then is ended. */
 #define STOP_PATIENCE (2 * CLOCK_NS_PER_SEC)
@@ -168,8 +168,16 @@ on_signal(struct workers *workers, int number, void *arg)
 	run->result->end.interrupted = true;
 	workers_tell(workers, WORKER_DRAIN, 0);
 	stats = &add_up(run)->stats;
-	if (stats_in_flight(stats) + stats_probes_in_flight(stats) > 0)
+	if (stats_waiting(stats) > 0)
 		warnx("waiting for answers still due; again to stop at once");
+}
+
+/* Rows begin with the seconds of the wall clock; never before, for a timer. */
+static void
+set_sample_timer(struct run *run)
+{
+	timer_set(run->sample_timer,
+	    CLOCK_NS_PER_SEC - clock_wall() % CLOCK_NS_PER_SEC + SAMPLE_MARGIN);
 }
 
 static void
@@ -180,6 +188,7 @@ on_sample_timer(int fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	report_sample(run->config->report, add_up(run), clock_now());
+	set_sample_timer(run);
 }
 
 static void
@@ -208,10 +217,10 @@ loop(struct run *run)
 {
 	struct event_base *base = workers_base(run->workers);
 
-	run->sample_timer = timer_new(base, EV_PERSIST, on_sample_timer, run);
+	run->sample_timer = timer_new(base, 0, on_sample_timer, run);
 	run->live_timer = timer_new(base, EV_PERSIST, on_live_timer, run);
 	run->kill_timer = timer_new(base, 0, on_kill_timer, run);
-	timer_set(run->sample_timer, SAMPLE_EVERY);
+	set_sample_timer(run);
 	if (run->config->live_every > 0)
 		timer_set(run->live_timer, run->config->live_every);
 	workers_loop(run->workers);

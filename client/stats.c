@@ -62,6 +62,20 @@ stats_probes_in_flight(const struct stats *s)
 }
 
 uint64_t
+stats_warmup_in_flight(const struct stats *s)
+{
+	return s->n.warmup_sent - s->n.warmup_answered - s->n.warmup_timed_out -
+	    s->n.warmup_lost;
+}
+
+uint64_t
+stats_waiting(const struct stats *s)
+{
+	return stats_in_flight(s) + stats_probes_in_flight(s) +
+	    stats_warmup_in_flight(s);
+}
+
+uint64_t
 stats_pending(const struct stats *s)
 {
 	return s->n.attempted - s->n.opened - s->n.failed - s->n.abandoned;
@@ -107,8 +121,8 @@ answered_by_kind(const struct stats *s)
 static uint64_t
 replies_by_kind(const struct stats_counters *n)
 {
-	return n->answered + n->probe_answered + n->late + n->unmatched +
-	    n->malformed;
+	return n->answered + n->probe_answered + n->warmup_answered + n->late +
+	    n->unmatched + n->malformed;
 }
 
 void
@@ -125,42 +139,63 @@ stats_bury(struct stats *s)
 	n->failed = sum(n->failed_errno, STATS_ERRNOS);
 	n->lost_worker_died += stats_in_flight(s);
 	n->probe_lost += stats_probes_in_flight(s);
+	n->warmup_lost += stats_warmup_in_flight(s);
+	n->warmup_skipped +=
+	    n->warmup_scheduled - n->warmup_sent - n->warmup_skipped;
 	n->abandoned += stats_pending(s);
 	n->closed_worker_died += stats_open(s);
 	n->skipped_worker_died += n->scheduled - n->sent - stats_skipped(n);
 }
 
-unsigned int
-stats_check(const struct stats *s, FILE *out)
+static unsigned int
+check_queries(const struct stats *s, FILE *out)
 {
 	const struct stats_counters *n = &s->n;
-	unsigned int broken = 0;
-	uint64_t service;
 
-	broken += accounts_check(out, "scheduled", n->scheduled,
-	    "sent + skipped", n->sent + stats_skipped(n));
-	broken +=
+	return accounts_check(out, "scheduled", n->scheduled, "sent + skipped",
+		   n->sent + stats_skipped(n)) +
 	    accounts_check(out, "sent", n->sent, "answered + timed_out + lost",
-		n->answered + n->timed_out + stats_lost(n));
-	broken += accounts_check(out, "replies", n->replies,
-	    "answered + probes answered + late + unmatched + malformed",
-	    replies_by_kind(n));
-	broken += accounts_check(out, "probes sent", n->probe_sent,
-	    "answered + timed_out + lost",
-	    n->probe_answered + n->probe_timed_out + n->probe_lost);
-	broken += accounts_check(out, "answered", n->answered,
-	    "echoed + response codes", answered_by_kind(s));
-	broken += accounts_check(out, "attempted", n->attempted,
-	    "opened + failed + abandoned",
-	    n->opened + n->failed + n->abandoned);
-	broken += accounts_check(out, "failed", n->failed, "failures by errno",
-	    sum(n->failed_errno, STATS_ERRNOS));
-	broken += accounts_check(
-	    out, "opened", n->opened, "closed, in every way", closed(s));
+		n->answered + n->timed_out + stats_lost(n)) +
+	    accounts_check(out, "answered", n->answered,
+		"echoed + response codes", answered_by_kind(s)) +
+	    accounts_check(out, "probes sent", n->probe_sent,
+		"answered + timed_out + lost",
+		n->probe_answered + n->probe_timed_out + n->probe_lost) +
+	    accounts_check(out, "warm-up scheduled", n->warmup_scheduled,
+		"sent + skipped", n->warmup_sent + n->warmup_skipped) +
+	    accounts_check(out, "warm-up sent", n->warmup_sent,
+		"answered + timed_out + lost",
+		n->warmup_answered + n->warmup_timed_out + n->warmup_lost) +
+	    accounts_check(out, "replies", n->replies,
+		"answered (also probes, warm-up) + late + unmatched + "
+		"malformed",
+		replies_by_kind(n));
+}
+
+static unsigned int
+check_connections(const struct stats *s, FILE *out)
+{
+	const struct stats_counters *n = &s->n;
+
+	return accounts_check(out, "attempted", n->attempted,
+		   "opened + failed + abandoned",
+		   n->opened + n->failed + n->abandoned) +
+	    accounts_check(out, "failed", n->failed, "failures by errno",
+		sum(n->failed_errno, STATS_ERRNOS)) +
+	    accounts_check(
+		out, "opened", n->opened, "closed, in every way", closed(s));
+}
+
+static unsigned int
+check_histograms(const struct stats *s, FILE *out)
+{
+	const struct stats_counters *n = &s->n;
+	uint64_t service = histogram_count(&s->service);
+	unsigned int broken = 0;
+
 	broken += accounts_check(out, "response.count",
 	    histogram_count(&s->response), "answered", n->answered);
 	/* a worker that died may have booked its last answer's response only */
-	service = histogram_count(&s->service);
 	if (service > n->answered || service + n->buried < n->answered)
 		broken += accounts_check(
 		    out, "service.count", service, "answered", n->answered);
@@ -169,4 +204,11 @@ stats_check(const struct stats *s, FILE *out)
 	broken += accounts_check(out, "connect.count",
 	    histogram_count(&s->connect), "opened", n->opened);
 	return broken;
+}
+
+unsigned int
+stats_check(const struct stats *s, FILE *out)
+{
+	return check_queries(s, out) + check_connections(s, out) +
+	    check_histograms(s, out);
 }

@@ -74,6 +74,18 @@
 	X(timed_out)    \
 	X(lost)
 
+/*
+ * X(name): queries that were due before the measurement began (--warmup). They
+ * are in no counter above and in no histogram either.
+ */
+#define STATS_WARMUP(X) \
+	X(scheduled)    \
+	X(sent)         \
+	X(skipped)      \
+	X(answered)     \
+	X(timed_out)    \
+	X(lost)
+
 /* X(name): histograms, nanoseconds. */
 #define STATS_HISTOGRAMS(X)              \
 	X(response) /* answered - due */ \
@@ -88,6 +100,7 @@
 #define STATS_SKIPPED_FIELD(name)   uint64_t skipped_##name;
 #define STATS_LOST_FIELD(name)	    uint64_t lost_##name;
 #define STATS_PROBE_FIELD(name)	    uint64_t probe_##name;
+#define STATS_WARMUP_FIELD(name)    uint64_t warmup_##name;
 #define STATS_HISTOGRAM_FIELD(name) struct histogram name;
 
 /* The counters: all of one type, added and subtracted as an array. */
@@ -97,6 +110,7 @@ struct stats_counters {
 	STATS_SKIPPED(STATS_SKIPPED_FIELD)
 	STATS_LOST(STATS_LOST_FIELD)
 	STATS_PROBES(STATS_PROBE_FIELD)
+	STATS_WARMUP(STATS_WARMUP_FIELD)
 	uint64_t rcode[DNS_RCODES]; /* of answered: with QR set */
 	uint64_t failed_errno[STATS_ERRNOS];
 };
@@ -118,8 +132,10 @@ uint64_t stats_lost(const struct stats_counters *);
 /* sent and neither answered, timed out nor lost. */
 uint64_t stats_in_flight(const struct stats *);
 
-/* The same of probes. */
+/* The same of probes, of the warm-up, and all three together. */
 uint64_t stats_probes_in_flight(const struct stats *);
+uint64_t stats_warmup_in_flight(const struct stats *);
+uint64_t stats_waiting(const struct stats *);
 
 /* attempted and neither opened, failed nor abandoned. */
 uint64_t stats_pending(const struct stats *);

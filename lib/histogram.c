@@ -1,4 +1,8 @@
+#include <err.h>
+#include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "lib/histogram.h"
 
@@ -112,4 +116,74 @@ histogram_subtract(struct histogram *later, const struct histogram *earlier)
 		later->max = histogram_hi(last) - 1;
 	if (histogram_lo(first) > ~later->min_complement)
 		later->min_complement = ~histogram_lo(first);
+}
+
+char *
+histogram_to_text(const struct histogram *h)
+{
+	const char *separator = "";
+	char *text = NULL;
+	size_t size, i;
+	FILE *out = open_memstream(&text, &size);
+
+	if (out == NULL)
+		err(1, "no memory for a histogram");
+	for (i = 0; i < HISTOGRAM_BUCKETS; i++) {
+		if (h->bucket[i] == 0)
+			continue;
+		fprintf(out, "%s%zu:%" PRIu64, separator, i, h->bucket[i]);
+		separator = " ";
+	}
+	if (fclose(out) != 0)
+		err(1, "no memory for a histogram");
+	return text;
+}
+
+/* Digits up to the end character; NULL if there are none or too many. */
+static const char *
+read_digits(const char *at, uint64_t most, uint64_t *value)
+{
+	uint64_t n = 0, digit;
+	const char *begin = at;
+
+	for (; *at >= '0' && *at <= '9'; at++) {
+		digit = (uint64_t)(*at - '0');
+		if (n > (most - digit) / 10)
+			return NULL;
+		n = n * 10 + digit;
+	}
+	*value = n;
+	return at == begin ? NULL : at;
+}
+
+/* Reads "index:count", and the blank behind it if more follows. */
+static const char *
+read_bucket(const char *at, uint64_t *index, uint64_t *count)
+{
+	at = read_digits(at, HISTOGRAM_BUCKETS - 1, index);
+	if (at == NULL || *at != ':')
+		return NULL;
+	at = read_digits(at + 1, INT64_MAX, count);
+	if (at == NULL || (*at != ' ' && *at != '\0'))
+		return NULL;
+	if (*at == ' ' && *++at == '\0')
+		return NULL;
+	return at;
+}
+
+bool
+histogram_add_text(struct histogram *h, const char *text)
+{
+	uint64_t index, count;
+	const char *at = text;
+
+	while (*at != '\0')
+		if ((at = read_bucket(at, &index, &count)) == NULL ||
+		    h->bucket[index] > UINT64_MAX - count)
+			return false;
+	for (at = text; *at != '\0';) {
+		at = read_bucket(at, &index, &count);
+		h->bucket[index] += count;
+	}
+	return true;
 }

@@ -16,6 +16,7 @@
 #ifndef LIB_HISTOGRAM_H
 #define LIB_HISTOGRAM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -82,5 +83,17 @@ void histogram_merge(struct histogram *into, const struct histogram *from);
  */
 void histogram_subtract(
     struct histogram *later, const struct histogram *earlier);
+
+/*
+ * The buckets that are not empty, "index:count index:count ...", in order. Owned
+ * by the caller (free()). Ends the program on lack of memory.
+ */
+char *histogram_to_text(const struct histogram *);
+
+/*
+ * Adds buckets written like that. False, and nothing is added, if it is no such
+ * text or a count would not fit. Adds neither sum, min nor max.
+ */
+bool histogram_add_text(struct histogram *, const char *text);
 
 #endif

@@ -1,0 +1,179 @@
+/*
+ * The series: one row for each second of the wall clock, so that the rows of
+ * several hosts lie above one another.
+ */
+#include <err.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "lib/clock.h"
+#include "client/report_internal.h"
+
+/* The array doubles at every power of two: no capacity to keep. */
+struct report_row *
+report_row_new(struct report *r)
+{
+	size_t n = r->row_count;
+
+	if ((n & (n - 1)) == 0) {
+		r->rows =
+		    realloc(r->rows, (n == 0 ? 1 : 2 * n) * sizeof(*r->rows));
+		if (r->rows == NULL)
+			err(1, "no memory for the series");
+	}
+	r->rows[n] = (struct report_row){0};
+	return &r->rows[r->row_count++];
+}
+
+void
+report_rows_free(struct report *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->row_count; i++) {
+		free(r->rows[i].response.buckets);
+		free(r->rows[i].lateness.buckets);
+	}
+	free(r->rows);
+}
+
+void
+report_row_times(
+    struct report_row_times *t, const struct histogram *h, bool keep)
+{
+	free(t->buckets);
+	t->buckets = keep ? histogram_to_text(h) : NULL;
+	t->sum_ns = h->sum;
+	t->min_ns = histogram_min(h);
+	t->p50_ns = histogram_quantile(h, 0.5);
+	t->p90_ns = histogram_quantile(h, 0.9);
+	t->p99_ns = histogram_quantile(h, 0.99);
+	t->p99_9_ns = histogram_quantile(h, 0.999);
+	t->max_ns = h->max;
+}
+
+#define VISIT(name)	     v->count(v, #name, row->n.name);
+#define VISIT_WARMUP(name)   v->count(v, "warmup_" #name, row->n.warmup_##name);
+#define VISIT_RESPONSE(name) v->count(v, "response_" #name, row->response.name);
+#define VISIT_LATENESS(name) v->count(v, "lateness_" #name, row->lateness.name);
+
+void
+report_row_visit(const struct report *r, const struct report_row *row,
+    struct report_visitor *v)
+{
+	v->count(v, "unix_s", row->second);
+	v->real(v, "t_s", clock_to_seconds(row->end - r->begun));
+	v->real(v, "length_s", clock_to_seconds(row->length));
+	v->count(v, "open", row->open);
+	REPORT_ROW_CONNECTIONS(VISIT)
+	STATS_QUERIES(VISIT)
+	v->count(v, "skipped", stats_skipped(&row->n));
+	v->count(v, "lost", stats_lost(&row->n));
+	STATS_WARMUP(VISIT_WARMUP)
+	REPORT_ROW_TIMES(VISIT_RESPONSE)
+	REPORT_ROW_TIMES(VISIT_LATENESS)
+}
+
+/*
+ * As comma-separated values.
+ */
+
+struct csv {
+	struct report_visitor visitor;
+	FILE *out;
+	const char *separator;
+};
+
+static const char *
+separator(struct csv *csv)
+{
+	const char *before = csv->separator;
+
+	csv->separator = ",";
+	return before;
+}
+
+static void
+count_name(struct report_visitor *v, const char *name, uint64_t value)
+{
+	struct csv *csv = (struct csv *)v;
+
+	(void)value;
+	fprintf(csv->out, "%s%s", separator(csv), name);
+}
+
+static void
+real_name(struct report_visitor *v, const char *name, double value)
+{
+	(void)value;
+	count_name(v, name, 0);
+}
+
+static void
+count_value(struct report_visitor *v, const char *name, uint64_t value)
+{
+	struct csv *csv = (struct csv *)v;
+
+	(void)name;
+	fprintf(csv->out, "%s%" PRIu64, separator(csv), value);
+}
+
+static void
+real_value(struct report_visitor *v, const char *name, double value)
+{
+	struct csv *csv = (struct csv *)v;
+
+	(void)name;
+	fprintf(csv->out, "%s%.6f", separator(csv), value);
+}
+
+static void
+write_line(const struct report *r, const struct report_row *row, FILE *out,
+    struct report_visitor visitor)
+{
+	struct csv csv = {.visitor = visitor, .out = out, .separator = ""};
+
+	report_row_visit(r, row, &csv.visitor);
+	fputc('\n', out);
+}
+
+void
+report_row_write(
+    const struct report *r, const struct report_row *row, FILE *out)
+{
+	if (row == r->rows)
+		write_line(r, row, out,
+		    (struct report_visitor){count_name, real_name});
+	write_line(
+	    r, row, out, (struct report_visitor){count_value, real_value});
+	fflush(out);
+}
+
+/*
+ * In mid-run.
+ */
+
+void
+report_sample(
+    struct report *r, const struct generator_result *sum, uint64_t now)
+{
+	struct report_row *row = report_row_new(r);
+	struct stats *change = &r->change;
+
+	*change = sum->stats;
+	stats_subtract(change, &r->sampled);
+	r->sampled = sum->stats;
+	row->end = now;
+	row->length = now - r->sampled_at;
+	row->second =
+	    (r->begun_wall + (r->sampled_at - r->begun)) / CLOCK_NS_PER_SEC;
+	r->sampled_at = now;
+	row->open = stats_open(&sum->stats);
+	row->n = change->n;
+	report_row_times(
+	    &row->response, &change->response, r->config.keep_buckets);
+	report_row_times(
+	    &row->lateness, &change->lateness, r->config.keep_buckets);
+	if (r->config.series != NULL)
+		report_row_write(r, row, r->config.series);
+}
