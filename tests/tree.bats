@@ -42,6 +42,8 @@ only() {
 	only 'client/router' 'client/routes|lib/clock'
 	only 'client/(schedule|inflight|querylog)' 'lib/clock'
 	only 'client/stats' 'lib/histogram|lib/accounts|dns_query'
+	only 'client/condition' \
+		'client/stats|lib/(histogram|parse|clock)|dns_query'
 	only 'client/report.*' 'client/(report.*|stats|generator)|lib/.*'
 }
 
@@ -53,11 +55,13 @@ only() {
 	run ! grep -lE 'sys/socket\.h|event2/' dns_query.[ch] lib/parse.[ch] \
 		lib/histogram.[ch] client/schedule.[ch] client/inflight.[ch] \
 		client/stats.[ch] client/wheel.[ch] client/batch.[ch] \
-		client/window.[ch] client/router.[ch] lib/netstat.[ch]
+		client/window.[ch] client/router.[ch] client/condition.[ch] \
+		lib/netstat.[ch]
 	run ! grep -lE 'clock_(now|wall)\(' dns_query.[ch] lib/parse.[ch] \
 		lib/histogram.[ch] client/schedule.[ch] client/inflight.[ch] \
 		client/stats.[ch] client/wheel.[ch] client/batch.[ch] \
-		client/window.[ch] client/router.[ch] lib/netstat.[ch]
+		client/window.[ch] client/router.[ch] client/condition.[ch] \
+		lib/netstat.[ch]
 }
 
 @test "the code is formatted" {
