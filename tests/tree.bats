@@ -40,10 +40,12 @@ only() {
 	only 'client/hosts' 'client/(options|routes)|lib/.*'
 	only 'client/routes' 'lib/(addr|addr_list|port_list)'
 	only 'client/router' 'client/routes|lib/clock'
-	only 'client/(schedule|inflight|querylog)' 'lib/clock'
+	only 'client/(inflight|querylog)' 'lib/clock'
+	only 'client/schedule' 'client/program|lib/clock'
 	only 'client/stats' 'lib/histogram|lib/accounts|dns_query'
 	only 'client/condition' \
 		'client/stats|lib/(histogram|parse|clock)|dns_query'
+	only 'client/program.*' 'client/program|lib/(clock|parse)'
 	only 'client/report.*' 'client/(report.*|stats|generator)|lib/.*'
 }
 
@@ -56,11 +58,13 @@ only() {
 		lib/histogram.[ch] client/schedule.[ch] client/inflight.[ch] \
 		client/stats.[ch] client/wheel.[ch] client/batch.[ch] \
 		client/window.[ch] client/router.[ch] client/condition.[ch] \
+		client/program*.[ch] \
 		lib/netstat.[ch]
 	run ! grep -lE 'clock_(now|wall)\(' dns_query.[ch] lib/parse.[ch] \
 		lib/histogram.[ch] client/schedule.[ch] client/inflight.[ch] \
 		client/stats.[ch] client/wheel.[ch] client/batch.[ch] \
 		client/window.[ch] client/router.[ch] client/condition.[ch] \
+		client/program*.[ch] \
 		lib/netstat.[ch]
 }
 
