@@ -455,7 +455,7 @@ format_rate(double rate, char out[NUMBER])
 	while (fabs(strtod(out, NULL) - rate) > tolerance && ++decimals <= 9);
 }
 
-#define ITEM (3 * NUMBER)
+#define ITEM (3 * NUMBER + sizeof("@.."))
 
 static void
 format_segment(const struct program_segment *s, char out[ITEM])
