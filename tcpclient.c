@@ -51,15 +51,39 @@ make_generator_config(const struct options *o, const struct routes *routes,
 	config->pool.probe = o->load.probe;
 	config->pool.reset = o->load.reset;
 	config->open_rate = o->load.open_rate;
-	config->query_rate = o->load.query_rate;
-	config->duration = o->load.duration;
+	config->program = &o->load.program;
+	config->warmup = o->load.warmup;
+	config->arrivals = o->load.arrivals;
+	config->drain = o->load.drain;
+	config->steps = o->goal.search.what != SEARCH_NOTHING;
+	config->hold = o->goal.search.connections;
 	config->seed = o->load.seed;
 	config->log_queries = o->output.log_queries;
 }
 
+static uint64_t
+measured_time(const struct options_load *o)
+{
+	uint64_t duration = program_duration(&o->program);
+
+	return duration == CLOCK_NEVER ? CLOCK_NEVER : duration - o->warmup;
+}
+
+static double
+mean_rate(const struct options_load *o)
+{
+	uint64_t duration = program_duration(&o->program);
+
+	if (duration == CLOCK_NEVER)
+		return program_rate_at(&o->program, o->warmup);
+	return program_arrivals(&o->program, o->warmup, duration) /
+	    clock_to_seconds(duration - o->warmup);
+}
+
 static struct report *
 make_report(const struct options *o, int argc, char **argv,
-    const char *target_text, const struct limits_ways *ways, FILE *series)
+    const char *target_text, const struct limits_ways *ways,
+    const struct search *search, FILE *series)
 {
 	struct report_config config = {
 	    .argc = argc,
@@ -69,8 +93,16 @@ make_report(const struct options *o, int argc, char **argv,
 	    .workers = (unsigned int)o->load.workers,
 	    .connections = (uint32_t)o->load.connections,
 	    .open_rate = o->load.open_rate,
-	    .query_rate = o->load.query_rate,
-	    .duration = o->load.duration,
+	    .query_rate = mean_rate(&o->load),
+	    .duration = measured_time(&o->load),
+	    .program = &o->load.program,
+	    .warmup = o->load.warmup,
+	    .arrivals = o->load.arrivals,
+	    .start_at = o->load.start_at,
+	    .drain = o->load.drain,
+	    .fail = o->goal.fail,
+	    .fail_count = o->goal.fail_count,
+	    .search = search,
 	    .timeout = o->load.timeout,
 	    .connect_timeout = o->load.connect_timeout,
 	    .seed = o->load.seed,
@@ -146,7 +178,8 @@ exit_status(const struct run_result *result, const struct report *report)
 		warnx("no connection could be opened");
 		return STATUS_COULD_NOT_RUN;
 	}
-	return report_is_valid(report) ? STATUS_AS_ASKED : STATUS_NOT_AS_ASKED;
+	return report_is_as_asked(report) ? STATUS_AS_ASKED :
+					    STATUS_NOT_AS_ASKED;
 }
 
 static uint64_t
@@ -186,8 +219,12 @@ main(int argc, char **argv)
 	make_generator_config(&options, &routes, query, &generator);
 
 	config.generator = &generator;
-	config.report = make_report(
-	    &options, argc, argv, target_text, &ways, outputs.series);
+	config.search = options.goal.search.what == SEARCH_NOTHING ?
+	    NULL :
+	    search_new(&options.goal.search);
+	config.start_at = options.load.start_at;
+	config.report = make_report(&options, argc, argv, target_text, &ways,
+	    config.search, outputs.series);
 	config.workers = (unsigned int)options.load.workers;
 	config.live_terminal = isatty(STDERR_FILENO) == 1;
 	config.live_every = live_interval(&options, config.live_terminal);
@@ -201,6 +238,8 @@ main(int argc, char **argv)
 	outputs_write(&options, &outputs, config.report);
 	status = exit_status(result, config.report);
 	report_free(config.report);
+	search_free(config.search);
+	program_clear(&options.load.program);
 	routes_clear(&routes);
 	free(result);
 	return status;

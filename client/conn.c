@@ -90,6 +90,22 @@ conn_id(const struct conn *c)
 }
 
 bool
+conn_is_idle(const struct conn *c)
+{
+	return c->state == CONN_IDLE;
+}
+
+void
+conn_reset(struct conn *c)
+{
+	if (c->state != CONN_ENDED)
+		return;
+	c->state = CONN_IDLE;
+	c->send_error = 0;
+	c->verified = c->blocked = c->partial = false;
+}
+
+bool
 conn_is_connecting(const struct conn *c)
 {
 	return c->state == CONN_CONNECTING;
@@ -172,19 +188,21 @@ conn_close(struct conn *c, enum conn_end end)
 	    [CONN_PEER_RST] = &n->reset_by_peer,
 	    [CONN_ERROR] = &n->closed_by_error,
 	    [CONN_LOCAL] = &n->closed_locally,
+	    [CONN_DRAINED] = &n->closed_locally,
 	};
 	uint64_t *lost[] = {
 	    [CONN_PEER_FIN] = &n->lost_peer_fin,
 	    [CONN_PEER_RST] = &n->lost_peer_rst,
 	    [CONN_ERROR] = &n->lost_error,
 	    [CONN_LOCAL] = &n->lost_stopped,
+	    [CONN_DRAINED] = &n->lost_drain_over,
 	};
 	bool was_usable = c->state == CONN_OPEN;
 	uint64_t now = clock_now();
 
 	if (c->state != CONN_OPEN && c->state != CONN_BROKEN)
 		return;
-	if (end == CONN_LOCAL && c->env->reset)
+	if ((end == CONN_LOCAL || end == CONN_DRAINED) && c->env->reset)
 		reset_on_close(c->fd);
 	lose_in_flight(c, now, lost[end]);
 	++*closed[end];

@@ -65,6 +65,7 @@ enum conn_end {
 	CONN_PEER_RST,
 	CONN_ERROR,
 	CONN_LOCAL, /* what is in flight is lost: stopped */
+	CONN_DRAINED, /* the same, but lost: drain_over */
 };
 
 /* count connections, numbered from 0. Exits on lack of memory. */
@@ -85,6 +86,11 @@ uint64_t conn_begun(const struct conn *);
  * counted: another route may be tried, or conn_refuse() ends it.
  */
 int conn_open(struct conn *, const struct route *);
+
+/* Makes a connection that has ended as one that was never opened. */
+void conn_reset(struct conn *);
+
+bool conn_is_idle(const struct conn *);
 
 /* Ends a connection that could not even begin to open. */
 void conn_refuse(struct conn *, int error);

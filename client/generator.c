@@ -10,6 +10,7 @@
 #include "lib/worker.h"
 #include "client/batch.h"
 #include "client/generator.h"
+#include "client/program.h"
 #include "client/querylog.h"
 #include "client/schedule.h"
 
@@ -52,8 +53,14 @@ struct generator {
 	struct event *turn_timer;
 	struct event *tick_timer;
 	struct event *log_timer;
+	struct event *drain_timer;
+	struct program step; /* the one that runs, or comes next */
+	double step_rate;
+	struct usage usage; /* when the clock started */
 	enum phase phase;
-	uint64_t opened; /* connects begun */
+	bool ending; /* no further step */
+	uint64_t opened; /* connects begun, since open_begin */
+	uint64_t open_begin;
 	uint64_t end; /* what is due from then on is not sent */
 	uint64_t pump_after; /* the read side may pump again */
 };
@@ -63,16 +70,29 @@ struct generator {
  */
 
 static void
-over(struct generator *g)
+over(struct generator *g, bool drain_over)
 {
 	if (g->phase == PHASE_OVER)
 		return;
 	g->phase = PHASE_OVER;
 	g->result->close_begin = clock_now();
 	pool_abandon(g->pool);
-	pool_close(g->pool);
+	pool_close(g->pool, drain_over);
 	g->result->close_end = clock_now();
 	event_base_loopbreak(g->base);
+}
+
+static void
+end_querying(struct generator *g, uint64_t now)
+{
+	struct usage usage;
+
+	usage_read(&usage);
+	usage_subtract(&usage, &g->usage);
+	g->result->usage = usage;
+	g->result->query_end = now;
+	if (now < g->end)
+		g->end = now;
 }
 
 static void
@@ -80,26 +100,26 @@ drain(struct generator *g, uint64_t now)
 {
 	if (g->phase == PHASE_DRAINING || g->phase == PHASE_OVER)
 		return;
-	if (g->phase == PHASE_RUNNING) {
-		g->result->query_end = now;
-		if (now < g->end)
-			g->end = now;
-	}
+	if (g->phase == PHASE_RUNNING)
+		end_querying(g, now);
 	g->phase = PHASE_DRAINING;
 	if (g->result->open_end == 0)
 		g->result->open_end = now;
 	event_del(g->open_timer);
 	event_del(g->turn_timer);
 	pool_abandon(g->pool);
+	if (g->config->drain != CLOCK_NEVER)
+		timer_set(g->drain_timer, g->config->drain);
 }
 
 static void
 wait_for_go(struct generator *g, uint64_t now)
 {
 	g->phase = PHASE_WAITING;
-	g->result->open_end = now;
+	if (g->result->open_end == 0)
+		g->result->open_end = now;
 	if (pool_usable(g->pool) == 0)
-		over(g);
+		over(g, false);
 	else
 		worker_tell(g->worker, WORKER_READY, pool_usable(g->pool));
 }
@@ -119,17 +139,66 @@ turn_arm(struct generator *g, uint64_t now)
 static void
 run(struct generator *g, uint64_t start)
 {
+	const struct program *program =
+	    g->config->steps ? &g->step : g->config->program;
+	uint64_t duration = program_duration(program);
+
 	if (g->phase != PHASE_WAITING)
 		return;
 	g->phase = PHASE_RUNNING;
-	g->result->query_begin = start;
-	g->end = g->config->duration == CLOCK_NEVER ?
-	    CLOCK_NEVER :
-	    start + g->config->duration;
+	g->result->clock_begin = start;
+	g->result->query_begin = start + g->config->warmup;
+	g->result->query_end = 0;
+	usage_read(&g->usage);
+	g->end = duration == CLOCK_NEVER ? CLOCK_NEVER : start + duration;
 	pool_sort(g->pool);
-	pool_start_clock(g->pool, start, start);
-	schedule_start(g->schedule, start);
+	pool_start_clock(g->pool, start, g->result->query_begin);
+	schedule_start(g->schedule, program, start);
 	turn_arm(g, clock_now());
+}
+
+static void
+set_step(struct generator *g, uint64_t duration)
+{
+	if (g->phase != PHASE_WAITING)
+		return;
+	program_clear(&g->step);
+	(void)program_append(&g->step, duration, g->step_rate, g->step_rate);
+}
+
+static uint32_t
+hold_share(const struct generator *g, uint64_t connections)
+{
+	return (uint32_t)worker_share(
+	    connections, worker_index(g->worker), worker_count(g->worker));
+}
+
+static void
+hold(struct generator *g, uint64_t connections)
+{
+	if (g->phase != PHASE_WAITING)
+		return;
+	pool_hold(g->pool,
+	    (uint32_t)worker_share(
+		connections, worker_index(g->worker), worker_count(g->worker)));
+	g->phase = PHASE_OPENING;
+	g->opened = 0;
+	g->open_begin = clock_now();
+	timer_set(g->open_timer, 0);
+}
+
+/* All that was sent has been answered, or will not be. */
+static void
+drained(struct generator *g)
+{
+	event_del(g->drain_timer);
+	if (!g->config->steps || g->ending ||
+	    stats_open(&g->result->stats) == 0) {
+		over(g, false);
+		return;
+	}
+	g->phase = PHASE_WAITING;
+	worker_tell(g->worker, WORKER_READY, pool_usable(g->pool));
 }
 
 /* What may have become true by any event. */
@@ -148,7 +217,7 @@ step(struct generator *g, uint64_t now)
 		if (schedule_next(g->schedule) < g->end)
 			timer_set(g->turn_timer, 0); /* count_rest() */
 		else
-			over(g);
+			drained(g);
 	}
 }
 
@@ -165,7 +234,7 @@ open_due(const struct generator *g)
 
 	if (g->config->open_rate <= 0)
 		return 0;
-	return g->config->open_begin +
+	return g->open_begin +
 	    (uint64_t)(k / g->config->open_rate * (double)CLOCK_NS_PER_SEC);
 }
 
@@ -289,6 +358,17 @@ on_tick_timer(int fd, short what, void *arg)
 	on_progress(now, g);
 }
 
+/* What waits until then is lost. */
+static void
+on_drain_timer(int fd, short what, void *arg)
+{
+	struct generator *g = arg;
+
+	(void)fd;
+	(void)what;
+	over(g, true);
+}
+
 static void
 on_log_timer(int fd, short what, void *arg)
 {
@@ -300,7 +380,7 @@ on_log_timer(int fd, short what, void *arg)
 	if (querylog_error(g->log) != 0) {
 		worker_tell(
 		    g->worker, WORKER_FAILED, (uint64_t)querylog_error(g->log));
-		over(g);
+		over(g, false);
 	} else
 		timer_set(g->log_timer, LOG_FLUSH);
 }
@@ -312,10 +392,20 @@ on_message(const struct worker_message *message, void *arg)
 	uint64_t now = clock_now();
 
 	switch (message->verb) {
+	case WORKER_RATE:
+		memcpy(&g->step_rate, &message->value, sizeof(g->step_rate));
+		break;
+	case WORKER_LAST:
+		set_step(g, message->value);
+		break;
+	case WORKER_HOLD:
+		hold(g, message->value);
+		break;
 	case WORKER_GO:
 		run(g, message->value);
 		break;
 	case WORKER_DRAIN:
+		g->ending = true;
 		if (g->phase == PHASE_RUNNING && now < g->end) {
 			g->end = now; /* what is due by now is still sent */
 			turn(g, now);
@@ -323,8 +413,9 @@ on_message(const struct worker_message *message, void *arg)
 			drain(g, now);
 		break;
 	case WORKER_STOP:
+		g->ending = true;
 		drain(g, now);
-		over(g);
+		over(g, false);
 		break;
 	}
 	step(g, now);
@@ -335,9 +426,11 @@ generator_init(struct generator *g, struct worker *worker,
     const struct generator_config *config)
 {
 	struct schedule_config schedule = {
-	    .rate = config->query_rate,
 	    .seed = config->seed,
 	    .stream = worker_index(worker),
+	    .streams = worker_count(worker),
+	    .share = config->share,
+	    .arrivals = config->arrivals,
 	};
 
 	memset(g, 0, sizeof(*g));
@@ -346,6 +439,7 @@ generator_init(struct generator *g, struct worker *worker,
 	g->base = worker_base(worker);
 	g->result = worker_shared(worker);
 	g->end = CLOCK_NEVER;
+	g->open_begin = config->open_begin;
 	g->schedule = schedule_new(&schedule);
 	if (g->schedule == NULL)
 		err(1, "no memory");
@@ -357,6 +451,9 @@ generator_init(struct generator *g, struct worker *worker,
 	g->turn_timer = timer_new(g->base, 0, on_turn_timer, g);
 	g->tick_timer = timer_new(g->base, 0, on_tick_timer, g);
 	g->log_timer = timer_new(g->base, 0, on_log_timer, g);
+	g->drain_timer = timer_new(g->base, 0, on_drain_timer, g);
+	if (config->steps)
+		pool_hold(g->pool, hold_share(g, config->hold));
 	worker_listen(worker, on_message, g);
 }
 
@@ -367,6 +464,8 @@ generator_clear(struct generator *g)
 	event_free(g->turn_timer);
 	event_free(g->tick_timer);
 	event_free(g->log_timer);
+	event_free(g->drain_timer);
+	program_clear(&g->step);
 	pool_free(g->pool);
 	schedule_free(g->schedule);
 	if (g->log != NULL)

@@ -3,10 +3,15 @@
  * what was not answered, drains, closes.
  *
  *	opening -> waiting -> running -> draining -> over
+ *	   ^------ |  ^---------------------- |	in steps
  *
  * It tells the parent WORKER_READY when every connection is open or has failed,
  * and begins to query at the time that comes with WORKER_GO. WORKER_DRAIN ends
  * any phase in order, WORKER_STOP at once.
+ *
+ * In steps, each WORKER_GO runs one: at the rate of WORKER_RATE, for as long as
+ * WORKER_LAST said. WORKER_READY tells that all of it has been answered or has
+ * timed out. In between, WORKER_HOLD changes the number of connections.
  */
 #ifndef CLIENT_GENERATOR_H
 #define CLIENT_GENERATOR_H
@@ -14,18 +19,25 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/usage.h"
 #include "client/pool.h"
+#include "client/schedule.h"
 #include "client/stats.h"
 
+struct program;
 struct worker;
 
 struct generator_config {
 	struct pool_config pool;
 	double open_rate; /* per second, of all workers; 0: all at once */
 	uint64_t open_begin; /* from when on; the same for all workers */
-	double query_rate; /* per second; 0: hold the connections only */
-	uint64_t
-	    duration; /* of querying, nanoseconds; CLOCK_NEVER: until told */
+	const struct program *program; /* of the whole run; outlives it */
+	double share; /* of its rates, this worker's */
+	enum schedule_arrivals arrivals;
+	uint64_t warmup; /* what the program begins with is not measured */
+	uint64_t drain; /* waits for answers no longer than that */
+	bool steps; /* instead of the program */
+	uint64_t hold; /* in steps: connections to begin with, of all workers */
 	uint64_t seed;
 	bool log_queries; /* -R, on stdout */
 };
@@ -35,10 +47,12 @@ struct generator_result {
 	struct stats stats;
 	uint64_t open_begin;
 	uint64_t open_end;
-	uint64_t query_begin;
+	uint64_t clock_begin; /* the program's zero */
+	uint64_t query_begin; /* of what is measured: after the warm-up */
 	uint64_t query_end; /* as it was, not as it was asked */
 	uint64_t close_begin;
 	uint64_t close_end;
+	struct usage usage; /* from clock_begin to query_end */
 };
 
 /* The worker's main function; returns its exit status. */

@@ -13,6 +13,10 @@
 
 #include "lib/addr_list.h"
 #include "lib/port_list.h"
+#include "client/condition.h"
+#include "client/program.h"
+#include "client/schedule.h"
+#include "client/search.h"
 
 /* Where to. */
 struct options_target {
@@ -27,15 +31,26 @@ struct options_target {
 struct options_load {
 	uint64_t connections;
 	uint64_t workers; /* 0: as many as it takes */
-	double query_rate;
 	double open_rate;
-	uint64_t duration; /* CLOCK_NEVER: until told */
+	struct program program; /* the warm-up included */
+	uint64_t warmup;
+	enum schedule_arrivals arrivals;
+	uint64_t start_at; /* nanoseconds since the epoch; 0: once open */
+	uint64_t drain; /* CLOCK_NEVER: as long as the timeout */
 	uint64_t seed;
 	uint64_t timeout;
 	uint64_t connect_timeout;
 	bool probe;
 	bool reset; /* close with a RST */
-	bool have_query_rate;
+};
+
+#define OPTIONS_CONDITIONS 32
+
+/* What it is for. */
+struct options_goal {
+	struct condition fail[OPTIONS_CONDITIONS];
+	size_t fail_count;
+	struct search_config search; /* SEARCH_NOTHING: no --find-max */
 };
 
 /* What is printed where. */
@@ -51,10 +66,14 @@ struct options_output {
 struct options {
 	struct options_target target;
 	struct options_load load;
+	struct options_goal goal;
 	struct options_output output;
 };
 
-/* Lists are owned by the caller; strings are those of argv. */
+/*
+ * Reads standard input where it is asked to. Lists and the program are owned by
+ * the caller; strings are those of argv.
+ */
 void options_read(struct options *, int argc, char **argv);
 
 #endif

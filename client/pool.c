@@ -47,7 +47,8 @@ struct pool {
 	uint32_t *position; /* of a connection in usable */
 	uint32_t usable_count;
 	uint32_t count;
-	uint32_t next; /* to open */
+	uint32_t unopened;
+	uint32_t next; /* to open: the first idle one, if one is unopened */
 	uint32_t connecting; /* none below this number is connecting */
 	uint64_t connect_timeout;
 	void (*on_progress)(uint64_t now, void *arg);
@@ -116,7 +117,7 @@ pool_new(const struct pool_config *config, struct event_base *base,
 
 	if (p == NULL)
 		err(1, "no memory");
-	p->count = config->connections;
+	p->count = p->unopened = config->connections;
 	router_init(&p->router, config->routes);
 	window_init(&p->window, share(PENDING_START, config->workers),
 	    share(PENDING_MOST, config->workers));
@@ -176,7 +177,34 @@ pool_free(struct pool *p)
 uint32_t
 pool_unopened(const struct pool *p)
 {
-	return p->count - p->next;
+	return p->unopened;
+}
+
+/* What was opened before and is to be opened again lies among others. */
+static struct conn *
+take_next(struct pool *p)
+{
+	while (!conn_is_idle(conn_at(p->conns, p->next)))
+		p->next++;
+	p->unopened--;
+	return conn_at(p->conns, p->next++);
+}
+
+void
+pool_hold(struct pool *p, uint32_t connections)
+{
+	struct conn *c;
+	uint32_t i;
+
+	p->next = p->connecting = p->unopened = 0;
+	for (i = 0; i < p->count; i++) {
+		c = conn_at(p->conns, i);
+		if (i >= connections)
+			conn_close(c, CONN_LOCAL);
+		conn_reset(c);
+		if (i < connections && conn_is_idle(c))
+			p->unopened++;
+	}
 }
 
 static uint64_t
@@ -195,7 +223,7 @@ pool_may_open(const struct pool *p)
 void
 pool_open_next(struct pool *p)
 {
-	struct conn *c = conn_at(p->conns, p->next++);
+	struct conn *c = take_next(p);
 	uint64_t k = (uint64_t)p->env.first_id + conn_id(c), chosen;
 	uint64_t now = clock_now();
 	struct route route;
@@ -336,14 +364,15 @@ pool_abandon(struct pool *p)
 	for (; p->connecting < p->next; p->connecting++)
 		if (conn_is_connecting(conn_at(p->conns, p->connecting)))
 			conn_abandon(conn_at(p->conns, p->connecting));
-	p->count = p->next;
+	p->unopened = 0;
 }
 
 void
-pool_close(struct pool *p)
+pool_close(struct pool *p, bool drain_over)
 {
 	uint32_t i;
 
-	for (i = 0; i < p->next; i++)
-		conn_close(conn_at(p->conns, i), CONN_LOCAL);
+	for (i = 0; i < p->count; i++)
+		conn_close(conn_at(p->conns, i),
+		    drain_over ? CONN_DRAINED : CONN_LOCAL);
 }

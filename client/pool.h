@@ -44,6 +44,13 @@ struct pool *pool_new(const struct pool_config *, struct event_base *,
 /* Every connection must have ended. */
 void pool_free(struct pool *);
 
+/*
+ * Holds that many of them from now on, at most pool_config's connections: those
+ * beyond are closed, and what was not open before, or is no longer, is to be
+ * opened. Only while none is connecting and nothing is in flight.
+ */
+void pool_hold(struct pool *, uint32_t connections);
+
 /* How many have not been opened yet. */
 uint32_t pool_unopened(const struct pool *);
 
@@ -93,7 +100,8 @@ uint64_t pool_tick(const struct pool *);
 /* Ends what is still connecting, as abandoned; opens nothing more. */
 void pool_abandon(struct pool *);
 
-/* Ends all connections. What is in flight is booked as lost: stopped. */
-void pool_close(struct pool *);
+/* Ends all connections. What is in flight is booked as lost: because the drain is
+ * over, or stopped. */
+void pool_close(struct pool *, bool drain_over);
 
 #endif

@@ -272,7 +272,7 @@ check_rest(struct reader *r)
  * What the lines say.
  */
 
-/* Writes into line. Returns how many words are in it; the first two are kept. */
+/* Writes into line. Returns how many words it has; the first two are kept. */
 static size_t
 split(char *line, char *words[2])
 {

@@ -13,6 +13,10 @@
 
 #include "client/generator.h"
 #include "lib/limits.h"
+#include "client/condition.h"
+#include "client/health.h"
+#include "client/program.h"
+#include "client/search.h"
 
 struct report;
 
@@ -25,13 +29,21 @@ struct report_config {
 	unsigned int workers;
 	uint32_t connections;
 	double open_rate;
-	double query_rate;
-	uint64_t duration; /* nanoseconds, CLOCK_NEVER: until told */
+	double query_rate; /* mean of what is measured */
+	uint64_t duration; /* of what is measured; CLOCK_NEVER: until told */
+	const struct program *program; /* NULL: it does not change */
+	uint64_t warmup;
+	enum schedule_arrivals arrivals;
+	uint64_t start_at; /* nanoseconds since the epoch; 0: once open */
+	uint64_t drain; /* CLOCK_NEVER: no sooner than the timeout */
 	uint64_t timeout;
 	uint64_t connect_timeout;
 	uint64_t seed;
 	bool probe;
 	bool reset;
+	const struct condition *fail;
+	size_t fail_count;
+	const struct search *search; /* NULL: none */
 	FILE *series; /* a row of the series each second; NULL: none */
 	bool keep_buckets; /* of each second, for report_json(): 4 KB a row */
 };
@@ -40,6 +52,8 @@ struct report_config {
 struct report_end {
 	unsigned int workers_died;
 	bool interrupted; /* by a signal */
+	uint64_t late_start; /* after --start-at, nanoseconds */
+	struct health_usage usage;
 };
 
 /* Takes the first sample of the kernel's counters. Exits on lack of memory. */
@@ -57,6 +71,9 @@ void report_sample(
 void report_live(struct report *, const struct generator_result *, uint64_t now,
     FILE *, bool terminal);
 
+/* A step of the search is over: says so on out. */
+void report_step(const struct report *, FILE *out);
+
 /*
  * The final sum, in order that everything below can be made: the last row, the
  * kernel's counters, the findings, the verdict.
@@ -64,8 +81,9 @@ void report_live(struct report *, const struct generator_result *, uint64_t now,
 void report_finish(struct report *, const struct generator_result *,
     uint64_t now, const struct report_end *);
 
-/* All as it was asked. After report_finish(), like all below. */
-bool report_is_valid(const struct report *);
+/* Valid, and no condition of --fail holds. After report_finish(), like all
+ * below. */
+bool report_is_as_asked(const struct report *);
 
 void report_summary(const struct report *, FILE *);
 void report_json(const struct report *, FILE *);

@@ -5,11 +5,18 @@
 #ifndef CLIENT_REPORT_INTERNAL_H
 #define CLIENT_REPORT_INTERNAL_H
 
+#include "lib/json.h"
 #include "lib/netstat.h"
 #include "client/report.h"
 
-#define REPORT_REASONS	   8
-#define REPORT_REASON_SIZE 200
+#define REPORT_LINES	 32
+#define REPORT_LINE_SIZE 300
+
+/* Sentences for people. */
+struct report_lines {
+	char at[REPORT_LINES][REPORT_LINE_SIZE];
+	size_t count;
+};
 
 /* X(name): what became of connections in one second. */
 #define REPORT_ROW_CONNECTIONS(X) \
@@ -42,6 +49,7 @@ struct report_row {
 	uint64_t second; /* of the wall clock, since the epoch */
 	uint64_t end; /* monotonic nanoseconds */
 	uint64_t length; /* nanoseconds */
+	double offered; /* arrivals that the program has due in it */
 	uint64_t open;
 	struct stats_counters n; /* what was counted in it */
 	struct report_row_times response;
@@ -70,8 +78,9 @@ struct report {
 	struct netstat kernel; /* before the end: at the start */
 	struct netstat_finding findings[NETSTAT_FINDINGS];
 	size_t finding_count;
-	char reasons[REPORT_REASONS][REPORT_REASON_SIZE];
-	size_t reason_count;
+	struct report_lines reasons; /* why the numbers must not be used */
+	struct report_lines failed; /* conditions that hold */
+	struct report_lines warnings;
 };
 
 #define MS(ns)	      ((double)(ns) / (double)CLOCK_NS_PER_MS)
@@ -93,6 +102,10 @@ void report_row_write(const struct report *, const struct report_row *, FILE *);
 
 /* Finds the reasons why the run is not what was asked for. */
 void report_judge(struct report *);
+
+/* The steps of the search, and what it found. */
+void report_search(const struct report *, FILE *);
+json_t *report_search_json(const struct report *);
 
 /* Of querying, nanoseconds; 0 if it did not come to that. */
 uint64_t report_duration(const struct report *);

@@ -15,6 +15,24 @@ seconds_or_null(uint64_t ns)
 				   json_real(clock_to_seconds(ns));
 }
 
+/* All pieces, the warm-up first: seconds (null: for ever) and rates. */
+static json_t *
+program_json(const struct program *p)
+{
+	json_t *array = json_array(), *piece;
+	size_t i;
+
+	for (i = 0; p != NULL && i < p->count; i++) {
+		piece = json_object();
+		json_put(piece, "duration_s",
+		    seconds_or_null(p->segments[i].duration));
+		json_put(piece, "begin_qps", json_real(p->segments[i].begin));
+		json_put(piece, "end_qps", json_real(p->segments[i].end));
+		json_push(array, piece);
+	}
+	return array;
+}
+
 static json_t *
 config_json(const struct report *r)
 {
@@ -25,7 +43,16 @@ config_json(const struct report *r)
 	json_put_count(o, "connections", c->connections);
 	json_put(o, "rate_qps", json_real(c->query_rate));
 	json_put(o, "open_rate", json_real(c->open_rate));
+	json_put(o, "program", program_json(c->program));
+	json_put(o, "arrival",
+	    json_string(
+		c->arrivals == SCHEDULE_UNIFORM ? "uniform" : "poisson"));
 	json_put(o, "duration_s", seconds_or_null(c->duration));
+	json_put(o, "warmup_s", json_real(clock_to_seconds(c->warmup)));
+	json_put(o, "drain_s", seconds_or_null(c->drain));
+	json_put(o, "start_at_unix",
+	    c->start_at == 0 ? json_null() :
+			       json_real(clock_to_seconds(c->start_at)));
 	json_put(o, "timeout_s", seconds_or_null(c->timeout));
 	json_put(o, "connect_timeout_s", seconds_or_null(c->connect_timeout));
 	json_put_count(o, "seed", c->seed);
@@ -262,6 +289,9 @@ end_json(const struct report *r)
 
 	json_put(o, "interrupted", json_boolean(r->end.interrupted));
 	json_put_count(o, "workers_died", r->end.workers_died);
+	json_put_count(o, "late_start_ns", r->end.late_start);
+	json_put(o, "busiest_ran", json_real(r->end.usage.ran));
+	json_put(o, "busiest_waited", json_real(r->end.usage.waited));
 	return o;
 }
 
@@ -283,15 +313,25 @@ findings_json(const struct report *r)
 }
 
 static json_t *
-verdict_json(const struct report *r)
+lines_json(const struct report_lines *lines)
 {
-	json_t *o = json_object(), *reasons = json_array();
+	json_t *array = json_array();
 	size_t i;
 
-	for (i = 0; i < r->reason_count; i++)
-		json_push(reasons, json_string(r->reasons[i]));
-	json_put(o, "valid", json_boolean(r->reason_count == 0));
-	json_put(o, "reasons", reasons);
+	for (i = 0; i < lines->count; i++)
+		json_push(array, json_string(lines->at[i]));
+	return array;
+}
+
+static json_t *
+verdict_json(const struct report *r)
+{
+	json_t *o = json_object();
+
+	json_put(o, "valid", json_boolean(r->reasons.count == 0));
+	json_put(o, "reasons", lines_json(&r->reasons));
+	json_put(o, "failed", lines_json(&r->failed));
+	json_put(o, "warnings", lines_json(&r->warnings));
 	return o;
 }
 
@@ -316,6 +356,8 @@ report_json(const struct report *r, FILE *out)
 	json_put(o, "end", end_json(r));
 	json_put(o, "kernel", kernel_json(r));
 	json_put(o, "findings", findings_json(r));
+	if (r->config.search != NULL)
+		json_put(o, "find_max", report_search_json(r));
 	json_put(o, "verdict", verdict_json(r));
 	json_write(o, out);
 }

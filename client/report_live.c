@@ -67,6 +67,27 @@ format_querying(const struct generator_result *sum, const struct stats *change,
 	    MS(histogram_quantile(&change->lateness, 0.99)));
 }
 
+/* The clock has not begun, or what is counted is not measured yet. */
+static void
+format_before(const struct generator_result *sum, const struct stats *change,
+    uint64_t now, double window, char *line)
+{
+	const struct stats *s = &sum->stats;
+
+	if (now < sum->clock_begin)
+		snprintf(line, LINE_SIZE,
+		    "open %" PRIu64 ", beginning to query in %.1f s",
+		    stats_open(s), clock_to_seconds(sum->clock_begin - now));
+	else
+		snprintf(line, LINE_SIZE,
+		    "warm-up, %.1f s left: open %" PRIu64
+		    ", sent %.0f/s, answered %.0f/s, in flight %" PRIu64,
+		    clock_to_seconds(sum->query_begin - now), stats_open(s),
+		    (double)change->n.warmup_sent / window,
+		    (double)change->n.warmup_answered / window,
+		    stats_warmup_in_flight(s));
+}
+
 void
 report_live(struct report *r, const struct generator_result *sum, uint64_t now,
     FILE *out, bool terminal)
@@ -82,6 +103,8 @@ report_live(struct report *r, const struct generator_result *sum, uint64_t now,
 	if (sum->query_begin == 0)
 		format_opening(r, sum, change, clock_to_seconds(now - r->begun),
 		    window > 0 ? window : 1, line);
+	else if (now < sum->query_begin)
+		format_before(sum, change, now, window > 0 ? window : 1, line);
 	else
 		format_querying(sum, change,
 		    clock_to_seconds(now - sum->query_begin),

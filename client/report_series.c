@@ -64,6 +64,7 @@ report_row_visit(const struct report *r, const struct report_row *row,
 	v->count(v, "unix_s", row->second);
 	v->real(v, "t_s", clock_to_seconds(row->end - r->begun));
 	v->real(v, "length_s", clock_to_seconds(row->length));
+	v->real(v, "offered", row->offered);
 	v->count(v, "open", row->open);
 	REPORT_ROW_CONNECTIONS(VISIT)
 	STATS_QUERIES(VISIT)
@@ -153,6 +154,21 @@ report_row_write(
  * In mid-run.
  */
 
+/* What the program has due from one moment to another. */
+static double
+offered(const struct report *r, const struct generator_result *sum,
+    uint64_t from, uint64_t to)
+{
+	uint64_t begin = sum->clock_begin;
+
+	if (sum->query_end != 0 && to > sum->query_end)
+		to = sum->query_end;
+	if (begin == 0 || to <= begin || r->config.program == NULL)
+		return 0;
+	return program_arrivals(
+	    r->config.program, from > begin ? from - begin : 0, to - begin);
+}
+
 void
 report_sample(
     struct report *r, const struct generator_result *sum, uint64_t now)
@@ -167,6 +183,7 @@ report_sample(
 	row->length = now - r->sampled_at;
 	row->second =
 	    (r->begun_wall + (r->sampled_at - r->begun)) / CLOCK_NS_PER_SEC;
+	row->offered = offered(r, sum, r->sampled_at, now);
 	r->sampled_at = now;
 	row->open = stats_open(&sum->stats);
 	row->n = change->n;

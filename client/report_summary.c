@@ -8,6 +8,8 @@
 #include "lib/version.h"
 #include "client/report_internal.h"
 
+#define LOAD_TEXT 120
+
 struct named_count {
 	const char *name;
 	uint64_t count;
@@ -36,17 +38,35 @@ print_nonzero(FILE *out, const char *open, const struct named_count *list,
 #define NAMED_LOST(name)    {#name, n->lost_##name},
 #define LENGTH(array)	    (sizeof(array) / sizeof((array)[0]))
 
+/* "1000 queries/s for 10 s", or the program where it changes. */
+static void
+print_load(const struct report_config *c, FILE *out)
+{
+	char text[LOAD_TEXT];
+
+	if (c->program != NULL &&
+	    c->program->count > (c->warmup > 0 ? 2U : 1U)) {
+		program_format(c->program, text, sizeof(text));
+		fprintf(out, "%s queries/s", text);
+	} else if (c->duration == CLOCK_NEVER)
+		fprintf(out, "%.10g queries/s until stopped", c->query_rate);
+	else
+		fprintf(out, "%.10g queries/s for %g s", c->query_rate,
+		    clock_to_seconds(c->duration));
+	if (c->warmup > 0)
+		fprintf(
+		    out, ", %g s of it warm-up", clock_to_seconds(c->warmup));
+}
+
 static void
 print_head(const struct report *r, FILE *out)
 {
-	fprintf(out,
-	    "tcpclient %s: %s, %" PRIu32 " connections, %.10g queries/s",
-	    TCPSCALER_VERSION, r->config.target, r->config.connections,
-	    r->config.query_rate);
-	if (r->config.duration == CLOCK_NEVER)
-		fprintf(out, " until stopped");
+	fprintf(out, "tcpclient %s: %s, %" PRIu32 " connections, ",
+	    TCPSCALER_VERSION, r->config.target, r->config.connections);
+	if (r->config.search == NULL)
+		print_load(&r->config, out);
 	else
-		fprintf(out, " for %g s", clock_to_seconds(r->config.duration));
+		fprintf(out, "in search of the most");
 	if (r->config.workers > 1)
 		fprintf(out, ", %u workers", r->config.workers);
 	fprintf(out, "\n\n");
@@ -111,6 +131,13 @@ print_queries(const struct report *r, FILE *out)
 	    n->answered, n->timed_out, stats_lost(n));
 	print_nonzero(out, " (", lost, LENGTH(lost), ")");
 	fprintf(out, "\n");
+	if (n->warmup_scheduled > 0)
+		fprintf(out,
+		    "warm-up      scheduled %" PRIu64 ", sent %" PRIu64
+		    ", skipped %" PRIu64 ", answered %" PRIu64
+		    ", timed out %" PRIu64 ", lost %" PRIu64 "\n",
+		    n->warmup_scheduled, n->warmup_sent, n->warmup_skipped,
+		    n->warmup_answered, n->warmup_timed_out, n->warmup_lost);
 	if (n->send_blocked > 0)
 		fprintf(out,
 		    "             %" PRIu64 " sent had to wait for room in the "
@@ -122,13 +149,14 @@ static void
 print_replies(const struct report *r, FILE *out)
 {
 	const struct stats_counters *n = &r->total.stats.n;
-	struct named_count kinds[2 + DNS_RCODES] = {
-	    {"to probes", n->probe_answered}, {"echoed", n->echoed}};
+	struct named_count kinds[3 + DNS_RCODES] = {
+	    {"to probes", n->probe_answered},
+	    {"to the warm-up", n->warmup_answered}, {"echoed", n->echoed}};
 	unsigned int i;
 
 	for (i = 0; i < DNS_RCODES; i++) {
-		kinds[2 + i].name = dns_rcode_name(i);
-		kinds[2 + i].count = n->rcode[i];
+		kinds[3 + i].name = dns_rcode_name(i);
+		kinds[3 + i].count = n->rcode[i];
 	}
 	fprintf(out, "replies      received %" PRIu64, n->replies);
 	print_nonzero(out, ": ", kinds, LENGTH(kinds), "");
@@ -179,6 +207,17 @@ print_times(const struct report *r, FILE *out)
 }
 
 static void
+print_lines(const struct report_lines *lines, const char *head, FILE *out)
+{
+	size_t i;
+
+	if (lines->count > 0)
+		fprintf(out, "\n%s\n", head);
+	for (i = 0; i < lines->count; i++)
+		fprintf(out, "  %s\n", lines->at[i]);
+}
+
+static void
 print_verdict(const struct report *r, FILE *out)
 {
 	size_t i;
@@ -187,12 +226,11 @@ print_verdict(const struct report *r, FILE *out)
 		fprintf(out, "%s%s (%s): %s; fix: %s\n", i == 0 ? "\n" : "",
 		    r->findings[i].limit, r->findings[i].side,
 		    r->findings[i].symptom, r->findings[i].fix);
-	if (r->reason_count == 0)
+	if (report_is_as_asked(r))
 		fprintf(out, "\nran as asked\n");
-	else
-		fprintf(out, "\nnot as asked\n");
-	for (i = 0; i < r->reason_count; i++)
-		fprintf(out, "  %s\n", r->reasons[i]);
+	print_lines(&r->reasons, "not as asked", out);
+	print_lines(&r->failed, "failed", out);
+	print_lines(&r->warnings, "to be looked at", out);
 }
 
 void
@@ -202,8 +240,12 @@ report_summary(const struct report *r, FILE *out)
 	print_connections(r, out);
 	print_queries(r, out);
 	print_replies(r, out);
-	print_rates(r, out);
-	print_times(r, out);
+	if (r->config.search != NULL)
+		report_search(r, out);
+	else {
+		print_rates(r, out);
+		print_times(r, out);
+	}
 	print_verdict(r, out);
 }
 

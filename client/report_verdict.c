@@ -8,18 +8,16 @@
 #include "client/report_internal.h"
 
 #define OVERRUN_MOST (100 * CLOCK_NS_PER_MS) /* and 0.5 % of the duration */
-#define SENT_ENOUGH  0.999 /* of the schedule */
 
 static void __attribute__((format(printf, 2, 3)))
-add_reason(struct report *r, const char *format, ...)
+add(struct report_lines *lines, const char *format, ...)
 {
 	va_list ap;
 
-	if (r->reason_count == REPORT_REASONS)
+	if (lines->count == REPORT_LINES)
 		return;
 	va_start(ap, format);
-	vsnprintf(
-	    r->reasons[r->reason_count++], REPORT_REASON_SIZE, format, ap);
+	vsnprintf(lines->at[lines->count++], REPORT_LINE_SIZE, format, ap);
 	va_end(ap);
 }
 
@@ -38,10 +36,10 @@ judge_end(struct report *r)
 	double seconds = clock_to_seconds(report_duration(r));
 
 	if (r->end.interrupted)
-		add_reason(r, "interrupted after %.1f s of %.1f s", seconds,
+		add(&r->reasons, "interrupted after %.1f s of %.1f s", seconds,
 		    clock_to_seconds(r->config.duration));
 	else if (r->end.workers_died == 0 && r->total.stats.n.opened > 0)
-		add_reason(r,
+		add(&r->reasons,
 		    "ended after %.1f s: every connection was closed by the "
 		    "other side",
 		    seconds);
@@ -56,38 +54,135 @@ overran(const struct report *r)
 	    took > asked + asked / 200;
 }
 
-void
-report_judge(struct report *r)
+static void
+judge_connections(struct report *r)
 {
 	const struct stats_counters *n = &r->total.stats.n;
 
 	if (n->opened < r->config.connections)
-		add_reason(r, "opened %" PRIu64 " of %" PRIu32 " connections",
+		add(&r->reasons,
+		    "opened %" PRIu64 " of %" PRIu32
+		    " connections; the causes are named above",
 		    n->opened, r->config.connections);
 	if (r->config.probe && n->verified < n->opened)
-		add_reason(r,
-		    "%" PRIu64 " of %" PRIu64 " opened connections never "
-		    "answered",
+		add(&r->reasons,
+		    "%" PRIu64 " of %" PRIu64
+		    " opened connections never answered; look at the server, "
+		    "or lower -n",
 		    n->opened - n->verified, n->opened);
-	if (r->end.workers_died > 0)
-		add_reason(r, "%u worker%s died", r->end.workers_died,
-		    r->end.workers_died == 1 ? "" : "s");
-	if ((double)n->sent < SENT_ENOUGH * (double)n->scheduled)
-		add_reason(r,
-		    "sent %.2f %% of the schedule: %" PRIu64 " queries skipped",
-		    PERCENT(n->sent, n->scheduled), stats_skipped(n));
+}
+
+static void
+judge_queries(struct report *r)
+{
+	char why[HEALTH_TEXT];
+
+	if (health_check(&r->total.stats, &r->end.usage, why) != HEALTH_SOUND)
+		add(&r->reasons, "%s", why);
 	else if (overran(r))
-		add_reason(r,
+		add(&r->reasons,
 		    "too slow for the rate: the last query of %.1f s was sent "
-		    "after %.3f s",
+		    "after %.3f s; more workers (-w), another host, or a lower "
+		    "rate",
 		    clock_to_seconds(r->config.duration),
 		    clock_to_seconds(report_duration(r)));
+	if (r->end.late_start > 0)
+		add(&r->reasons,
+		    "--start-at was %.3f s before all connections were open; "
+		    "start earlier, or open faster (-n)",
+		    clock_to_seconds(r->end.late_start));
 	if (ended_early(r))
 		judge_end(r);
 }
 
-bool
-report_is_valid(const struct report *r)
+static void
+judge_search(struct report *r)
 {
-	return r->reason_count == 0;
+	const struct search *s = r->config.search;
+	const struct search_step *limit = search_limit(s);
+	struct search_load load;
+
+	if (search_next(s, &load))
+		add(&r->reasons, "the search ended after %zu steps, unfinished",
+		    search_steps(s));
+	else if (search_best(s) == NULL)
+		add(&r->reasons,
+		    "no load held; begin with a lower one, or with another "
+		    "condition");
+	if (limit != NULL && limit->stop == SEARCH_BY_CLIENT)
+		add(&r->reasons,
+		    "this client was the limit, so the server may hold more; "
+		    "more workers (-w) or more hosts");
+}
+
+/* Nothing that is wrong by itself, but may be why a number is what it is. */
+static void
+warn(struct report *r)
+{
+	static const enum netstat_counter moving[] = {
+	    NETSTAT_Tcp_RetransSegs,
+	    NETSTAT_TcpExt_ListenDrops,
+	    NETSTAT_TcpExt_TCPBacklogDrop,
+	    NETSTAT_softnet_dropped,
+	};
+	char text[REPORT_LINE_SIZE] = "";
+	size_t i, used = 0;
+
+	if (r->config.search == NULL && r->end.usage.ran > HEALTH_BUSY)
+		add(&r->warnings,
+		    "the busiest worker used %.0f %% of a processor; with more "
+		    "workers (-w) times may be shorter",
+		    100 * r->end.usage.ran);
+	for (i = 0; i < sizeof(moving) / sizeof(moving[0]); i++)
+		if (r->kernel.readable[moving[i]] &&
+		    r->kernel.value[moving[i]] > 0)
+			used += (size_t)snprintf(text + used,
+			    sizeof(text) - used, "%s%s %" PRIu64,
+			    used == 0 ? "" : ", ", netstat_name(moving[i]),
+			    r->kernel.value[moving[i]]);
+	if (used > 0)
+		add(&r->warnings,
+		    "this host dropped packets or sent them again (any "
+		    "program's): %s",
+		    text);
+}
+
+static void
+judge_conditions(struct report *r)
+{
+	struct condition_source source = {
+	    .stats = &r->total.stats,
+	    .seconds = clock_to_seconds(report_duration(r)),
+	    .target_qps = r->config.query_rate,
+	    .asked = r->config.connections,
+	};
+	char measured[CONDITION_TEXT];
+	size_t i;
+
+	for (i = 0; i < r->config.fail_count; i++)
+		if (condition_holds(&r->config.fail[i], &source, measured))
+			add(&r->failed, "%s: %s",
+			    condition_text(&r->config.fail[i]), measured);
+}
+
+void
+report_judge(struct report *r)
+{
+	if (r->end.workers_died > 0)
+		add(&r->reasons, "%u worker%s died; look at the messages above",
+		    r->end.workers_died, r->end.workers_died == 1 ? "" : "s");
+	if (r->config.search != NULL)
+		judge_search(r);
+	else {
+		judge_connections(r);
+		judge_queries(r);
+	}
+	judge_conditions(r);
+	warn(r);
+}
+
+bool
+report_is_as_asked(const struct report *r)
+{
+	return r->reasons.count == 0 && r->failed.count == 0;
 }

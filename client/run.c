@@ -10,6 +10,7 @@
 #include "lib/clock.h"
 #include "lib/timer.h"
 #include "lib/worker.h"
+#include "client/find_max.h"
 #include "client/run.h"
 
 #define SAMPLE_MARGIN CLOCK_NS_PER_MS
@@ -21,8 +22,14 @@
 
 /* What the parent knows of a worker. */
 struct member {
-	bool ready; /* opened all its connections, or has ended */
+	bool ready; /* has done what it was told, or has ended */
+	bool ended;
 	uint64_t died; /* when; 0: it did not */
+};
+
+enum stage {
+	STAGE_OPENING,
+	STAGE_QUERYING,
 };
 
 struct run {
@@ -30,6 +37,9 @@ struct run {
 	struct workers *workers;
 	struct run_result *result;
 	struct member *members;
+	struct find_max *find_max; /* NULL: no search */
+	enum stage stage;
+	uint64_t held; /* connections, in a search for them */
 	struct event *sample_timer;
 	struct event *live_timer;
 	struct event *kill_timer;
@@ -54,6 +64,7 @@ add(struct generator_result *sum, const struct generator_result *r)
 	stats_merge(&sum->stats, &r->stats);
 	sum->open_begin = earliest(sum->open_begin, r->open_begin);
 	sum->open_end = latest(sum->open_end, r->open_end);
+	sum->clock_begin = earliest(sum->clock_begin, r->clock_begin);
 	sum->query_begin = earliest(sum->query_begin, r->query_begin);
 	sum->query_end = latest(sum->query_end, r->query_end);
 	sum->close_begin = earliest(sum->close_begin, r->close_begin);
@@ -104,6 +115,114 @@ lead(const struct run *run)
 	return workers == 1 ? 0 : CLOCK_NS_PER_MS + workers * LEAD_PER_WORKER;
 }
 
+/* Of the worker that was the busiest. */
+static struct health_usage
+busiest(const struct run *run)
+{
+	struct health_usage most = {0, 0};
+	const struct generator_result *r;
+	double length, ran, waited;
+	unsigned int i;
+
+	for (i = 0; i < run->config->workers; i++) {
+		r = workers_shared(run->workers, i);
+		if (r->clock_begin == 0 || r->query_end <= r->clock_begin)
+			continue;
+		length = (double)(r->query_end - r->clock_begin);
+		ran = (double)r->usage.ran / length;
+		waited = (double)r->usage.waited / length;
+		if (ran + waited > most.ran + most.waited)
+			most = (struct health_usage){ran, waited};
+	}
+	return most;
+}
+
+/*
+ * Once all workers are ready.
+ */
+
+/* Together with other hosts, if there is a time for it. */
+static void
+tell_go(struct run *run)
+{
+	uint64_t now = clock_now(), when = now + lead(run), wall = clock_wall(),
+		 start_at = run->config->start_at;
+
+	if (start_at > wall && now + (start_at - wall) > when)
+		when = now + (start_at - wall);
+	else if (start_at != 0 && start_at <= wall)
+		run->result->end.late_start = wall - start_at;
+	workers_tell(run->workers, WORKER_GO, when);
+	run->stage = STAGE_QUERYING;
+}
+
+static void
+await_all(struct run *run)
+{
+	unsigned int i;
+
+	for (i = 0; i < run->config->workers; i++)
+		run->members[i].ready = run->members[i].ended;
+}
+
+static void
+run_step(struct run *run, const struct search_load *load)
+{
+	uint64_t rate;
+
+	if (search_config(run->config->search)->what == SEARCH_RATE)
+		find_max_begin(run->find_max, add_up(run));
+	memcpy(&rate, &load->rate, sizeof(rate));
+	await_all(run);
+	workers_tell(run->workers, WORKER_RATE, rate);
+	workers_tell(run->workers, WORKER_LAST, load->duration);
+	tell_go(run);
+}
+
+static void
+open_for_step(struct run *run, const struct search_load *load)
+{
+	find_max_begin(run->find_max, add_up(run));
+	await_all(run);
+	run->held = load->connections;
+	run->stage = STAGE_OPENING;
+	workers_tell(run->workers, WORKER_HOLD, load->connections);
+}
+
+static bool
+all_ended(const struct run *run)
+{
+	unsigned int i;
+
+	for (i = 0; i < run->config->workers; i++)
+		if (!run->members[i].ended)
+			return false;
+	return true;
+}
+
+/* A step was opened for, or has been run: on to what comes next. */
+static void
+go_on_searching(struct run *run)
+{
+	struct health_usage usage = busiest(run);
+	struct search_load load;
+
+	if (run->result->end.interrupted)
+		return;
+	if (run->stage == STAGE_QUERYING || all_ended(run)) {
+		find_max_end(
+		    run->find_max, add_up(run), &usage, all_ended(run));
+		if (run->config->live_every > 0)
+			report_step(run->config->report, stderr);
+	}
+	if (!search_next(run->config->search, &load) || all_ended(run))
+		workers_tell(run->workers, WORKER_DRAIN, 0);
+	else if (load.connections != run->held)
+		open_for_step(run, &load);
+	else
+		run_step(run, &load);
+}
+
 static void
 mark_ready(struct run *run, unsigned int index)
 {
@@ -115,7 +234,10 @@ mark_ready(struct run *run, unsigned int index)
 	for (i = 0; i < run->config->workers; i++)
 		if (!run->members[i].ready)
 			return;
-	workers_tell(run->workers, WORKER_GO, clock_now() + lead(run));
+	if (run->find_max != NULL)
+		go_on_searching(run);
+	else
+		tell_go(run);
 }
 
 static void
@@ -149,6 +271,7 @@ on_exit_of_worker(
 		run->members[index].died = clock_now();
 		run->result->end.workers_died++;
 	}
+	run->members[index].ended = true;
 	mark_ready(run, index);
 }
 
@@ -245,7 +368,7 @@ take_share(
 	for (before = 0; before < index; before++)
 		share->pool.first +=
 		    (uint32_t)worker_share(all, before, workers);
-	share->query_rate *= (double)share->pool.connections / all;
+	share->share = (double)share->pool.connections / all;
 }
 
 static int
@@ -257,6 +380,18 @@ run_generator(struct worker *worker, void *arg)
 	share.open_begin = run->begun;
 	take_share(&share, worker_index(worker), run->config->workers);
 	return generator_run(worker, &share);
+}
+
+static void
+begin_search(struct run *run)
+{
+	struct search_load load;
+
+	if (run->config->search == NULL)
+		return;
+	run->find_max = find_max_new(run->config->search);
+	(void)search_next(run->config->search, &load);
+	run->held = load.connections;
 }
 
 struct run_result *
@@ -273,6 +408,7 @@ run_workers(const struct run_config *config)
 	    .arg = &run,
 	};
 
+	begin_search(&run);
 	run.result = calloc(1, sizeof(*run.result));
 	run.members = calloc(config->workers, sizeof(*run.members));
 	if (run.result == NULL || run.members == NULL)
@@ -284,7 +420,9 @@ run_workers(const struct run_config *config)
 		return NULL;
 	}
 	loop(&run);
+	run.result->end.usage = busiest(&run);
 	close_books(&run);
+	find_max_free(run.find_max);
 	workers_free(run.workers);
 	free(run.members);
 	return run.result;

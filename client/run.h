@@ -14,6 +14,8 @@
 struct run_config {
 	const struct generator_config *generator; /* of the whole run */
 	struct report *report; /* gets a sample a second */
+	struct search *search; /* NULL: one run; else in steps */
+	uint64_t start_at; /* nanoseconds since the epoch; 0: once open */
 	unsigned int workers; /* at most one for each connection */
 	uint64_t live_every; /* of the live line, nanoseconds; 0: none */
 	bool live_terminal; /* it overwrites itself */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "lib/clock.h"
+#include "client/program.h"
 #include "client/schedule.h"
 
 /*
@@ -36,7 +37,12 @@ struct schedule {
 	struct generator gaps;
 	struct generator picks;
 	struct ziggurat ziggurat;
-	double mean_gap; /* nanoseconds */
+	struct schedule_config config;
+	const struct program *program;
+	size_t segment; /* where the next arrival is */
+	double segment_begin; /* offsets from start */
+	double segment_end;
+	double mean_gap; /* while the rate holds; infinite while it does not */
 	double offset; /* of the next arrival from start; exact to 1/8 ns
 			  * for the first 13 days */
 	double gap;
@@ -128,15 +134,114 @@ exponential(const struct ziggurat *z, struct generator *g)
 	}
 }
 
-static void
-advance(struct schedule *s)
+/*
+ * Ramps, and the way from one segment to the next.
+ */
+
+static double
+rate_per_ns(const struct schedule *s, double per_second)
 {
-	s->gap = exponential(&s->ziggurat, &s->gaps) * s->mean_gap;
-	s->offset += s->gap;
+	return per_second * s->config.share / (double)CLOCK_NS_PER_SEC;
+}
+
+static void
+enter(struct schedule *s, size_t segment)
+{
+	const struct program_segment *at;
+	double rate;
+
+	s->segment = segment;
+	s->segment_begin = s->offset;
+	s->mean_gap = INFINITY;
+	if (segment == s->program->count)
+		return;
+	at = &s->program->segments[segment];
+	s->segment_end = at->duration == CLOCK_NEVER ?
+	    INFINITY :
+	    s->segment_begin + (double)at->duration;
+	rate = rate_per_ns(s, at->begin);
+	if (at->begin == at->end && rate > 0)
+		s->mean_gap = 1 / rate;
+}
+
+struct ramp {
+	double rate; /* at the offset, arrivals per nanosecond */
+	double slope; /* of the rate, per nanosecond */
+};
+
+static struct ramp
+ramp_here(const struct schedule *s)
+{
+	const struct program_segment *at = &s->program->segments[s->segment];
+	double begin = rate_per_ns(s, at->begin), end = rate_per_ns(s, at->end);
+	struct ramp r = {.rate = begin, .slope = 0};
+
+	if (begin != end) {
+		r.slope = (end - begin) / (double)at->duration;
+		r.rate += r.slope * (s->offset - s->segment_begin);
+	}
+	if (r.rate < 0) /* rounding, at the end of a ramp to zero */
+		r.rate = 0;
+	return r;
+}
+
+/*
+ * How long it takes until the integral has grown by need > 0: the root of
+ * rate x + slope x^2 / 2 = need, in the form that does not cancel.
+ */
+static double
+ramp_time(struct ramp r, double need)
+{
+	double root = r.rate * r.rate + 2 * r.slope * need;
+
+	return root < 0 || (r.rate == 0 && root == 0) ?
+	    INFINITY :
+	    2 * need / (r.rate + sqrt(root));
+}
+
+/* need: of the integral, until the next arrival. */
+static void
+advance_through(struct schedule *s, double need)
+{
+	struct ramp r;
+	double left, x;
+
+	for (; s->segment < s->program->count; enter(s, s->segment + 1)) {
+		r = ramp_here(s);
+		x = need > 0 ? ramp_time(r, need) : 0;
+		if (s->offset + x < s->segment_end) {
+			s->offset += x;
+			return;
+		}
+		left = s->segment_end - s->offset;
+		need -= (r.rate + r.slope * left / 2) * left;
+		s->offset = s->segment_end;
+	}
+	s->offset = INFINITY;
+}
+
+static void
+advance(struct schedule *s, double need)
+{
+	double before = s->offset, hold = before + need * s->mean_gap;
+
+	if (hold < s->segment_end)
+		s->offset = hold;
+	else
+		advance_through(s, need);
+	s->gap = s->offset - before;
 	/* signed: one instruction instead of a branch */
 	s->next = s->offset < OFFSET_MAX ?
 	    s->start + (uint64_t)(int64_t)s->offset :
 	    CLOCK_NEVER;
+}
+
+static double
+draw(struct schedule *s)
+{
+	return s->config.arrivals == SCHEDULE_UNIFORM ?
+	    1 :
+	    exponential(&s->ziggurat, &s->gaps);
 }
 
 struct schedule *
@@ -148,9 +253,8 @@ schedule_new(const struct schedule_config *config)
 		return NULL;
 	ziggurat_init(&s->ziggurat);
 	generators_seed(s, config->seed, config->stream);
+	s->config = *config;
 	s->next = CLOCK_NEVER;
-	if (config->rate > 0)
-		s->mean_gap = (double)CLOCK_NS_PER_SEC / config->rate;
 	return s;
 }
 
@@ -161,11 +265,18 @@ schedule_free(struct schedule *s)
 }
 
 void
-schedule_start(struct schedule *s, uint64_t start)
+schedule_start(
+    struct schedule *s, const struct program *program, uint64_t start)
 {
+	const struct schedule_config *c = &s->config;
+
+	s->program = program;
 	s->start = start;
-	if (s->mean_gap > 0)
-		advance(s);
+	s->offset = 0;
+	enter(s, 0);
+	advance(s,
+	    c->arrivals == SCHEDULE_UNIFORM ? (c->stream + 0.5) / c->streams :
+					      draw(s));
 }
 
 uint64_t
@@ -182,6 +293,6 @@ schedule_take(struct schedule *s)
 	a.due = s->next;
 	a.gap = s->gap;
 	a.pick = (uint32_t)(generator_next(&s->picks) >> 32);
-	advance(s);
+	advance(s, draw(s));
 	return a;
 }

@@ -5,8 +5,11 @@
  * process whose arrivals fall on connections drawn uniformly. So there is one
  * schedule a worker, whatever the number of connections.
  *
- * Due times are absolute, each the one before plus an exponential gap. Nothing
- * that happens to the caller moves them: who is late stays late until it has
+ * The rate follows a program. A unit-rate process is mapped through the integral
+ * of the rate, piece by piece in closed form, so that a ramp has no steps and a
+ * rate holds from its exact moment on.
+ *
+ * Due times are absolute, each the one before plus a gap. Nothing that happens to the caller moves them: who is late stays late until it has
  * caught up, and none is left out. The same seed and stream give the same
  * schedule; gaps and connections come from generators of their own, so that
  * the number of connections does not change the times.
@@ -18,12 +21,21 @@
 
 #include <stdint.h>
 
+struct program;
 struct schedule;
 
+enum schedule_arrivals {
+	SCHEDULE_POISSON,
+	SCHEDULE_UNIFORM, /* equal parts of the integral; of several streams
+			   * with equal shares, each in the others' middle */
+};
+
 struct schedule_config {
-	double rate; /* arrivals per second, 0 .. 1e9; 0: none ever */
 	uint64_t seed;
 	unsigned int stream; /* a worker's number: streams are independent */
+	unsigned int streams; /* how many there are, > stream */
+	double share; /* of the program's rate, 0 .. 1 */
+	enum schedule_arrivals arrivals;
 };
 
 struct arrival {
@@ -36,8 +48,12 @@ struct arrival {
 struct schedule *schedule_new(const struct schedule_config *);
 void schedule_free(struct schedule *);
 
-/* The schedule's zero, monotonic nanoseconds. Call once, before the others. */
-void schedule_start(struct schedule *, uint64_t start);
+/*
+ * Arrivals from start on, the program's zero, monotonic nanoseconds. Before the
+ * calls below; and again for another program, once no more of the one before is
+ * wanted. The program outlives its use.
+ */
+void schedule_start(struct schedule *, const struct program *, uint64_t start);
 
 /* When the next arrival is due; CLOCK_NEVER if there is none. */
 uint64_t schedule_next(const struct schedule *);

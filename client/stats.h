@@ -62,6 +62,7 @@
 	X(peer_rst)   \
 	X(error)      \
 	X(stopped)    \
+	X(drain_over) \
 	X(worker_died)
 
 /*

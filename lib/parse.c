@@ -140,6 +140,30 @@ parse_duration(const char *text, uint64_t *out)
 	return NULL;
 }
 
+const char *
+parse_epoch(const char *text, uint64_t *out)
+{
+	static const char *why =
+	    "not seconds since the epoch, such as 1800000000 or 1800000000.5";
+	size_t whole = strcspn(text, "."), digits, i;
+	uint32_t seconds, fraction = 0;
+
+	if (whole > 10 ||
+	    parse_digits(text, whole, UINT32_MAX, &seconds) != NULL)
+		return why;
+	if (text[whole] == '.') {
+		digits = strlen(text + whole + 1);
+		if (digits > 9 ||
+		    parse_digits(
+			text + whole + 1, digits, 999999999, &fraction) != NULL)
+			return why;
+		for (i = digits; i < 9; i++)
+			fraction *= 10;
+	}
+	*out = seconds * CLOCK_NS_PER_SEC + fraction;
+	return NULL;
+}
+
 void
 parse_must(const char *why, const char *option, const char *text)
 {

@@ -33,6 +33,12 @@ const char *parse_rate(const char *text, double *out);
 const char *parse_duration(const char *text, uint64_t *out);
 
 /*
+ * A time of the wall clock in nanoseconds since the epoch: seconds, of which a
+ * fraction may have up to nine digits; until the year 2106.
+ */
+const char *parse_epoch(const char *text, uint64_t *out);
+
+/*
  * For command lines: where why is not NULL, ends the program with STATUS_USAGE
  * and the option, the text and what is wrong with it.
  */

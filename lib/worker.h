@@ -24,6 +24,9 @@ enum worker_verb {
 	WORKER_READY, /* to the parent: set up; value is the worker's own */
 	WORKER_FAILED, /* to the parent: gave up; value is an errno */
 	WORKER_FULL, /* to the parent: takes on no more; the worker's own */
+	WORKER_RATE, /* for what begins next: the bits of a double */
+	WORKER_LAST, /* how long it is to last, nanoseconds */
+	WORKER_HOLD, /* hold that many connections, all workers together */
 	WORKER_GO, /* begin at value, monotonic nanoseconds */
 	WORKER_DRAIN, /* take on nothing new, finish, exit */
 	WORKER_STOP, /* exit at once, with the accounts in order */

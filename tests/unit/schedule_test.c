@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdbool.h>
 
+#include "client/program.h"
 #include "client/schedule.h"
 #include "lib/clock.h"
 
@@ -17,15 +18,29 @@
 /* Of n pairs without correlation. */
 #define CORRELATION_CRITICAL(n) (5 / sqrt((double)(n)))
 
+/* A program that outlives its schedule, as long as there are no more than 64. */
+static const struct program *
+constant(double rate)
+{
+	static struct program_segment segments[64];
+	static struct program programs[64];
+	static size_t next;
+	size_t i = next++ % LENGTH(programs);
+
+	segments[i] = (struct program_segment){CLOCK_NEVER, rate, rate};
+	programs[i] = (struct program){&segments[i], 1, 1, CLOCK_NEVER};
+	return &programs[i];
+}
+
 static struct schedule *
 started(double rate, uint64_t seed, unsigned int stream, uint64_t start)
 {
 	const struct schedule_config config = {
-	    .rate = rate, .seed = seed, .stream = stream};
+	    .seed = seed, .stream = stream, .streams = stream + 1, .share = 1};
 	struct schedule *s = schedule_new(&config);
 
 	assert_non_null(s);
-	schedule_start(s, start);
+	schedule_start(s, constant(rate), start);
 	return s;
 }
 

@@ -1,0 +1,148 @@
+#include <err.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/clock.h"
+#include "lib/netstat.h"
+#include "client/find_max.h"
+
+struct find_max {
+	struct search *search;
+	struct netstat kernel; /* when the step began */
+	struct stats before;
+	struct stats change;
+};
+
+struct find_max *
+find_max_new(struct search *search)
+{
+	struct find_max *f = calloc(1, sizeof(*f));
+
+	if (f == NULL)
+		err(1, "no memory for the search");
+	f->search = search;
+	return f;
+}
+
+void
+find_max_free(struct find_max *f)
+{
+	free(f);
+}
+
+void
+find_max_begin(struct find_max *f, const struct generator_result *sum)
+{
+	netstat_read(&f->kernel, "/proc");
+	f->before = sum->stats;
+}
+
+static void
+measure(const struct stats *change, const struct generator_result *sum,
+    const struct health_usage *usage, struct search_step *step)
+{
+	double seconds = sum->query_end > sum->query_begin ?
+	    clock_to_seconds(sum->query_end - sum->query_begin) :
+	    0;
+
+	if (seconds > 0) {
+		step->sent_qps = (double)change->n.sent / seconds;
+		step->answered_qps = (double)change->n.answered / seconds;
+	}
+	step->open = stats_open(&sum->stats);
+	step->response_p50_ns = histogram_quantile(&change->response, 0.5);
+	step->response_p99_ns = histogram_quantile(&change->response, 0.99);
+	step->lateness_p99_ns = histogram_quantile(&change->lateness, 0.99);
+	step->busy = usage->ran;
+}
+
+/* What was asked of the step and is not so. */
+static bool
+is_short(const struct find_max *f, const struct generator_result *sum, bool cut,
+    struct search_step *step)
+{
+	const struct stats_counters *n = &f->change.n;
+
+	if (cut)
+		snprintf(step->why, SEARCH_WHY,
+		    "no connection was left: the other side closed them all");
+	else if (search_config(f->search)->what != SEARCH_CONNECTIONS)
+		return false;
+	else if (stats_open(&sum->stats) < step->load.connections)
+		snprintf(step->why, SEARCH_WHY,
+		    "%" PRIu64 " of %" PRIu64 " connections are open",
+		    stats_open(&sum->stats), step->load.connections);
+	else if (n->probe_answered < n->probe_sent)
+		snprintf(step->why, SEARCH_WHY,
+		    "%" PRIu64 " of %" PRIu64
+		    " new connections did not answer a query",
+		    n->probe_sent - n->probe_answered, n->probe_sent);
+	else
+		return false;
+	return true;
+}
+
+static bool
+meets_condition(const struct find_max *f, const struct generator_result *sum,
+    struct search_step *step)
+{
+	const struct search_config *config = search_config(f->search);
+	struct condition_source source = {
+	    .stats = &f->change,
+	    .seconds = clock_to_seconds(sum->query_end - sum->query_begin),
+	    .target_qps = step->load.rate,
+	    .asked = step->load.connections,
+	};
+	char measured[CONDITION_TEXT];
+	size_t i;
+
+	for (i = 0; i < config->until_count; i++)
+		if (condition_holds(&config->until[i], &source, measured)) {
+			snprintf(step->why, SEARCH_WHY, "%s: %s",
+			    condition_text(&config->until[i]), measured);
+			return true;
+		}
+	return false;
+}
+
+/* A limit of this host that counted in the step; false if there is none. */
+static bool
+meets_kernel(const struct find_max *f, struct search_step *step)
+{
+	static const struct limits_ways unknown;
+	struct netstat_finding findings[NETSTAT_FINDINGS];
+	struct netstat now;
+	size_t used = strlen(step->why);
+
+	netstat_read(&now, "/proc");
+	netstat_subtract(&now, &f->kernel);
+	if (netstat_diagnose(&now, f->change.n.failed_errno, STATS_ERRNOS,
+		&unknown, 0, findings) == 0)
+		return false;
+	snprintf(step->why + used, SEARCH_WHY - used, "; %s: %s",
+	    findings[0].limit, findings[0].symptom);
+	return true;
+}
+
+void
+find_max_end(struct find_max *f, const struct generator_result *sum,
+    const struct health_usage *usage, bool cut)
+{
+	struct search_step step = {.stop = SEARCH_HELD};
+	enum health health;
+
+	if (!search_next(f->search, &step.load))
+		return;
+	f->change = sum->stats;
+	stats_subtract(&f->change, &f->before);
+	measure(&f->change, sum, usage, &step);
+	health = health_check(&f->change, usage, step.why);
+	if (health == HEALTH_CLIENT)
+		step.stop = SEARCH_BY_CLIENT;
+	else if (health == HEALTH_PEER || is_short(f, sum, cut, &step) ||
+	    meets_condition(f, sum, &step))
+		step.stop = meets_kernel(f, &step) ? SEARCH_BY_KERNEL :
+						     SEARCH_BY_SERVER;
+	search_note(f->search, &step);
+}

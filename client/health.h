@@ -1,0 +1,35 @@
+/*
+ * Whether a measurement is sound: sent as scheduled, and in time. If not, who is
+ * to blame, this side or the other, and what to do.
+ */
+#ifndef CLIENT_HEALTH_H
+#define CLIENT_HEALTH_H
+
+#include "client/stats.h"
+
+#define HEALTH_TEXT 240
+
+enum health {
+	HEALTH_SOUND,
+	HEALTH_CLIENT, /* this program, or this host, was too slow */
+	HEALTH_PEER, /* the other side did not take what was due */
+};
+
+/* Of the busiest worker, while it queried: shares of a processor. */
+struct health_usage {
+	double ran;
+	double waited; /* ready to run, but another process did */
+};
+
+/* Past that a worker may be what limits the rate. */
+#define HEALTH_BUSY 0.85
+
+/*
+ * Not sound: less than 99.9 % of the schedule was sent, or the lateness' p99 is
+ * over 1 ms and over a tenth of the response time's p50. Then why is the reason,
+ * and behind a semicolon what to do.
+ */
+enum health health_check(
+    const struct stats *, const struct health_usage *, char why[HEALTH_TEXT]);
+
+#endif
