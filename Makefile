@@ -104,6 +104,7 @@ install: all
 	install -m 755 $(BIN)/tcpclient $(BIN)/tcpserver $(DESTDIR)$(PREFIX)/bin
 	install -m 755 setup-client.sh $(DESTDIR)$(PREFIX)/bin/tcpscaler-setup-client
 	install -m 755 setup-server.sh $(DESTDIR)$(PREFIX)/bin/tcpscaler-setup-server
+	install -m 755 plot.sh $(DESTDIR)$(PREFIX)/bin/tcpscaler-plot
 	install -m 644 lib/setup.sh $(DESTDIR)$(PREFIX)/share/tcpscaler
 	install -m 644 man/tcpclient.1 man/tcpserver.1 \
 	    $(DESTDIR)$(PREFIX)/share/man/man1

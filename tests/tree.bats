@@ -73,8 +73,8 @@ only() {
 }
 
 @test "scripts are shellcheck clean" {
-	shellcheck -x setup-client.sh setup-server.sh lib/setup.sh .ci/run \
-		.ci/deps tests/run tests/demo bench/instructions bench/scale.sh
+	shellcheck -x setup-client.sh setup-server.sh lib/setup.sh plot.sh \
+		.ci/run .ci/deps tests/run tests/demo bench/instructions bench/scale.sh
 	shellcheck -x tests/helpers.bash tests/resolvers.bash
 }
 
@@ -123,6 +123,7 @@ only() {
 	(cd "$root" && find . -type f | sort) >"$BATS_TEST_TMPDIR/installed"
 	diff "$BATS_TEST_TMPDIR/installed" - <<-'END'
 		./opt/ts/bin/tcpclient
+		./opt/ts/bin/tcpscaler-plot
 		./opt/ts/bin/tcpscaler-setup-client
 		./opt/ts/bin/tcpscaler-setup-server
 		./opt/ts/bin/tcpserver
@@ -132,4 +133,5 @@ only() {
 	END
 	"$root/opt/ts/bin/tcpserver" -V
 	"$root/opt/ts/bin/tcpscaler-setup-server" --dry-run
+	"$root/opt/ts/bin/tcpscaler-plot" --help
 }
