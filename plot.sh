@@ -129,25 +129,31 @@ reduce_result() {
 
 	# A row that is cut by the beginning or the end is longer than what is
 	# counted in it. What is left of it may be too short to say anything.
+	# Only what is offered counts from the warm-up on.
 	def rows:
 		(([.series[:-1][] | .unix_s + 1 - .t_s] | max) // .begun_unix)
 			as $begun |
 		(.times_unix_ns | map_values(if . then . / 1e9 - $begun else null end)) as $times |
+		(.config.warmup_s // 0) as $warmup |
 		[.series[] |
 			([.t_s - .length_s, $times.query_begin] | max) as $from |
+			([.t_s - .length_s, $times.query_begin - $warmup] | max)
+				as $offered_from |
 			([.t_s, $times.query_end] | min - $from) as $sending |
 			([.t_s, $times.close_begin] | min - $from) as $answering |
 			select($answering > 0) |
 			{row: ., $sending, $answering,
+				offering: ($sending + $from - $offered_from),
 				to: ($from + $answering - $times.query_begin)}] |
 		(if any(.sending >= 0.2) then 0.2 else 1e-6 end) as $least |
 		[.[] | select(.answering >= $least) |
 			(.sending >= $least) as $is_sending |
-			def rate(f): if $is_sending
-				then (.row | f) / .sending else null end;
 			{to, t: (.to - .answering / 2),
-			offered: rate(.offered // .scheduled),
-			sent: rate(.sent),
+			offered: (if $is_sending | not then null
+				elif .row.offered then .row.offered / .offering
+				else .row.scheduled / .sending end),
+			sent: (if $is_sending
+				then .row.sent / .sending else null end),
 			answered: (.row.answered / .answering)} +
 			(.row | {
 			p50: .response_p50_ns | milliseconds,
@@ -182,8 +188,11 @@ reduce_result() {
 		(.verdict | type) == "object" and
 		([.response_ns?, .service_ns?, .connect_ns?] |
 			all(type == "object" and (.buckets | type) == "array")))
-	then .[0] | {$name, config, verdict,
-		asked: .config.rate_qps,
+	then .[0] | . as $result | {$name, config, verdict,
+		asked: ([.config.program[]? | .begin_qps, .end_qps] |
+			if length > 0 then . else [$result.config.rate_qps] end |
+			unique | [.[0], .[-1]] | unique |
+			map(. * 1e3 | round / 1e3 | tostring) | join(" to ")),
 		scheduled: .queries.scheduled,
 		opened: .connections.opened,
 		rows: (if .queries.scheduled > 0 then rows else [] end),
@@ -238,13 +247,12 @@ print_data() {
 
 	# "set yrange ..." for a logarithmic axis of milliseconds: from a 1, 2 or 5
 	# to a 1, 2 or 5.
-	def steps: [range(-7; 10) as $e | (1, 2, 5) |
-		{value: (. * pow(10; $e)), major: (. == 1)}];
+	def steps: [range(-7; 10) as $e | (1, 2, 5) * pow(10; $e)];
 	def log_axis: map(values) |
 		(if length == 0 then [0.1, 10] else . end) |
 		(min * 0.95) as $low | (max * 1.15) as $high |
-		([steps[].value | select(. <= $low)] | max) as $from |
-		([steps[].value | select(. >= $high)] | min) as $to |
+		([steps[] | select(. <= $low)] | max) as $from |
+		([steps[] | select(. >= $high)] | min) as $to |
 		($to / $from <= 300) as $short |
 		([range(-7; 10) as $e | range(1; 10) |
 			. as $digit | ($digit * pow(10; $e)) |
@@ -287,13 +295,14 @@ print_data() {
 	"N = \($n)",
 	"array NAME[N] = [\($names | map(text) | join(", "))]",
 	"COLUMNS = \([95 / (($names | map(length) | max) + 8) | floor, 1] | max)",
-	"TITLE = \(.[0] | "\(.config.target | shortened(70)), " +
+	"TITLE = \(.[0] | "\(.config.target | shortened(50)), " +
 		"\(.config.connections) connections, " +
 		if .scheduled == 0 then "no queries"
-		elif .asked then "\(.asked | . * 1e3 | round / 1e3) queries/s asked"
-		else "a changing rate" end | text)",
-	"SUBTITLE = \(.[0] | "\(.name | shortened(60)): " +
-		(verdict_text | shortened(110)) | text)",
+		else "\(.asked) queries/s asked" end | text)",
+	"SUBTITLE = \(.[0] | "\(.name | shortened(60)): \(verdict_text)" |
+		if length > 120 then .[:119] + "…" else . end | text)",
+	"SINCE = \(if any((.config.warmup_s // 0) > 0) then "measuring"
+		else "querying" end | text)",
 	"VALID = \(if .[0].verdict.valid then 1 else 0 end)",
 	"RATE_LABEL = \($unit_name | text)",
 	"RATE_AXIS = \([.[].rows[] | .offered, .sent, .answered | values | . * 1.08 / $unit] |
@@ -405,7 +414,7 @@ print_query_panels() {
 # Rates.
 #
 eval panel(1, 1, 'Rate', RATE_LABEL)
-eval over_time('querying')
+eval over_time(SINCE)
 eval TIME_AXIS
 eval RATE_AXIS
 if (N == 1) {
@@ -431,7 +440,7 @@ if (N == 1) {
 # Percentiles over time.
 #
 eval panel(2, 1, 'Response time', 'ms')
-eval over_time('querying')
+eval over_time(SINCE)
 eval TIME_AXIS
 eval PERCENTILE_AXIS
 if (N == 1) {

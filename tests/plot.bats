@@ -5,17 +5,22 @@ load helpers
 
 bats_require_minimum_version 1.5.0
 
+# produce FILE ARGUMENT...: a result that is valid, however busy this host is.
+produce() {
+	local file=$1
+	shift
+	client "$@" || [ $? -eq 3 ]
+	jq '.verdict = {valid: true, reasons: []}' result.json >"$file"
+}
+
 setup_file() {
 	# the results that most tests draw: two runs, and one without queries
 	cd "$BATS_FILE_TMPDIR" || return 1
 	start_server
 	echo "$SERVER" >server.pid
-	client -c 5 -r 2000 -t 1200ms ::1
-	mv result.json one.json
-	client -c 20 -r 5000 -t 1200ms ::1
-	mv result.json two.json
-	client -c 50 -r 0 -n 200 -t 300ms ::1
-	mv result.json held.json
+	produce one.json -c 5 -r 2000 -t 1200ms ::1
+	produce two.json -c 20 -r 5000 -t 1200ms ::1
+	produce held.json -c 50 -r 0 -n 200 -t 300ms ::1
 	stop_server
 	rm server.pid
 }
@@ -162,15 +167,18 @@ largest_number() {
 
 @test "a server that does not answer" {
 	start_peer sink
-	client -c 2 -r 100 -t 500ms --timeout 200ms 127.0.0.1
-	plot result.json
-	says result.svg 'no answers' sent
+	produce mute.json -c 2 -r 100 -t 500ms --timeout 200ms 127.0.0.1
+	plot mute.json
+	says mute.svg 'no answers' sent
 }
 
-@test "offered comes from the load program where there is one" {
-	jq '.series[].offered = 4321' two.json >program.json
+@test "a load program: what it offers, from the warm-up on" {
+	start_server
+	produce program.json -c 5 --program 300ms@1000,900ms@1000..3000 --warmup 700ms ::1
 	plot program.json
-	run ! cmp -s program.svg two.svg
+	says program.svg "$(result .config.target), 5 connections, 1000 to 3000 queries/s asked"
+	[ "$(largest_number program.svg)" -ge 2000 ]
+	[ "$(largest_number program.svg)" -le 3500 ]
 }
 
 @test "any file name" {
