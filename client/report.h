@@ -64,6 +64,18 @@ void report_live(struct report *, const struct generator_result *, uint64_t now,
 void report_finish(struct report *, const struct generator_result *,
     uint64_t now, const struct report_end *);
 
+/*
+ * Instead of all above: adds up the results in the files, "-" being standard
+ * input, as if the runs had been one; of the config only argc and argv are used.
+ * A file that is no such result ends the program with STATUS_USAGE, one that
+ * cannot be read with status 1; both say what is wrong in which file.
+ */
+struct report *report_merge(
+    const struct report_config *, char *const *files, size_t count);
+
+/* The series of a merged report; that of a run is written as it comes. */
+void report_series(const struct report *, FILE *);
+
 /* All as it was asked. After report_finish(), like all below. */
 bool report_is_valid(const struct report *);
 

@@ -16,6 +16,13 @@ seconds_or_null(uint64_t ns)
 }
 
 static json_t *
+count_or_null(uint64_t count)
+{
+	return count == REPORT_DIFFERS ? json_null() :
+					 json_integer((json_int_t)count);
+}
+
+static json_t *
 config_json(const struct report *r)
 {
 	const struct report_config *c = &r->config;
@@ -28,13 +35,16 @@ config_json(const struct report *r)
 	json_put(o, "duration_s", seconds_or_null(c->duration));
 	json_put(o, "timeout_s", seconds_or_null(c->timeout));
 	json_put(o, "connect_timeout_s", seconds_or_null(c->connect_timeout));
-	json_put_count(o, "seed", c->seed);
+	json_put(o, "seed", count_or_null(c->seed));
 	json_put_count(o, "workers", c->workers);
 	json_put_count(o, "local_ports", c->ways.ports);
 	json_put_count(o, "sources", c->ways.sources);
 	json_put_count(o, "targets", c->ways.targets);
-	json_put(o, "probe", json_boolean(c->probe));
-	json_put(o, "close", json_string(c->reset ? "rst" : "fin"));
+	json_put(o, "probe",
+	    r->probe_differs ? json_null() : json_boolean(c->probe));
+	json_put(o, "close",
+	    r->close_differs ? json_null() :
+			       json_string(c->reset ? "rst" : "fin"));
 	return o;
 }
 
@@ -44,6 +54,12 @@ config_json(const struct report *r)
 #define PUT_WARMUP(name)  json_put_count(o, #name, n->warmup_##name);
 #define PUT_LOST(name)	  json_put_count(lost, #name, n->lost_##name);
 
+const char *
+report_errno_name(int error)
+{
+	return error == 0 ? "UNKNOWN" : strerrorname_np(error);
+}
+
 static json_t *
 failed_json(const struct stats_counters *n)
 {
@@ -52,9 +68,8 @@ failed_json(const struct stats_counters *n)
 
 	for (e = 0; e < STATS_ERRNOS; e++)
 		if (n->failed_errno[e] > 0)
-			json_put_count(o,
-			    e == 0 ? "UNKNOWN" : strerrorname_np(e),
-			    n->failed_errno[e]);
+			json_put_count(
+			    o, report_errno_name(e), n->failed_errno[e]);
 	return o;
 }
 
@@ -172,6 +187,15 @@ histogram_json(const struct histogram *h)
 	return o;
 }
 
+/* Nanoseconds since the epoch; null for what it did not come to. */
+static json_t *
+wall_or_null(const struct report *r, uint64_t when)
+{
+	return when == 0 ?
+	    json_null() :
+	    json_integer((json_int_t)(r->begun_wall + (when - r->begun)));
+}
+
 struct row_writer {
 	struct report_visitor visitor;
 	json_t *row;
@@ -195,6 +219,7 @@ row_json(const struct report *r, const struct report_row *row)
 	struct row_writer writer = {{put_count, put_real}, json_object()};
 
 	report_row_visit(r, row, &writer.visitor);
+	json_put(writer.row, "end_unix_ns", wall_or_null(r, row->end));
 	json_put(
 	    writer.row, "response_buckets", json_string(row->response.buckets));
 	json_put(
@@ -213,31 +238,35 @@ series_json(const struct report *r)
 	return array;
 }
 
-/* Nanoseconds since the epoch; null for what it did not come to. */
 static json_t *
 times_json(const struct report *r)
 {
 	const struct generator_result *t = &r->total;
-	const struct {
-		const char *name;
-		uint64_t when;
-	} times[] = {
-	    {"open_begin", t->open_begin},
-	    {"open_end", t->open_end},
-	    {"query_begin", t->query_begin},
-	    {"query_end", t->query_end},
-	    {"close_begin", t->close_begin},
-	    {"close_end", t->close_end},
-	};
 	json_t *o = json_object();
-	size_t i;
 
-	for (i = 0; i < sizeof(times) / sizeof(times[0]); i++)
-		json_put(o, times[i].name,
-		    times[i].when == 0 ?
-			json_null() :
-			json_integer((json_int_t)(r->begun_wall +
-			    (times[i].when - r->begun))));
+	json_put(o, "begun", wall_or_null(r, r->begun));
+#define PUT_TIME(name, which) json_put(o, #name, wall_or_null(r, t->name));
+	GENERATOR_TIMES(PUT_TIME)
+	return o;
+}
+
+static json_t *
+runs_json(const struct report *r)
+{
+	const struct report_runs *runs = &r->runs;
+	json_t *o = json_object(), *targets;
+
+	json_put_count(o, "count", runs->count);
+	json_put(o, "last_begin_unix_ns", wall_or_null(r, runs->last_begin));
+	json_put(o, "first_end_unix_ns", wall_or_null(r, runs->first_end));
+	json_put_count(o, "longest_ns", runs->longest);
+	if (runs->targets != NULL) {
+		targets = json_incref(runs->targets);
+	} else {
+		targets = json_object();
+		json_put_count(targets, r->config.target, 1);
+	}
+	json_put(o, "targets", targets);
 	return o;
 }
 
@@ -292,6 +321,7 @@ verdict_json(const struct report *r)
 		json_push(reasons, json_string(r->reasons[i]));
 	json_put(o, "valid", json_boolean(r->reason_count == 0));
 	json_put(o, "reasons", reasons);
+	json_put_count(o, "judged", r->reasons_judged);
 	return o;
 }
 
@@ -306,6 +336,7 @@ report_json(const struct report *r, FILE *out)
 	json_put(o, "begun_unix", json_real(clock_to_seconds(r->begun_wall)));
 	json_put(o, "config", config_json(r));
 	json_put(o, "times_unix_ns", times_json(r));
+	json_put(o, "runs", runs_json(r));
 	json_put(o, "connections", connections_json(r));
 	json_put(o, "queries", queries_json(r));
 	json_put(o, "rate", rate_json(r));

@@ -9,18 +9,29 @@
 
 #define OVERRUN_MOST (100 * CLOCK_NS_PER_MS) /* and 0.5 % of the duration */
 #define SENT_ENOUGH  0.999 /* of the schedule */
+#define TOGETHER     0.95 /* of the longest of merged runs */
 
 static void __attribute__((format(printf, 2, 3)))
 add_reason(struct report *r, const char *format, ...)
 {
 	va_list ap;
 
-	if (r->reason_count == REPORT_REASONS)
+	if (r->reason_count >= REPORT_REASONS - 1) {
+		r->reason_count = REPORT_REASONS;
+		snprintf(r->reasons[REPORT_REASONS - 1], REPORT_REASON_SIZE,
+		    "and %zu more reasons", ++r->reasons_more);
 		return;
+	}
 	va_start(ap, format);
 	vsnprintf(
 	    r->reasons[r->reason_count++], REPORT_REASON_SIZE, format, ap);
 	va_end(ap);
+}
+
+void
+report_add_reason(struct report *r, const char *text)
+{
+	add_reason(r, "%s", text);
 }
 
 /* Before the time that was asked, or, where none was asked, unasked. */
@@ -50,10 +61,26 @@ judge_end(struct report *r)
 static bool
 overran(const struct report *r)
 {
-	uint64_t asked = r->config.duration, took = report_duration(r);
+	uint64_t asked = r->config.duration, took = r->runs.longest;
 
 	return asked != CLOCK_NEVER && took > asked + OVERRUN_MOST &&
 	    took > asked + asked / 200;
+}
+
+/* The rates of runs that were not at the same time do not add up. */
+static void
+judge_overlap(struct report *r)
+{
+	const struct report_runs *runs = &r->runs;
+	double overlap = report_seconds(runs->last_begin, runs->first_end);
+	double longest = clock_to_seconds(runs->longest);
+
+	if (overlap < TOGETHER * longest)
+		add_reason(r,
+		    "the runs did not query at the same time: all of them for "
+		    "%.3f s only, the longest for %.3f s; begin them together "
+		    "(--start-at)",
+		    overlap, longest);
 }
 
 void
@@ -81,9 +108,10 @@ report_judge(struct report *r)
 		    "too slow for the rate: the last query of %.1f s was sent "
 		    "after %.3f s",
 		    clock_to_seconds(r->config.duration),
-		    clock_to_seconds(report_duration(r)));
+		    clock_to_seconds(r->runs.longest));
 	if (ended_early(r))
 		judge_end(r);
+	judge_overlap(r);
 }
 
 bool
