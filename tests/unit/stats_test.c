@@ -276,9 +276,9 @@ static void
 all_counters_are_words(void **state)
 {
 #define ONE(name) +1
-	const size_t named = 0 STATS_CONNECTIONS(ONE) STATS_QUERIES(ONE)
-	    STATS_SKIPPED(ONE) STATS_LOST(ONE) STATS_PROBES(ONE)
-	STATS_WARMUP(ONE);
+	const size_t named =
+	    0 STATS_CONNECTIONS(ONE) STATS_QUERIES(ONE) STATS_SKIPPED(ONE)
+		STATS_LOST(ONE) STATS_PROBES(ONE) STATS_WARMUP(ONE);
 #undef ONE
 
 	(void)state;
