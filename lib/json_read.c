@@ -23,14 +23,14 @@ json_printable(char *to, size_t size, const char *text)
 	return to;
 }
 
-/* "path.key", or what there is of it. */
+/* "path.key", "path[index]", or what there is of it. */
 static void
 format_path(const struct json_node *at, const char *key, char out[JSON_PATH])
 {
 	char path[2 * JSON_PATH];
 
 	snprintf(path, sizeof(path), "%s%s%s", at->path,
-	    at->path[0] != '\0' && key != NULL ? "." : "",
+	    at->path[0] != '\0' && key != NULL && key[0] != '[' ? "." : "",
 	    key != NULL ? key : "");
 	json_printable(out, JSON_PATH, path);
 }

@@ -33,6 +33,7 @@ only() {
 	only 'lib/netstat' 'lib/limits'
 	only 'lib/parse' 'lib/clock|lib/status'
 	only 'lib/port_list' 'lib/parse'
+	only 'lib/json_read' 'lib/clock|lib/status'
 	only 'lib/addr_list' 'lib/parse|lib/addr'
 	only 'client/(batch|wheel)' 'nothing'
 	only 'client/window' 'lib/clock'
@@ -42,6 +43,7 @@ only() {
 	only 'client/router' 'client/routes|lib/clock'
 	only 'client/(schedule|inflight|querylog)' 'lib/clock'
 	only 'client/stats' 'lib/histogram|lib/accounts|dns_query'
+	only 'client/generator_result' 'client/generator'
 	only 'client/report.*' 'client/(report.*|stats|generator)|lib/.*'
 }
 
