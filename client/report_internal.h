@@ -144,7 +144,11 @@ const char *report_errno_name(int error);
  */
 struct report *report_read(const char *file);
 
-/* a + b, both at most INT64_MAX; a sum that is more ends the program. */
+/*
+ * a + b, a at most INT64_MAX as any whole number in JSON is. A sum that is not
+ * ends the program, as report_too_large() does.
+ */
+void report_too_large(void) __attribute__((noreturn));
 uint64_t report_plus(uint64_t a, uint64_t b);
 void report_counters_add(
     struct stats_counters *into, const struct stats_counters *from);

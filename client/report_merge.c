@@ -29,13 +29,18 @@ struct merge {
  * The numbers.
  */
 
-/* Whole numbers in JSON are no larger, which each of both has been, too. */
+void
+report_too_large(void)
+{
+	errx(STATUS_USAGE,
+	    "the results add up to more than a result can hold, 2^63");
+}
+
 uint64_t
 report_plus(uint64_t a, uint64_t b)
 {
 	if (b > INT64_MAX - a)
-		errx(STATUS_USAGE,
-		    "the results add up to more than a result can hold, 2^63");
+		report_too_large();
 	return a + b;
 }
 

@@ -23,8 +23,8 @@ by_time(const void *a, const void *b)
 static void
 add_times(struct histogram *h, struct report_row_times *t)
 {
-	(void)histogram_add_text(
-	    h, t->buckets); /* it is one, see report_read */
+	if (!histogram_add_text(h, t->buckets))
+		report_too_large();
 	h->sum = report_plus(h->sum, t->sum_ns);
 	if (t->buckets[0] != '\0') {
 		if (t->max_ns > h->max)
@@ -55,6 +55,18 @@ add_row(struct report_row *into, const struct report_row *row, bool one_run)
 		into->length = row->length;
 }
 
+/* What is written of the second must be fit to be read. */
+static void
+put_times(struct report_row_times *t, const struct histogram *h)
+{
+	uint64_t count = 0;
+	size_t i;
+
+	for (i = 0; i < HISTOGRAM_BUCKETS; i++)
+		count = report_plus(count, h->bucket[i]);
+	report_row_times(t, h, true);
+}
+
 /* Adds up the rows of one second into the first. change: zero before and after. */
 static void
 join_second(
@@ -68,8 +80,8 @@ join_second(
 		add_times(&change->response, &rows[i].response);
 		add_times(&change->lateness, &rows[i].lateness);
 	}
-	report_row_times(&rows[0].response, &change->response, true);
-	report_row_times(&rows[0].lateness, &change->lateness, true);
+	put_times(&rows[0].response, &change->response);
+	put_times(&rows[0].lateness, &change->lateness);
 	memset(&change->response, 0, sizeof(change->response));
 	memset(&change->lateness, 0, sizeof(change->lateness));
 }
