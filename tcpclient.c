@@ -190,6 +190,31 @@ live_interval(const struct options *o, bool terminal)
 	return terminal ? CLOCK_NS_PER_SEC : 0;
 }
 
+/* Reads before it opens what it writes: a bad file must not cost an old result. */
+static int
+merge(const struct options *o, int argc, char **argv)
+{
+	struct report_config config = {
+	    .argc = argc,
+	    .argv = argv,
+	    .fail = o->goal.fail,
+	    .fail_count = o->goal.fail_count,
+	};
+	struct outputs outputs;
+	struct report *report =
+	    report_merge(&config, o->merge.files, o->merge.count);
+	int status;
+
+	outputs_open(o, &outputs);
+	if (outputs.series != NULL)
+		report_series(report, outputs.series);
+	outputs_write(o, &outputs, report);
+	status =
+	    report_is_as_asked(report) ? STATUS_AS_ASKED : STATUS_NOT_AS_ASKED;
+	report_free(report);
+	return status;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -206,6 +231,8 @@ main(int argc, char **argv)
 
 	output_guard();
 	options_read(&options, argc, argv);
+	if (options.merge.asked)
+		return merge(&options, argc, argv);
 	hosts_find(&options.target, options.load.connect_timeout, &routes);
 	routes_format(&routes, target_text);
 	if (options.load.workers == 0)

@@ -125,24 +125,44 @@ meets_kernel(const struct find_max *f, struct search_step *step)
 	return true;
 }
 
+/*
+ * A step that was sent late has held all the same, if no condition is met: times
+ * count from when a query was due. But if one is met, who knows why.
+ */
+static enum search_stop
+judge(const struct find_max *f, const struct generator_result *sum,
+    const struct health_usage *usage, bool cut, struct search_step *step)
+{
+	char sickness[HEALTH_TEXT];
+	enum health health = health_check(&f->change, usage, sickness);
+	size_t used;
+
+	if (health == HEALTH_OVERLOADED || health == HEALTH_PEER)
+		snprintf(step->why, SEARCH_WHY, "%s", sickness);
+	else if (!is_short(f, sum, cut, step) && !meets_condition(f, sum, step))
+		return SEARCH_HELD;
+	if (health == HEALTH_OVERLOADED)
+		return SEARCH_BY_CLIENT;
+	if (health == HEALTH_LATE) {
+		used = strlen(step->why);
+		snprintf(
+		    step->why + used, SEARCH_WHY - used, ", but %s", sickness);
+		return SEARCH_BY_CLIENT;
+	}
+	return meets_kernel(f, step) ? SEARCH_BY_KERNEL : SEARCH_BY_SERVER;
+}
+
 void
 find_max_end(struct find_max *f, const struct generator_result *sum,
     const struct health_usage *usage, bool cut)
 {
 	struct search_step step = {.stop = SEARCH_HELD};
-	enum health health;
 
 	if (!search_next(f->search, &step.load))
 		return;
 	f->change = sum->stats;
 	stats_subtract(&f->change, &f->before);
 	measure(&f->change, sum, usage, &step);
-	health = health_check(&f->change, usage, step.why);
-	if (health == HEALTH_CLIENT)
-		step.stop = SEARCH_BY_CLIENT;
-	else if (health == HEALTH_PEER || is_short(f, sum, cut, &step) ||
-	    meets_condition(f, sum, &step))
-		step.stop = meets_kernel(f, &step) ? SEARCH_BY_KERNEL :
-						     SEARCH_BY_SERVER;
+	step.stop = judge(f, sum, usage, cut, &step);
 	search_note(f->search, &step);
 }

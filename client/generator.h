@@ -42,18 +42,28 @@ struct generator_config {
 	bool log_queries; /* -R, on stdout */
 };
 
+/* X(name, which): when its phases were, and which of several workers' counts. */
+#define GENERATOR_TIMES(X)                                        \
+	X(open_begin, earliest)                                   \
+	X(open_end, latest)                                       \
+	X(clock_begin, earliest) /* the program's zero */         \
+	X(query_begin, earliest) /* after the warm-up */          \
+	X(query_end, latest) /* as it was, not as it was asked */ \
+	X(close_begin, earliest)                                  \
+	X(close_end, latest)
+
+#define GENERATOR_TIME(name, which) uint64_t name;
+
 /* A worker's slot of shared memory. Times are monotonic, 0 until they come. */
 struct generator_result {
 	struct stats stats;
-	uint64_t open_begin;
-	uint64_t open_end;
-	uint64_t clock_begin; /* the program's zero */
-	uint64_t query_begin; /* of what is measured: after the warm-up */
-	uint64_t query_end; /* as it was, not as it was asked */
-	uint64_t close_begin;
-	uint64_t close_end;
+	GENERATOR_TIMES(GENERATOR_TIME)
 	struct usage usage; /* from clock_begin to query_end */
 };
+
+/* into += from, its phases from the first begin to the last end. */
+void generator_result_add(
+    struct generator_result *into, const struct generator_result *from);
 
 /* The worker's main function; returns its exit status. */
 int generator_run(struct worker *, const struct generator_config *);

@@ -1,4 +1,5 @@
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "lib/clock.h"
@@ -8,17 +9,28 @@
 #define LATENESS_LEAST CLOCK_NS_PER_MS
 #define LATENESS_SHARE 10 /* a tenth of the response time */
 
-/* A share of the time that it waited past which others are to blame. */
-#define WAITED_MUCH 0.1
-
 #define MS(ns) ((double)(ns) / (double)CLOCK_NS_PER_MS)
 
+/*
+ * Arrivals see the state of the host in proportion to time: if other processes
+ * are why a share of them was late, it waited for about that share of the time.
+ */
+static bool
+others_ran(const struct stats *s, const struct health_usage *u)
+{
+	uint64_t sent = histogram_count(&s->lateness);
+
+	return sent > 0 &&
+	    2 * u->waited * (double)sent >=
+	    (double)histogram_above(&s->lateness, LATENESS_LEAST);
+}
+
 static const char *
-advice_for_slowness(const struct health_usage *u)
+advice_for_slowness(const struct stats *s, const struct health_usage *u)
 {
 	if (u->ran > HEALTH_BUSY)
 		return "more workers (-w), another host, or a lower rate";
-	if (u->waited > WAITED_MUCH)
+	if (others_ran(s, u))
 		return "end the other programs on this host, or query from "
 		       "another one";
 	return "something stopped it: a signal, swapping, or the host of a "
@@ -27,15 +39,15 @@ advice_for_slowness(const struct health_usage *u)
 
 /* Which reason for skipping is the most frequent, in words. */
 static enum health
-blame(const struct stats_counters *n, const struct health_usage *u,
-    const char **advice)
+blame(const struct stats *s, const struct health_usage *u, const char **advice)
 {
+	const struct stats_counters *n = &s->n;
 	uint64_t peer = n->skipped_ids_exhausted + n->skipped_output_full +
 	    n->skipped_no_connection;
 
 	if (n->skipped_overload + n->skipped_worker_died >= peer) {
-		*advice = advice_for_slowness(u);
-		return HEALTH_CLIENT;
+		*advice = advice_for_slowness(s, u);
+		return HEALTH_OVERLOADED;
 	}
 	if (n->skipped_no_connection >= n->skipped_ids_exhausted &&
 	    n->skipped_no_connection >= n->skipped_output_full)
@@ -57,7 +69,7 @@ health_check(
 	enum health health;
 
 	if ((double)n->sent < SENT_ENOUGH * (double)n->scheduled) {
-		health = blame(n, u, &advice);
+		health = blame(s, u, &advice);
 		snprintf(why, HEALTH_TEXT,
 		    "sent %.2f %% of the schedule, %" PRIu64
 		    " queries skipped; %s",
@@ -71,8 +83,8 @@ health_check(
 		    "%.0f %% of the time and waited %.0f %% for a processor); "
 		    "%s",
 		    MS(late), 100 * u->ran, 100 * u->waited,
-		    advice_for_slowness(u));
-		return HEALTH_CLIENT;
+		    advice_for_slowness(s, u));
+		return HEALTH_LATE;
 	}
 	return HEALTH_SOUND;
 }

@@ -11,7 +11,8 @@
 
 enum health {
 	HEALTH_SOUND,
-	HEALTH_CLIENT, /* this program, or this host, was too slow */
+	HEALTH_LATE, /* all was sent, but late by this host's doing */
+	HEALTH_OVERLOADED, /* this program was too slow to send it all */
 	HEALTH_PEER, /* the other side did not take what was due */
 };
 

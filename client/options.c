@@ -34,6 +34,7 @@ enum {
 	OPT_FAIL,
 	OPT_FIND_MAX,
 	OPT_UNTIL,
+	OPT_MERGE,
 };
 
 /* Where the rate comes from. */
@@ -63,6 +64,7 @@ struct draft {
 
 static const char usage_text[] =
     "usage: tcpclient [options] -c CONNECTIONS -r RATE HOST...\n"
+    "       tcpclient --merge [output options] FILE.json...\n"
     "  -p PORTS             to connect to (4242): 53, 7000-7199 or 53,853\n"
     "  -c N                 connections\n"
     "  -r RATE              queries per second in all, k and M allowed;\n"
@@ -95,6 +97,7 @@ static const char usage_text[] =
     "  --json[=FILE]        result as JSON, on stdout or to FILE\n"
     "  --series FILE        a CSV row of counts and percentiles each second\n"
     "  --histogram FILE     response times as lo_ns hi_ns count rows\n"
+    "  --merge              no run: add up the JSON results of several\n"
     "  -v, -h, -V           verbose, this help, version\n"
     "TIME: 10, 1.5s, 250ms, 5m, 1h.  Exit: 0 ran as asked, 1 could not run,\n"
     "2 bad usage, 3 ran, but not as asked, 70 accounting broken.\n";
@@ -216,6 +219,9 @@ set_output_option(struct draft *d, int option, const char *arg)
 		break;
 	case OPT_SERIES:
 		o->series = arg;
+		break;
+	case OPT_MERGE:
+		d->o->merge.asked = true;
 		break;
 	case 'v':
 		o->verbose++;
@@ -348,6 +354,17 @@ set_option(struct draft *d, int option, const char *arg)
  */
 
 static void
+check_stdout(const struct options *o)
+{
+	must(o->output.log_queries + output_is_stdout(o->output.json) +
+		    output_is_stdout(o->output.histogram) +
+		    output_is_stdout(o->output.series) <=
+		1,
+	    "only one of -R, --json, --series and --histogram can have "
+	    "stdout: use --json=FILE");
+}
+
+static void
 check_options(const struct options *o)
 {
 	must(o->load.connections > 0,
@@ -358,12 +375,45 @@ check_options(const struct options *o)
 	    "--connect-timeout must be at least 1ms");
 	must(o->load.workers <= o->load.connections,
 	    "-w: more workers than connections");
-	must(o->output.log_queries + output_is_stdout(o->output.json) +
-		    output_is_stdout(o->output.histogram) +
-		    output_is_stdout(o->output.series) <=
-		1,
-	    "only one of -R, --json, --series and --histogram can have "
-	    "stdout: use --json=FILE");
+	check_stdout(o);
+}
+
+static bool
+goes_with_merge(int option)
+{
+	return option == OPT_MERGE || option == OPT_JSON ||
+	    option == OPT_HISTOGRAM || option == OPT_SERIES ||
+	    option == OPT_FAIL || option == 'v';
+}
+
+/* of_run: there were options that do not go with it. */
+static void
+check_merge(struct options *o, bool of_run, char **files, int count)
+{
+	const char *out[] = {
+	    o->output.json, o->output.histogram, o->output.series};
+	int stdins = 0, i;
+	size_t k;
+
+	must(!of_run,
+	    "--merge takes only --json, --histogram, --series, --fail and -v");
+	must(count > 0,
+	    "FILE is missing: tcpclient --merge a.json b.json, results of "
+	    "--json");
+	for (i = 0; i < count; i++) {
+		stdins += strcmp(files[i], "-") == 0;
+		for (k = 0; k < sizeof(out) / sizeof(out[0]); k++)
+			if (out[k] != NULL && strcmp(out[k], "-") != 0 &&
+			    strcmp(out[k], files[i]) == 0)
+				errx(STATUS_USAGE,
+				    "%s would be read and written: give the "
+				    "output another name",
+				    files[i]);
+	}
+	must(stdins <= 1, "only one FILE can be -, standard input");
+	check_stdout(o);
+	o->merge.files = files;
+	o->merge.count = (size_t)count;
 }
 
 static void
@@ -497,11 +547,13 @@ options_read(struct options *o, int argc, char **argv)
 	    {"json", optional_argument, NULL, OPT_JSON},
 	    {"series", required_argument, NULL, OPT_SERIES},
 	    {"histogram", required_argument, NULL, OPT_HISTOGRAM},
+	    {"merge", no_argument, NULL, OPT_MERGE},
 	    {"help", no_argument, NULL, 'h'},
 	    {"version", no_argument, NULL, 'V'},
 	    {NULL, 0, NULL, 0},
 	};
 	struct draft draft = {.o = o};
+	bool of_run = false;
 	int option;
 
 	memset(o, 0, sizeof(*o));
@@ -512,8 +564,14 @@ options_read(struct options *o, int argc, char **argv)
 	o->load.timeout = o->load.connect_timeout = 5 * CLOCK_NS_PER_SEC;
 	o->target.family = AF_UNSPEC;
 	while ((option = getopt_long(argc, argv, "p:a:w:c:r:n:t:s:i:46RvhV",
-		    long_options, NULL)) != -1)
+		    long_options, NULL)) != -1) {
 		set_option(&draft, option, optarg);
+		of_run |= !goes_with_merge(option);
+	}
+	if (o->merge.asked) {
+		check_merge(o, of_run, argv + optind, argc - optind);
+		return;
+	}
 	must(optind < argc, "HOST is missing: tcpclient [options] HOST");
 	o->target.hosts = argv + optind;
 	o->target.host_count = (size_t)(argc - optind);

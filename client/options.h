@@ -63,11 +63,19 @@ struct options_output {
 	bool log_queries;
 };
 
+/* Results to add up, instead of a run. */
+struct options_merge {
+	bool asked;
+	char **files;
+	size_t count;
+};
+
 struct options {
 	struct options_target target;
 	struct options_load load;
 	struct options_goal goal;
 	struct options_output output;
+	struct options_merge merge;
 };
 
 /*

@@ -22,6 +22,7 @@ void
 report_free(struct report *r)
 {
 	report_rows_free(r);
+	json_decref(r->runs.targets);
 	free(r);
 }
 
@@ -48,6 +49,16 @@ report_rate(const struct report *r, uint64_t count)
 }
 
 void
+report_conclude(struct report *r)
+{
+	r->finding_count = netstat_diagnose(&r->kernel,
+	    r->total.stats.n.failed_errno, STATS_ERRNOS, &r->config.ways,
+	    r->config.connections, r->findings);
+	report_judge(r);
+	r->reasons_judged = r->reasons.count;
+}
+
+void
 report_finish(struct report *r, const struct generator_result *sum,
     uint64_t now, const struct report_end *end)
 {
@@ -59,8 +70,7 @@ report_finish(struct report *r, const struct generator_result *sum,
 	netstat_read(&kernel, "/proc");
 	netstat_subtract(&kernel, &r->kernel);
 	r->kernel = kernel;
-	r->finding_count = netstat_diagnose(&r->kernel,
-	    r->total.stats.n.failed_errno, STATS_ERRNOS, &r->config.ways,
-	    r->config.connections, r->findings);
-	report_judge(r);
+	r->runs = (struct report_runs){
+	    1, sum->query_begin, sum->query_end, report_duration(r), NULL};
+	report_conclude(r);
 }

@@ -81,6 +81,18 @@ void report_step(const struct report *, FILE *out);
 void report_finish(struct report *, const struct generator_result *,
     uint64_t now, const struct report_end *);
 
+/*
+ * Instead of all above: adds up the results in the files, "-" being standard
+ * input, as if the runs had been one; of the config only argc, argv and fail are
+ * used. A file that is no such result ends the program with STATUS_USAGE, one
+ * that cannot be read with status 1; both say what is wrong in which file.
+ */
+struct report *report_merge(
+    const struct report_config *, char *const *files, size_t count);
+
+/* The series of a merged report; that of a run is written as it comes. */
+void report_series(const struct report *, FILE *);
+
 /* Valid, and no condition of --fail holds. After report_finish(), like all
  * below. */
 bool report_is_as_asked(const struct report *);

@@ -1,22 +1,29 @@
 /*
- * What report.c gathers, report_verdict.c judges, and report_live.c,
- * report_summary.c and report_json.c write out; nobody else's business.
+ * What report.c gathers, report_read.c reads and report_merge.c adds up,
+ * report_verdict.c judges, and report_live.c, report_summary.c and report_json.c
+ * write out; nobody else's business.
  */
 #ifndef CLIENT_REPORT_INTERNAL_H
 #define CLIENT_REPORT_INTERNAL_H
 
-#include "lib/json.h"
+#include <jansson.h>
+
 #include "lib/netstat.h"
 #include "client/report.h"
 
-#define REPORT_LINES	 32
-#define REPORT_LINE_SIZE 300
+#define REPORT_LINES	   128
+#define REPORT_LINE_SIZE   300
+#define REPORT_TARGET_SIZE 200
 
-/* Sentences for people. */
+/* Sentences for people. The last one says how many more there are. */
 struct report_lines {
 	char at[REPORT_LINES][REPORT_LINE_SIZE];
 	size_t count;
+	size_t more; /* that did not fit */
 };
+
+/* In place of a time or seed of which merged runs had several. */
+#define REPORT_DIFFERS UINT64_MAX
 
 /* X(name): what became of connections in one second. */
 #define REPORT_ROW_CONNECTIONS(X) \
@@ -52,6 +59,8 @@ struct report_row {
 	double offered; /* arrivals that the program has due in it */
 	uint64_t open;
 	struct stats_counters n; /* what was counted in it */
+	uint64_t skipped; /* in every way; the ways are not written */
+	uint64_t lost;
 	struct report_row_times response;
 	struct report_row_times lateness;
 };
@@ -62,8 +71,29 @@ struct report_visitor {
 	void (*real)(struct report_visitor *, const char *name, double);
 };
 
+/*
+ * How the runs that were merged lie together; of a run, how it lies with itself.
+ * Runs that did not come to querying count only as runs.
+ */
+struct report_runs {
+	uint64_t count;
+	uint64_t last_begin; /* of querying: when the last one began */
+	uint64_t first_end; /* and when the first one ended */
+	uint64_t longest; /* nanoseconds of querying */
+	json_t *targets; /* text: runs that had it; owned; NULL in a run */
+};
+
+/*
+ * Of merged runs, begun is begun_wall: all times are of the wall clock, which
+ * is what several hosts have in common.
+ */
 struct report {
 	struct report_config config;
+	struct report_runs runs;
+	bool arrivals_differ; /* between merged runs */
+	bool
+	    probe_differs; /* between merged runs; then config.probe is false */
+	bool close_differs;
 	struct report_end end;
 	struct generator_result total;
 	struct stats sampled; /* as of the last row */
@@ -81,6 +111,9 @@ struct report {
 	struct report_lines reasons; /* why the numbers must not be used */
 	struct report_lines failed; /* conditions that hold */
 	struct report_lines warnings;
+	size_t
+	    reasons_judged; /* the first ones; the others came with merged runs */
+	char target[REPORT_TARGET_SIZE]; /* config.target of merged runs */
 };
 
 #define MS(ns)	      ((double)(ns) / (double)CLOCK_NS_PER_MS)
@@ -100,12 +133,53 @@ void report_row_visit(
 /* As a line of comma-separated values, the first one below its header. */
 void report_row_write(const struct report *, const struct report_row *, FILE *);
 
-/* Finds the reasons why the run is not what was asked for. */
+/*
+ * What the counters of the kernel and the errnos point to, and the reasons why
+ * the run is not what was asked for.
+ */
+void report_conclude(struct report *);
 void report_judge(struct report *);
 
 /* The steps of the search, and what it found. */
 void report_search(const struct report *, FILE *);
 json_t *report_search_json(const struct report *);
+
+/* One more line, of those that came with a merged run. */
+void report_lines_add(struct report_lines *, const char *text);
+/* Of failures: the first counter is of those that have no name. */
+const char *report_errno_name(int error);
+
+/*
+ * A result that report_json() wrote, "-": from standard input. What is none ends
+ * the program, as in lib/json_read.h. Its histograms are sound, its accounts
+ * close, and its rows have buckets. Freed by report_free().
+ */
+struct report *report_read(const char *file);
+
+/*
+ * a + b, a at most INT64_MAX as any whole number in JSON is. A sum that is not
+ * ends the program, as report_too_large() does.
+ */
+void report_too_large(void) __attribute__((noreturn));
+uint64_t report_plus(uint64_t a, uint64_t b);
+void report_counters_add(
+    struct stats_counters *into, const struct stats_counters *from);
+
+/*
+ * Sorts the rows and adds up those of the same second. one_run: they are of the
+ * same run, whose rows follow one another. All must have buckets.
+ */
+void report_rows_join(struct report *, bool one_run);
+
+/* Behind those of into; from has none left. */
+void report_rows_move(struct report *into, struct report *from);
+
+/* Its parts with the numbers. The series comes after times_unix_ns. */
+struct json_node;
+void report_read_connections(const struct json_node *top, struct report *);
+void report_read_queries(const struct json_node *top, struct report *);
+void report_read_histograms(const struct json_node *top, struct report *);
+void report_read_series(const struct json_node *top, struct report *);
 
 /* Of querying, nanoseconds; 0 if it did not come to that. */
 uint64_t report_duration(const struct report *);

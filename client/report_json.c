@@ -34,6 +34,19 @@ program_json(const struct program *p)
 }
 
 static json_t *
+count_or_null(uint64_t count)
+{
+	return count == REPORT_DIFFERS ? json_null() :
+					 json_integer((json_int_t)count);
+}
+
+static const char *
+arrivals_name(enum schedule_arrivals arrivals)
+{
+	return arrivals == SCHEDULE_UNIFORM ? "uniform" : "poisson";
+}
+
+static json_t *
 config_json(const struct report *r)
 {
 	const struct report_config *c = &r->config;
@@ -45,23 +58,26 @@ config_json(const struct report *r)
 	json_put(o, "open_rate", json_real(c->open_rate));
 	json_put(o, "program", program_json(c->program));
 	json_put(o, "arrival",
-	    json_string(
-		c->arrivals == SCHEDULE_UNIFORM ? "uniform" : "poisson"));
+	    r->arrivals_differ ? json_null() :
+				 json_string(arrivals_name(c->arrivals)));
 	json_put(o, "duration_s", seconds_or_null(c->duration));
-	json_put(o, "warmup_s", json_real(clock_to_seconds(c->warmup)));
+	json_put(o, "warmup_s", seconds_or_null(c->warmup));
 	json_put(o, "drain_s", seconds_or_null(c->drain));
 	json_put(o, "start_at_unix",
 	    c->start_at == 0 ? json_null() :
 			       json_real(clock_to_seconds(c->start_at)));
 	json_put(o, "timeout_s", seconds_or_null(c->timeout));
 	json_put(o, "connect_timeout_s", seconds_or_null(c->connect_timeout));
-	json_put_count(o, "seed", c->seed);
+	json_put(o, "seed", count_or_null(c->seed));
 	json_put_count(o, "workers", c->workers);
 	json_put_count(o, "local_ports", c->ways.ports);
 	json_put_count(o, "sources", c->ways.sources);
 	json_put_count(o, "targets", c->ways.targets);
-	json_put(o, "probe", json_boolean(c->probe));
-	json_put(o, "close", json_string(c->reset ? "rst" : "fin"));
+	json_put(o, "probe",
+	    r->probe_differs ? json_null() : json_boolean(c->probe));
+	json_put(o, "close",
+	    r->close_differs ? json_null() :
+			       json_string(c->reset ? "rst" : "fin"));
 	return o;
 }
 
@@ -71,6 +87,12 @@ config_json(const struct report *r)
 #define PUT_WARMUP(name)  json_put_count(o, #name, n->warmup_##name);
 #define PUT_LOST(name)	  json_put_count(lost, #name, n->lost_##name);
 
+const char *
+report_errno_name(int error)
+{
+	return error == 0 ? "UNKNOWN" : strerrorname_np(error);
+}
+
 static json_t *
 failed_json(const struct stats_counters *n)
 {
@@ -79,9 +101,8 @@ failed_json(const struct stats_counters *n)
 
 	for (e = 0; e < STATS_ERRNOS; e++)
 		if (n->failed_errno[e] > 0)
-			json_put_count(o,
-			    e == 0 ? "UNKNOWN" : strerrorname_np(e),
-			    n->failed_errno[e]);
+			json_put_count(
+			    o, report_errno_name(e), n->failed_errno[e]);
 	return o;
 }
 
@@ -199,6 +220,15 @@ histogram_json(const struct histogram *h)
 	return o;
 }
 
+/* Nanoseconds since the epoch; null for what it did not come to. */
+static json_t *
+wall_or_null(const struct report *r, uint64_t when)
+{
+	return when == 0 ?
+	    json_null() :
+	    json_integer((json_int_t)(r->begun_wall + (when - r->begun)));
+}
+
 struct row_writer {
 	struct report_visitor visitor;
 	json_t *row;
@@ -222,6 +252,7 @@ row_json(const struct report *r, const struct report_row *row)
 	struct row_writer writer = {{put_count, put_real}, json_object()};
 
 	report_row_visit(r, row, &writer.visitor);
+	json_put(writer.row, "end_unix_ns", wall_or_null(r, row->end));
 	json_put(
 	    writer.row, "response_buckets", json_string(row->response.buckets));
 	json_put(
@@ -240,31 +271,35 @@ series_json(const struct report *r)
 	return array;
 }
 
-/* Nanoseconds since the epoch; null for what it did not come to. */
 static json_t *
 times_json(const struct report *r)
 {
 	const struct generator_result *t = &r->total;
-	const struct {
-		const char *name;
-		uint64_t when;
-	} times[] = {
-	    {"open_begin", t->open_begin},
-	    {"open_end", t->open_end},
-	    {"query_begin", t->query_begin},
-	    {"query_end", t->query_end},
-	    {"close_begin", t->close_begin},
-	    {"close_end", t->close_end},
-	};
 	json_t *o = json_object();
-	size_t i;
 
-	for (i = 0; i < sizeof(times) / sizeof(times[0]); i++)
-		json_put(o, times[i].name,
-		    times[i].when == 0 ?
-			json_null() :
-			json_integer((json_int_t)(r->begun_wall +
-			    (times[i].when - r->begun))));
+	json_put(o, "begun", wall_or_null(r, r->begun));
+#define PUT_TIME(name, which) json_put(o, #name, wall_or_null(r, t->name));
+	GENERATOR_TIMES(PUT_TIME)
+	return o;
+}
+
+static json_t *
+runs_json(const struct report *r)
+{
+	const struct report_runs *runs = &r->runs;
+	json_t *o = json_object(), *targets;
+
+	json_put_count(o, "count", runs->count);
+	json_put(o, "last_begin_unix_ns", wall_or_null(r, runs->last_begin));
+	json_put(o, "first_end_unix_ns", wall_or_null(r, runs->first_end));
+	json_put_count(o, "longest_ns", runs->longest);
+	if (runs->targets != NULL) {
+		targets = json_incref(runs->targets);
+	} else {
+		targets = json_object();
+		json_put_count(targets, r->config.target, 1);
+	}
+	json_put(o, "targets", targets);
 	return o;
 }
 
@@ -330,6 +365,7 @@ verdict_json(const struct report *r)
 
 	json_put(o, "valid", json_boolean(r->reasons.count == 0));
 	json_put(o, "reasons", lines_json(&r->reasons));
+	json_put_count(o, "judged", r->reasons_judged);
 	json_put(o, "failed", lines_json(&r->failed));
 	json_put(o, "warnings", lines_json(&r->warnings));
 	return o;
@@ -346,6 +382,7 @@ report_json(const struct report *r, FILE *out)
 	json_put(o, "begun_unix", json_real(clock_to_seconds(r->begun_wall)));
 	json_put(o, "config", config_json(r));
 	json_put(o, "times_unix_ns", times_json(r));
+	json_put(o, "runs", runs_json(r));
 	json_put(o, "connections", connections_json(r));
 	json_put(o, "queries", queries_json(r));
 	json_put(o, "rate", rate_json(r));

@@ -2,8 +2,10 @@
  * What --find-max did and found: a table for people, and as JSON.
  */
 #include <inttypes.h>
+#include <string.h>
 
 #include "lib/clock.h"
+#include "lib/json.h"
 #include "client/report_internal.h"
 
 static const char *
@@ -46,7 +48,9 @@ print_step(const struct report *r, const struct search_step *step, FILE *out)
 	    clock_to_seconds(step->load.duration), step->answered_qps,
 	    step->open, MS(step->response_p50_ns), MS(step->response_p99_ns),
 	    MS(step->lateness_p99_ns), 100 * step->busy, stop_name(step->stop));
-	fprintf(out, step->stop == SEARCH_HELD ? "\n" : ": %s\n", step->why);
+	if (step->stop != SEARCH_HELD) /* without the advice behind it */
+		fprintf(out, ": %.*s", (int)strcspn(step->why, ";"), step->why);
+	fprintf(out, "\n");
 }
 
 void

@@ -68,8 +68,8 @@ report_row_visit(const struct report *r, const struct report_row *row,
 	v->count(v, "open", row->open);
 	REPORT_ROW_CONNECTIONS(VISIT)
 	STATS_QUERIES(VISIT)
-	v->count(v, "skipped", stats_skipped(&row->n));
-	v->count(v, "lost", stats_lost(&row->n));
+	v->count(v, "skipped", row->skipped);
+	v->count(v, "lost", row->lost);
 	STATS_WARMUP(VISIT_WARMUP)
 	REPORT_ROW_TIMES(VISIT_RESPONSE)
 	REPORT_ROW_TIMES(VISIT_LATENESS)
@@ -150,6 +150,15 @@ report_row_write(
 	fflush(out);
 }
 
+void
+report_series(const struct report *r, FILE *out)
+{
+	size_t i;
+
+	for (i = 0; i < r->row_count; i++)
+		report_row_write(r, &r->rows[i], out);
+}
+
 /*
  * In mid-run.
  */
@@ -187,6 +196,8 @@ report_sample(
 	r->sampled_at = now;
 	row->open = stats_open(&sum->stats);
 	row->n = change->n;
+	row->skipped = stats_skipped(&change->n);
+	row->lost = stats_lost(&change->n);
 	report_row_times(
 	    &row->response, &change->response, r->config.keep_buckets);
 	report_row_times(

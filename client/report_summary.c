@@ -69,6 +69,8 @@ print_head(const struct report *r, FILE *out)
 		fprintf(out, "in search of the most");
 	if (r->config.workers > 1)
 		fprintf(out, ", %u workers", r->config.workers);
+	if (r->runs.count > 1)
+		fprintf(out, ", %" PRIu64 " runs", r->runs.count);
 	fprintf(out, "\n\n");
 }
 

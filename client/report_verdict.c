@@ -8,17 +8,28 @@
 #include "client/report_internal.h"
 
 #define OVERRUN_MOST (100 * CLOCK_NS_PER_MS) /* and 0.5 % of the duration */
+#define TOGETHER     0.95 /* of the longest of merged runs */
 
 static void __attribute__((format(printf, 2, 3)))
 add(struct report_lines *lines, const char *format, ...)
 {
 	va_list ap;
 
-	if (lines->count == REPORT_LINES)
+	if (lines->count >= REPORT_LINES - 1) {
+		lines->count = REPORT_LINES;
+		snprintf(lines->at[REPORT_LINES - 1], REPORT_LINE_SIZE,
+		    "and %zu more", ++lines->more);
 		return;
+	}
 	va_start(ap, format);
 	vsnprintf(lines->at[lines->count++], REPORT_LINE_SIZE, format, ap);
 	va_end(ap);
+}
+
+void
+report_lines_add(struct report_lines *lines, const char *text)
+{
+	add(lines, "%s", text);
 }
 
 /* Before the time that was asked, or, where none was asked, unasked. */
@@ -48,10 +59,26 @@ judge_end(struct report *r)
 static bool
 overran(const struct report *r)
 {
-	uint64_t asked = r->config.duration, took = report_duration(r);
+	uint64_t asked = r->config.duration, took = r->runs.longest;
 
 	return asked != CLOCK_NEVER && took > asked + OVERRUN_MOST &&
 	    took > asked + asked / 200;
+}
+
+/* The rates of runs that were not at the same time do not add up. */
+static void
+judge_overlap(struct report *r)
+{
+	const struct report_runs *runs = &r->runs;
+	double overlap = report_seconds(runs->last_begin, runs->first_end);
+	double longest = clock_to_seconds(runs->longest);
+
+	if (overlap < TOGETHER * longest)
+		add(&r->reasons,
+		    "the runs did not query at the same time: all of them for "
+		    "%.3f s only, the longest for %.3f s; begin them together "
+		    "(--start-at)",
+		    overlap, longest);
 }
 
 static void
@@ -85,7 +112,7 @@ judge_queries(struct report *r)
 		    "after %.3f s; more workers (-w), another host, or a lower "
 		    "rate",
 		    clock_to_seconds(r->config.duration),
-		    clock_to_seconds(report_duration(r)));
+		    clock_to_seconds(r->runs.longest));
 	if (r->end.late_start > 0)
 		add(&r->reasons,
 		    "--start-at was %.3f s before all connections were open; "
@@ -93,6 +120,7 @@ judge_queries(struct report *r)
 		    clock_to_seconds(r->end.late_start));
 	if (ended_early(r))
 		judge_end(r);
+	judge_overlap(r);
 }
 
 static void

@@ -46,31 +46,6 @@ struct run {
 	uint64_t begun;
 };
 
-static uint64_t
-earliest(uint64_t a, uint64_t b)
-{
-	return a == 0 || (b != 0 && b < a) ? b : a;
-}
-
-static uint64_t
-latest(uint64_t a, uint64_t b)
-{
-	return a > b ? a : b;
-}
-
-static void
-add(struct generator_result *sum, const struct generator_result *r)
-{
-	stats_merge(&sum->stats, &r->stats);
-	sum->open_begin = earliest(sum->open_begin, r->open_begin);
-	sum->open_end = latest(sum->open_end, r->open_end);
-	sum->clock_begin = earliest(sum->clock_begin, r->clock_begin);
-	sum->query_begin = earliest(sum->query_begin, r->query_begin);
-	sum->query_end = latest(sum->query_end, r->query_end);
-	sum->close_begin = earliest(sum->close_begin, r->close_begin);
-	sum->close_end = latest(sum->close_end, r->close_end);
-}
-
 static const struct generator_result *
 add_up(struct run *run)
 {
@@ -79,7 +54,7 @@ add_up(struct run *run)
 
 	memset(sum, 0, sizeof(*sum));
 	for (i = 0; i < run->config->workers; i++)
-		add(sum, workers_shared(run->workers, i));
+		generator_result_add(sum, workers_shared(run->workers, i));
 	return sum;
 }
 
@@ -101,7 +76,7 @@ close_books(struct run *run)
 			if (last->query_begin != 0 && last->query_end == 0)
 				last->query_end = run->members[i].died;
 		}
-		add(sum, last);
+		generator_result_add(sum, last);
 	}
 	free(last);
 }

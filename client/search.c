@@ -6,7 +6,7 @@
 #include "client/search.h"
 
 #define CLOSE_ENOUGH 1.02 /* the lowest that failed, of the highest that held */
-#define RATE_LEAST   1.0
+#define RATE_LEAST   64 /* the first, divided by that */
 
 struct search {
 	struct search_config config;
@@ -25,7 +25,7 @@ static double
 least(const struct search *s)
 {
 	return s->config.what == SEARCH_RATE ?
-	    RATE_LEAST :
+	    s->config.rate / RATE_LEAST :
 	    (double)s->config.connections_least;
 }
 

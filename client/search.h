@@ -25,7 +25,7 @@ enum search_what {
 };
 
 #define SEARCH_CONDITIONS 8
-#define SEARCH_WHY	  240
+#define SEARCH_WHY	  480
 #define SEARCH_STEPS	  256 /* of a search; it ends far sooner */
 
 struct search_config {

@@ -79,6 +79,17 @@ histogram_quantile(const struct histogram *h, double q)
 	return h->max;
 }
 
+uint64_t
+histogram_above(const struct histogram *h, uint64_t value)
+{
+	uint64_t count = 0;
+	size_t i;
+
+	for (i = histogram_index(value) + 1; i < HISTOGRAM_BUCKETS; i++)
+		count += h->bucket[i];
+	return count;
+}
+
 void
 histogram_merge(struct histogram *into, const struct histogram *from)
 {

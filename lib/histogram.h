@@ -73,6 +73,9 @@ double histogram_mean(const struct histogram *);
  */
 uint64_t histogram_quantile(const struct histogram *, double q);
 
+/* How many values are in buckets that begin above this one's. */
+uint64_t histogram_above(const struct histogram *, uint64_t value);
+
 /* into += from. */
 void histogram_merge(struct histogram *into, const struct histogram *from);
 

@@ -32,6 +32,21 @@ refuses() {
 	refuses "$TCPCLIENT" "use --json=FILE" --json --histogram - -c 1 -r 1 ::1
 }
 
+@test "client: --merge takes files, not the options of a run" {
+	local takes="--merge takes only --json, --histogram, --series and -v"
+	refuses "$TCPCLIENT" "FILE is missing" --merge
+	refuses "$TCPCLIENT" "FILE is missing" --merge --json=all.json
+	refuses "$TCPCLIENT" "$takes" --merge -c 1 a.json
+	refuses "$TCPCLIENT" "$takes" -r 1 --merge a.json
+	refuses "$TCPCLIENT" "$takes" --merge -i 1 a.json
+	refuses "$TCPCLIENT" "$takes" --merge -R a.json
+	refuses "$TCPCLIENT" "$takes" --merge --probe a.json
+	refuses "$TCPCLIENT" "only one FILE can be -" --merge - a.json -
+	refuses "$TCPCLIENT" "a.json would be read and written" \
+		--merge --json=a.json b.json a.json
+	refuses "$TCPCLIENT" "use --json=FILE" --merge --json --series - a.json
+}
+
 @test "client: values are accepted only whole" {
 	local bad
 	for bad in "" 0 -5 +5 " 5" "5 " 5x 0x5 1e3 5.5 99999999999999999999; do
@@ -106,7 +121,7 @@ refuses() {
 @test "every option of the help is known, and none is missing in it" {
 	local option
 	for option in -p -c -r -n -t -s -w --workers -a --source -4 -6 --probe \
-		--close -R -i --report --timeout --connect-timeout --json --histogram -v -h -V; do
+		--close -R -i --report --timeout --connect-timeout --json --histogram --merge -v -h -V; do
 		"$TCPCLIENT" -h | grep -qe "$option"
 	done
 	for option in -b --bind -B --backlog -w --workers --max-connections -i --report \

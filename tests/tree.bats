@@ -33,6 +33,7 @@ only() {
 	only 'lib/netstat' 'lib/limits'
 	only 'lib/parse' 'lib/clock|lib/status'
 	only 'lib/port_list' 'lib/parse'
+	only 'lib/json_read' 'lib/clock|lib/status'
 	only 'lib/addr_list' 'lib/parse|lib/addr'
 	only 'client/(batch|wheel)' 'nothing'
 	only 'client/window' 'lib/clock'
@@ -46,6 +47,7 @@ only() {
 	only 'client/condition' \
 		'client/stats|lib/(histogram|parse|clock)|dns_query'
 	only 'client/program.*' 'client/program|lib/(clock|parse)'
+	only 'client/generator_result' 'client/generator'
 	only 'client/report.*' 'client/(report.*|stats|generator)|lib/.*'
 }
 

@@ -1,0 +1,266 @@
+/*
+ * Reading a JSON result, member by member as report_json.c writes it. What can
+ * be derived from other members, as the findings, is not read.
+ */
+#include <bsd/err.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "client/report_internal.h"
+#include "lib/json_read.h"
+#include "lib/status.h"
+#include "lib/version.h"
+
+static uint64_t
+get_at_most(const struct json_node *at, const char *key, uint64_t most)
+{
+	uint64_t value = json_get_count(at, key);
+
+	if (value > most)
+		json_refuse(
+		    at, key, "%" PRIu64 " is more than %" PRIu64, value, most);
+	return value;
+}
+
+static uint64_t
+get_seed(const struct json_node *at)
+{
+	uint64_t seed = REPORT_DIFFERS;
+
+	(void)json_get_count_or_null(at, "seed", &seed);
+	return seed;
+}
+
+static enum schedule_arrivals
+read_arrivals(const struct json_node *at, bool *differ)
+{
+	const char *how;
+
+	*differ = json_is_null(json_object_get(at->value, "arrival"));
+	if (*differ)
+		return SCHEDULE_POISSON;
+	how = json_get_string(at, "arrival");
+	if (strcmp(how, "poisson") != 0 && strcmp(how, "uniform") != 0)
+		json_refuse(at, "arrival", "not poisson, uniform or null");
+	return strcmp(how, "uniform") == 0 ? SCHEDULE_UNIFORM :
+					     SCHEDULE_POISSON;
+}
+
+static bool
+read_close(const struct json_node *at, bool *differs)
+{
+	const char *how;
+
+	*differs = json_is_null(json_object_get(at->value, "close"));
+	if (*differs)
+		return false;
+	how = json_get_string(at, "close");
+	if (strcmp(how, "rst") != 0 && strcmp(how, "fin") != 0)
+		json_refuse(at, "close", "not fin, rst or null");
+	return strcmp(how, "rst") == 0;
+}
+
+/*
+ * The ways, the program and --start-at are left out: those of several hosts do
+ * not add up.
+ */
+static void
+read_config(const struct json_node *top, struct report *r)
+{
+	struct report_config *c = &r->config;
+	struct json_node at;
+
+	json_enter_object(top, "config", &at);
+	c->target = json_printable(
+	    r->target, sizeof(r->target), json_get_string(&at, "target"));
+	c->connections = (uint32_t)get_at_most(&at, "connections", UINT32_MAX);
+	c->query_rate = json_get_real(&at, "rate_qps");
+	c->open_rate = json_get_real(&at, "open_rate");
+	c->arrivals = read_arrivals(&at, &r->arrivals_differ);
+	c->duration = json_get_seconds_or_null(&at, "duration_s");
+	c->warmup = json_get_seconds_or_null(&at, "warmup_s");
+	c->drain = json_get_seconds_or_null(&at, "drain_s");
+	c->timeout = json_get_seconds_or_null(&at, "timeout_s");
+	c->connect_timeout = json_get_seconds_or_null(&at, "connect_timeout_s");
+	c->seed = get_seed(&at);
+	c->workers = (unsigned int)get_at_most(&at, "workers", UINT32_MAX);
+	r->probe_differs = !json_get_bool_or_null(&at, "probe", &c->probe);
+	c->reset = read_close(&at, &r->close_differs);
+}
+
+/* 0: it did not come to that. */
+static uint64_t
+get_time(const struct json_node *at, const char *key, const struct report *r)
+{
+	uint64_t when = 0;
+
+	if (json_get_count_or_null(at, key, &when) && when < r->begun)
+		json_refuse(at, key, "before times_unix_ns.begun");
+	return when;
+}
+
+static void
+read_times(const struct json_node *top, struct report *r)
+{
+	struct generator_result *t = &r->total;
+	struct json_node at;
+
+	json_enter_object(top, "times_unix_ns", &at);
+	r->begun = r->begun_wall = json_get_count(&at, "begun");
+#define READ_TIME(name, which) t->name = get_time(&at, #name, r);
+	GENERATOR_TIMES(READ_TIME)
+}
+
+static void
+read_runs(const struct json_node *top, struct report *r)
+{
+	struct report_runs *runs = &r->runs;
+	struct json_node at, targets;
+	uint64_t left;
+	json_t *value;
+	const char *text;
+
+	json_enter_object(top, "runs", &at);
+	left = runs->count = get_at_most(&at, "count", UINT32_MAX);
+	runs->last_begin = get_time(&at, "last_begin_unix_ns", r);
+	runs->first_end = get_time(&at, "first_end_unix_ns", r);
+	runs->longest = json_get_count(&at, "longest_ns");
+	json_enter_object(&at, "targets", &targets);
+	json_object_foreach(targets.value, text, value) left -=
+	    get_at_most(&targets, text, left);
+	if (runs->count == 0 || left > 0)
+		json_refuse(&at, "count",
+		    "%" PRIu64 ", but there are targets of %" PRIu64,
+		    runs->count, runs->count - left);
+	runs->targets = json_incref(targets.value);
+}
+
+static void
+read_kernel(const struct json_node *top, struct report *r)
+{
+	struct json_node at;
+	int i;
+
+	json_enter_object(top, "kernel", &at);
+	for (i = 0; i < NETSTAT_COUNT; i++)
+		r->kernel.readable[i] = json_get_count_or_null(&at,
+		    netstat_name((enum netstat_counter)i), &r->kernel.value[i]);
+}
+
+static void
+read_end(const struct json_node *top, struct report *r)
+{
+	struct json_node at;
+
+	json_enter_object(top, "end", &at);
+	r->end.interrupted = json_get_bool(&at, "interrupted");
+	r->end.workers_died =
+	    (unsigned int)get_at_most(&at, "workers_died", UINT32_MAX);
+	r->end.late_start = json_get_count(&at, "late_start_ns");
+	r->end.usage.ran = json_get_real(&at, "busiest_ran");
+	r->end.usage.waited = json_get_real(&at, "busiest_waited");
+}
+
+static void
+read_lines(
+    const struct json_node *at, const char *key, struct report_lines *lines)
+{
+	char text[REPORT_LINE_SIZE];
+	struct json_node array;
+	const json_t *line;
+	size_t i;
+
+	json_enter_array(at, key, &array);
+	json_array_foreach(array.value, i, line)
+	{
+		if (!json_is_string(line))
+			json_refuse(at, key, "not all are strings");
+		report_lines_add(lines,
+		    json_printable(
+			text, sizeof(text), json_string_value(line)));
+	}
+}
+
+/* Warnings are left out: they come again from the sum. */
+static void
+read_verdict(const struct json_node *top, struct report *r)
+{
+	struct json_node at;
+
+	json_enter_object(top, "verdict", &at);
+	read_lines(&at, "reasons", &r->reasons);
+	read_lines(&at, "failed", &r->failed);
+	if (!json_get_bool(&at, "valid") && r->reasons.count == 0)
+		report_lines_add(&r->reasons, "not as asked");
+	r->reasons_judged = get_at_most(&at, "judged", r->reasons.count);
+}
+
+/* Whose numbers mean the same as this program's. */
+static void
+check_kind(const struct json_node *top)
+{
+	const char *version, *layout;
+
+	if (json_object_get(top->value, "histogram_layout") == NULL ||
+	    json_object_get(top->value, "version") == NULL)
+		json_refuse(top, NULL,
+		    "no version or no histogram_layout: not a result of "
+		    "tcpclient --json");
+	version = json_get_string(top, "version");
+	if (strcmp(version, TCPSCALER_VERSION) != 0)
+		json_refuse(top, "version",
+		    "a result of version %.40s, and this is " TCPSCALER_VERSION
+		    ": merge it with the tcpclient that made it",
+		    version);
+	layout = json_get_string(top, "histogram_layout");
+	if (strcmp(layout, HISTOGRAM_LAYOUT) != 0)
+		json_refuse(top, "histogram_layout",
+		    "%.60s, and this program's is " HISTOGRAM_LAYOUT
+		    ": such buckets do not add up",
+		    layout);
+}
+
+static void
+check_accounts(const struct json_node *top, const struct stats *s)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+	unsigned int broken;
+
+	if (out == NULL)
+		err(1, "no memory for a message");
+	broken = stats_check(s, out);
+	if (fclose(out) != 0)
+		err(1, "no memory for a message");
+	if (broken > 0)
+		json_refuse(top, NULL, "%.*s", (int)strcspn(text, "\n"), text);
+	free(text);
+}
+
+struct report *
+report_read(const char *file)
+{
+	struct json_node top = {json_file_name(file), "", json_read(file)};
+	struct report *r = calloc(1, sizeof(*r));
+
+	if (r == NULL)
+		err(1, "no memory for the report");
+	check_kind(&top);
+	if (json_object_get(top.value, "find_max") != NULL)
+		json_refuse(&top, "find_max", "searches do not add up");
+	read_config(&top, r);
+	read_times(&top, r);
+	read_runs(&top, r);
+	report_read_connections(&top, r);
+	report_read_queries(&top, r);
+	report_read_histograms(&top, r);
+	report_read_series(&top, r);
+	read_kernel(&top, r);
+	read_end(&top, r);
+	read_verdict(&top, r);
+	check_accounts(&top, &r->total.stats);
+	json_decref(top.value);
+	return r;
+}

@@ -1,0 +1,249 @@
+/*
+ * The measured part of a JSON result: counters, histograms, series.
+ */
+#include <err.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "client/report_internal.h"
+#include "lib/json_read.h"
+
+/*
+ * The counters.
+ */
+
+/* "failed" has the errnos; how many there are in all is "failed_total". */
+static uint64_t
+get_connections(const struct json_node *at, const char *name)
+{
+	return json_get_count(
+	    at, strcmp(name, "failed") == 0 ? "failed_total" : name);
+}
+
+/* An object with a count for each name that occurred. */
+static void
+read_named(const struct json_node *at, const char *what, uint64_t *counts,
+    size_t length, const char *(*name_of)(size_t))
+{
+	const json_t *value;
+	const char *key, *name;
+	size_t i;
+
+	json_object_foreach(at->value, key, value)
+	{
+		for (i = 0; i < length; i++) {
+			name = name_of(i);
+			if (name != NULL && strcmp(name, key) == 0)
+				break;
+		}
+		if (i == length)
+			json_refuse(at, key, "no name of %s", what);
+		counts[i] = json_as_count(at, key, value);
+	}
+}
+
+static const char *
+errno_name(size_t i)
+{
+	return report_errno_name((int)i);
+}
+
+static const char *
+rcode_name(size_t i)
+{
+	return dns_rcode_name((unsigned int)i);
+}
+
+/* A sum of other counters is written, too, and must be what they give. */
+static void
+check_sum(const struct json_node *at, const char *key, uint64_t sum)
+{
+	uint64_t given = json_get_count(at, key);
+
+	if (given != sum)
+		json_refuse(at, key,
+		    "%" PRIu64 ", but the %s_by_reason add up to %" PRIu64,
+		    given, key, sum);
+}
+
+#define READ_CONNECTIONS(name) n->name = get_connections(&at, #name);
+#define READ(name)	       n->name = json_get_count(&at, #name);
+#define READ_SKIPPED(name)     n->skipped_##name = json_get_count(&in, #name);
+#define READ_LOST(name)	       n->lost_##name = json_get_count(&in, #name);
+#define READ_PROBE(name)       n->probe_##name = json_get_count(&in, #name);
+#define READ_WARMUP(name)      n->warmup_##name = json_get_count(&in, #name);
+
+void
+report_read_connections(const struct json_node *top, struct report *r)
+{
+	struct stats_counters *n = &r->total.stats.n;
+	struct json_node at, in;
+
+	json_enter_object(top, "connections", &at);
+	STATS_CONNECTIONS(READ_CONNECTIONS)
+	json_enter_object(&at, "failed", &in);
+	read_named(&in, "an errno", n->failed_errno, STATS_ERRNOS, errno_name);
+	json_enter_object(&at, "probes", &in);
+	STATS_PROBES(READ_PROBE)
+}
+
+void
+report_read_queries(const struct json_node *top, struct report *r)
+{
+	struct stats_counters *n = &r->total.stats.n;
+	struct json_node at, in;
+
+	json_enter_object(top, "queries", &at);
+	STATS_QUERIES(READ)
+	json_enter_object(&at, "skipped_by_reason", &in);
+	STATS_SKIPPED(READ_SKIPPED)
+	check_sum(&at, "skipped", stats_skipped(n));
+	json_enter_object(&at, "lost_by_reason", &in);
+	STATS_LOST(READ_LOST)
+	check_sum(&at, "lost", stats_lost(n));
+	json_enter_object(&at, "rcodes", &in);
+	read_named(&in, "a response code", n->rcode, DNS_RCODES, rcode_name);
+	json_enter_object(&at, "warmup", &in);
+	STATS_WARMUP(READ_WARMUP)
+}
+
+/*
+ * The histograms.
+ */
+
+/* [lo, hi, count]; lo and hi must be those of a bucket above *next. */
+static uint64_t
+read_bucket(const struct json_node *at, size_t i, size_t *next, uint64_t *count)
+{
+	const json_t *bucket = json_array_get(at->value, i);
+	char key[32];
+	uint64_t lo, hi;
+	size_t index;
+
+	snprintf(key, sizeof(key), "[%zu]", i);
+	if (!json_is_array(bucket) || json_array_size(bucket) != 3)
+		json_refuse(at, key, "not [lo, hi, count]");
+	lo = json_as_count(at, key, json_array_get(bucket, 0));
+	hi = json_as_count(at, key, json_array_get(bucket, 1));
+	*count = json_as_count(at, key, json_array_get(bucket, 2));
+	index = histogram_index(lo);
+	if (lo != histogram_lo(index) || hi != histogram_hi(index))
+		json_refuse(at, key,
+		    "%" PRIu64 " to %" PRIu64
+		    " is no bucket of " HISTOGRAM_LAYOUT,
+		    lo, hi);
+	if (index < *next)
+		json_refuse(at, key, "not above the bucket before it");
+	*next = index + 1;
+	return index;
+}
+
+static void
+read_histogram(
+    const struct json_node *top, const char *key, struct histogram *h)
+{
+	uint64_t count, seen = 0, n, min;
+	size_t next = 0, i, index;
+	struct json_node at, buckets;
+
+	json_enter_object(top, key, &at);
+	json_enter_array(&at, "buckets", &buckets);
+	count = json_get_count(&at, "count");
+	for (i = 0; i < json_array_size(buckets.value); i++) {
+		index = read_bucket(&buckets, i, &next, &n);
+		if (n > count - seen)
+			json_refuse(&at, "count",
+			    "%" PRIu64 ", but its buckets add up to more",
+			    count);
+		h->bucket[index] = n;
+		seen += n;
+	}
+	if (seen < count)
+		json_refuse(&at, "count",
+		    "%" PRIu64 ", but its buckets add up to %" PRIu64, count,
+		    seen);
+	h->sum = json_get_count(&at, "sum");
+	h->max = json_get_count(&at, "max");
+	min = json_get_count(&at, "min");
+	if (min > h->max || (count == 0 && (h->sum > 0 || h->max > 0)))
+		json_refuse(&at, "min",
+		    "%" PRIu64 " to max %" PRIu64 " cannot be of %" PRIu64
+		    " values",
+		    min, h->max, count);
+	h->min_complement = count == 0 ? 0 : ~min;
+}
+
+void
+report_read_histograms(const struct json_node *top, struct report *r)
+{
+#define READ_HISTOGRAM(name) \
+	read_histogram(top, #name "_ns", &r->total.stats.name);
+	STATS_HISTOGRAMS(READ_HISTOGRAM)
+}
+
+/*
+ * The series.
+ */
+
+#define READ_ROW(name) row->n.name = json_get_count(&at, #name);
+#define READ_ROW_WARMUP(name) \
+	row->n.warmup_##name = json_get_count(&at, "warmup_" #name);
+#define READ_RESPONSE(name) \
+	row->response.name = json_get_count(&at, "response_" #name);
+#define READ_LATENESS(name) \
+	row->lateness.name = json_get_count(&at, "lateness_" #name);
+
+/* all: has the buckets of all rows, to see that they are some, and fit. */
+static char *
+read_row_buckets(
+    const struct json_node *at, const char *key, struct histogram *all)
+{
+	const char *text = json_get_string(at, key);
+	char *copy;
+
+	if (!histogram_add_text(all, text))
+		json_refuse(
+		    at, key, "not buckets as \"index:count index:count\"");
+	copy = strdup(text);
+	if (copy == NULL)
+		err(1, "no memory for the series");
+	return copy;
+}
+
+static void
+read_row(const struct json_node *series, size_t i, struct report *r)
+{
+	struct report_row *row = report_row_new(r);
+	struct json_node at;
+
+	json_enter_element(series, i, &at);
+	row->second = json_get_count(&at, "unix_s");
+	row->end = json_get_count(&at, "end_unix_ns");
+	if (row->end < r->begun)
+		json_refuse(&at, "end_unix_ns", "before times_unix_ns.begun");
+	row->length = json_get_seconds(&at, "length_s");
+	row->offered = json_get_real(&at, "offered");
+	row->open = json_get_count(&at, "open");
+	REPORT_ROW_CONNECTIONS(READ_ROW)
+	STATS_QUERIES(READ_ROW)
+	row->skipped = json_get_count(&at, "skipped");
+	row->lost = json_get_count(&at, "lost");
+	STATS_WARMUP(READ_ROW_WARMUP)
+	REPORT_ROW_TIMES(READ_RESPONSE)
+	REPORT_ROW_TIMES(READ_LATENESS)
+	row->response.buckets =
+	    read_row_buckets(&at, "response_buckets", &r->change.response);
+	row->lateness.buckets =
+	    read_row_buckets(&at, "lateness_buckets", &r->change.lateness);
+}
+
+void
+report_read_series(const struct json_node *top, struct report *r)
+{
+	struct json_node at;
+	size_t i;
+
+	json_enter_array(top, "series", &at);
+	for (i = 0; i < json_array_size(at.value); i++)
+		read_row(&at, i, r);
+}
