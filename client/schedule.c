@@ -199,8 +199,9 @@ ramp_time(struct ramp r, double need)
 	    2 * need / (r.rate + sqrt(root));
 }
 
-/* need: of the integral, until the next arrival. */
-static void
+/* need: of the integral, until the next arrival. Not inline: it is rare, and its
+ * registers would have to be saved for each arrival. */
+static void __attribute__((noinline))
 advance_through(struct schedule *s, double need)
 {
 	struct ramp r;

@@ -131,7 +131,7 @@ edited() {
 }
 
 @test "more reasons than fit: how many more" {
-	jq '.verdict = {valid: false, judged: 0,
+	jq '.verdict += {valid: false, judged: 0,
 		reasons: [range(300) | "reason \(.)"]}' 1.json >many.json
 	exits 3 merge many.json
 	holds '.verdict.reasons | length == 128' \

@@ -37,7 +37,8 @@ only() {
 	only 'lib/addr_list' 'lib/parse|lib/addr'
 	only 'client/(batch|wheel)' 'nothing'
 	only 'client/window' 'lib/clock'
-	only 'client/options' 'lib/.*'
+	only 'client/options' \
+		'client/(condition|program|schedule|search)|lib/.*'
 	only 'client/hosts' 'client/(options|routes)|lib/.*'
 	only 'client/routes' 'lib/(addr|addr_list|port_list)'
 	only 'client/router' 'client/routes|lib/clock'
