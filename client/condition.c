@@ -567,6 +567,17 @@ condition_holds(const struct condition *c,
 	return compare(c, share);
 }
 
+bool
+condition_on_service(const struct condition *c, struct condition *out)
+{
+	if (c->subject < CONDITION_PERCENTILE ||
+	    c->offset != offsetof(struct stats, response))
+		return false;
+	*out = *c;
+	out->offset = offsetof(struct stats, service);
+	return true;
+}
+
 const char *
 condition_text(const struct condition *c)
 {

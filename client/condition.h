@@ -94,6 +94,12 @@ bool condition_parse_list(const char *text, struct condition *list, size_t most,
 bool condition_holds(const struct condition *, const struct condition_source *,
     char measured[CONDITION_TEXT]);
 
+/*
+ * Where it is on the response time: the same condition on the service time, for
+ * which nothing counts that happened before a query was sent. Else false.
+ */
+bool condition_on_service(const struct condition *, struct condition *out);
+
 /* As it was typed; as long as the condition is there. */
 const char *condition_text(const struct condition *);
 

@@ -95,6 +95,12 @@ conn_is_idle(const struct conn *c)
 	return c->state == CONN_IDLE;
 }
 
+bool
+conn_is_verified(const struct conn *c)
+{
+	return c->verified;
+}
+
 void
 conn_reset(struct conn *c)
 {

@@ -92,6 +92,9 @@ void conn_reset(struct conn *);
 
 bool conn_is_idle(const struct conn *);
 
+/* Has answered at least once. */
+bool conn_is_verified(const struct conn *);
+
 /* Ends a connection that could not even begin to open. */
 void conn_refuse(struct conn *, int error);
 

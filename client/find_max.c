@@ -69,31 +69,39 @@ is_short(const struct find_max *f, const struct generator_result *sum, bool cut,
 		    "no connection was left: the other side closed them all");
 	else if (search_config(f->search)->what != SEARCH_CONNECTIONS)
 		return false;
-	else if (stats_open(&sum->stats) < step->load.connections)
-		snprintf(step->why, SEARCH_WHY,
-		    "%" PRIu64 " of %" PRIu64 " connections are open",
-		    stats_open(&sum->stats), step->load.connections);
 	else if (n->probe_answered < n->probe_sent)
 		snprintf(step->why, SEARCH_WHY,
 		    "%" PRIu64 " of %" PRIu64
 		    " new connections did not answer a query",
 		    n->probe_sent - n->probe_answered, n->probe_sent);
+	else if (stats_open(&sum->stats) < step->load.connections)
+		snprintf(step->why, SEARCH_WHY,
+		    "%" PRIu64 " of %" PRIu64 " connections are open",
+		    stats_open(&sum->stats), step->load.connections);
 	else
 		return false;
 	return true;
 }
 
-static bool
-meets_condition(const struct find_max *f, const struct generator_result *sum,
-    struct search_step *step)
+static struct condition_source
+source_of(const struct find_max *f, const struct generator_result *sum,
+    const struct search_step *step)
 {
-	const struct search_config *config = search_config(f->search);
-	struct condition_source source = {
+	return (struct condition_source){
 	    .stats = &f->change,
 	    .seconds = clock_to_seconds(sum->query_end - sum->query_begin),
 	    .target_qps = step->load.rate,
 	    .asked = step->load.connections,
 	};
+}
+
+/* The first condition that is met; NULL if none is. */
+static const struct condition *
+met(const struct find_max *f, const struct generator_result *sum,
+    struct search_step *step)
+{
+	const struct search_config *config = search_config(f->search);
+	struct condition_source source = source_of(f, sum, step);
 	char measured[CONDITION_TEXT];
 	size_t i;
 
@@ -101,9 +109,37 @@ meets_condition(const struct find_max *f, const struct generator_result *sum,
 		if (condition_holds(&config->until[i], &source, measured)) {
 			snprintf(step->why, SEARCH_WHY, "%s: %s",
 			    condition_text(&config->until[i]), measured);
-			return true;
+			return &config->until[i];
 		}
-	return false;
+	return NULL;
+}
+
+/*
+ * Whether a condition is met by this side's doing: a response time that is over
+ * it only because queries left late, or a worker that had no time left.
+ */
+static bool
+is_own_doing(const struct find_max *f, const struct generator_result *sum,
+    const struct health_usage *usage, const struct condition *met,
+    struct search_step *step)
+{
+	struct condition_source source = source_of(f, sum, step);
+	char measured[CONDITION_TEXT], sickness[HEALTH_TEXT];
+	size_t used = strlen(step->why);
+	struct condition service;
+
+	if (usage->ran + usage->waited > HEALTH_BUSY &&
+	    health_check(&f->change, usage, sickness) == HEALTH_LATE) {
+		snprintf(
+		    step->why + used, SEARCH_WHY - used, ", but %s", sickness);
+		return true;
+	}
+	if (!condition_on_service(met, &service) ||
+	    condition_holds(&service, &source, measured))
+		return false;
+	snprintf(step->why + used, SEARCH_WHY - used,
+	    ", but of the service time it is not: queries left late");
+	return true;
 }
 
 /* A limit of this host that counted in the step; false if there is none. */
@@ -120,34 +156,36 @@ meets_kernel(const struct find_max *f, struct search_step *step)
 	if (netstat_diagnose(&now, f->change.n.failed_errno, STATS_ERRNOS,
 		&unknown, 0, findings) == 0)
 		return false;
-	snprintf(step->why + used, SEARCH_WHY - used, "; %s: %s",
+	snprintf(step->why + used, SEARCH_WHY - used, " (%s: %s)",
 	    findings[0].limit, findings[0].symptom);
 	return true;
 }
 
 /*
  * A step that was sent late has held all the same, if no condition is met: times
- * count from when a query was due. But if one is met, who knows why.
+ * count from when a query was due.
  */
 static enum search_stop
 judge(const struct find_max *f, const struct generator_result *sum,
     const struct health_usage *usage, bool cut, struct search_step *step)
 {
-	char sickness[HEALTH_TEXT];
-	enum health health = health_check(&f->change, usage, sickness);
-	size_t used;
+	const struct condition *condition;
 
-	if (health == HEALTH_OVERLOADED || health == HEALTH_PEER)
-		snprintf(step->why, SEARCH_WHY, "%s", sickness);
-	else if (!is_short(f, sum, cut, step) && !meets_condition(f, sum, step))
-		return SEARCH_HELD;
-	if (health == HEALTH_OVERLOADED)
+	switch (health_check(&f->change, usage, step->why)) {
+	case HEALTH_OVERLOADED:
 		return SEARCH_BY_CLIENT;
-	if (health == HEALTH_LATE) {
-		used = strlen(step->why);
-		snprintf(
-		    step->why + used, SEARCH_WHY - used, ", but %s", sickness);
-		return SEARCH_BY_CLIENT;
+	case HEALTH_PEER:
+		break;
+	case HEALTH_LATE:
+	case HEALTH_SOUND:
+		step->why[0] = '\0';
+		if (is_short(f, sum, cut, step))
+			break;
+		condition = met(f, sum, step);
+		if (condition == NULL)
+			return SEARCH_HELD;
+		if (is_own_doing(f, sum, usage, condition, step))
+			return SEARCH_BY_CLIENT;
 	}
 	return meets_kernel(f, step) ? SEARCH_BY_KERNEL : SEARCH_BY_SERVER;
 }

@@ -61,6 +61,7 @@ struct generator {
 	bool ending; /* no further step */
 	uint64_t opened; /* connects begun, since open_begin */
 	uint64_t open_begin;
+	uint64_t troubles; /* as of then */
 	uint64_t end; /* what is due from then on is not sent */
 	uint64_t pump_after; /* the read side may pump again */
 };
@@ -173,16 +174,26 @@ hold_share(const struct generator *g, uint64_t connections)
 	    connections, worker_index(g->worker), worker_count(g->worker));
 }
 
+/* Connections that did not come about, or of which no answer came. */
+static uint64_t
+troubles(const struct generator *g)
+{
+	const struct stats_counters *n = &g->result->stats.n;
+
+	return n->failed + n->probe_timed_out + n->probe_lost;
+}
+
 static void
 hold(struct generator *g, uint64_t connections)
 {
 	if (g->phase != PHASE_WAITING)
 		return;
-	pool_hold(g->pool,
-	    (uint32_t)worker_share(
-		connections, worker_index(g->worker), worker_count(g->worker)));
+	/* what is sent until the next step are probes again */
+	pool_start_clock(g->pool, CLOCK_NEVER, CLOCK_NEVER);
+	pool_hold(g->pool, hold_share(g, connections));
 	g->phase = PHASE_OPENING;
 	g->opened = 0;
+	g->troubles = troubles(g);
 	g->open_begin = clock_now();
 	timer_set(g->open_timer, 0);
 }
@@ -207,6 +218,10 @@ step(struct generator *g, uint64_t now)
 {
 	const struct stats *stats = &g->result->stats;
 
+	/* a step that cannot hold any more need not be opened to its end */
+	if (g->phase == PHASE_OPENING && g->config->steps &&
+	    g->config->pool.probe && troubles(g) > g->troubles)
+		pool_stop_opening(g->pool);
 	if (g->phase == PHASE_OPENING && pool_unopened(g->pool) == 0 &&
 	    stats_pending(stats) == 0 && stats_probes_in_flight(stats) == 0)
 		wait_for_go(g, now);

@@ -180,6 +180,12 @@ pool_unopened(const struct pool *p)
 	return p->unopened;
 }
 
+void
+pool_stop_opening(struct pool *p)
+{
+	p->unopened = 0;
+}
+
 /* What was opened before and is to be opened again lies among others. */
 static struct conn *
 take_next(struct pool *p)
@@ -199,7 +205,7 @@ pool_hold(struct pool *p, uint32_t connections)
 	p->next = p->connecting = p->unopened = 0;
 	for (i = 0; i < p->count; i++) {
 		c = conn_at(p->conns, i);
-		if (i >= connections)
+		if (i >= connections || (p->env.probe && !conn_is_verified(c)))
 			conn_close(c, CONN_LOCAL);
 		conn_reset(c);
 		if (i < connections && conn_is_idle(c))
@@ -364,7 +370,7 @@ pool_abandon(struct pool *p)
 	for (; p->connecting < p->next; p->connecting++)
 		if (conn_is_connecting(conn_at(p->conns, p->connecting)))
 			conn_abandon(conn_at(p->conns, p->connecting));
-	p->unopened = 0;
+	pool_stop_opening(p);
 }
 
 void

@@ -46,10 +46,13 @@ void pool_free(struct pool *);
 
 /*
  * Holds that many of them from now on, at most pool_config's connections: those
- * beyond are closed, and what was not open before, or is no longer, is to be
- * opened. Only while none is connecting and nothing is in flight.
+ * beyond are closed, and so are those that were probed and have never answered;
+ * what is not open is to be opened. Only while none is connecting and nothing is in flight.
  */
 void pool_hold(struct pool *, uint32_t connections);
+
+/* Opens no more of them; what is on its way goes on. */
+void pool_stop_opening(struct pool *);
 
 /* How many have not been opened yet. */
 uint32_t pool_unopened(const struct pool *);

@@ -39,7 +39,6 @@ struct run {
 	struct member *members;
 	struct find_max *find_max; /* NULL: no search */
 	enum stage stage;
-	uint64_t held; /* connections, in a search for them */
 	struct event *sample_timer;
 	struct event *live_timer;
 	struct event *kill_timer;
@@ -159,7 +158,6 @@ open_for_step(struct run *run, const struct search_load *load)
 {
 	find_max_begin(run->find_max, add_up(run));
 	await_all(run);
-	run->held = load->connections;
 	run->stage = STAGE_OPENING;
 	workers_tell(run->workers, WORKER_HOLD, load->connections);
 }
@@ -192,7 +190,8 @@ go_on_searching(struct run *run)
 	}
 	if (!search_next(run->config->search, &load) || all_ended(run))
 		workers_tell(run->workers, WORKER_DRAIN, 0);
-	else if (load.connections != run->held)
+	else if (run->stage == STAGE_QUERYING &&
+	    search_config(run->config->search)->what == SEARCH_CONNECTIONS)
 		open_for_step(run, &load);
 	else
 		run_step(run, &load);
@@ -357,18 +356,6 @@ run_generator(struct worker *worker, void *arg)
 	return generator_run(worker, &share);
 }
 
-static void
-begin_search(struct run *run)
-{
-	struct search_load load;
-
-	if (run->config->search == NULL)
-		return;
-	run->find_max = find_max_new(run->config->search);
-	(void)search_next(run->config->search, &load);
-	run->held = load.connections;
-}
-
 struct run_result *
 run_workers(const struct run_config *config)
 {
@@ -383,11 +370,14 @@ run_workers(const struct run_config *config)
 	    .arg = &run,
 	};
 
-	begin_search(&run);
 	run.result = calloc(1, sizeof(*run.result));
 	run.members = calloc(config->workers, sizeof(*run.members));
 	if (run.result == NULL || run.members == NULL)
 		err(1, "no memory");
+	if (config->search != NULL) {
+		run.find_max = find_max_new(config->search);
+		find_max_begin(run.find_max, &run.result->sum);
+	}
 	run.workers = workers_start(&workers);
 	if (run.workers == NULL) {
 		free(run.result);
