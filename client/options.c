@@ -4,7 +4,6 @@
 #include <getopt.h>
 #include <stdbool.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "lib/clock.h"
 #include "lib/limits.h"
@@ -12,9 +11,7 @@
 #include "lib/parse.h"
 #include "lib/status.h"
 #include "lib/version.h"
-#include "client/options.h"
-
-#define PORT_DEFAULT "4242"
+#include "client/options_internal.h"
 
 enum {
 	OPT_TIMEOUT = 256,
@@ -36,31 +33,6 @@ enum {
 	OPT_UNTIL,
 	OPT_MERGE,
 };
-
-/* Where the rate comes from. */
-enum rate_source {
-	RATE_CONSTANT,
-	RATE_PROGRAM,
-	RATE_STDIN,
-	RATE_STDIN_SLOPES,
-};
-
-/* What makes sense only together with the rest. */
-struct draft {
-	struct options *o;
-	enum rate_source source;
-	const char *program;
-	double rate;
-	uint64_t duration;
-	bool have_rate;
-	bool have_duration;
-	bool have_drain;
-};
-
-#define FIND_STEP	 (2 * CLOCK_NS_PER_SEC)
-#define FIND_RATE	 1000
-#define FIND_RATE_MOST	 1e9
-#define FIND_CONNECTIONS 1000
 
 static const char usage_text[] =
     "usage: tcpclient [options] -c CONNECTIONS -r RATE HOST...\n"
@@ -101,13 +73,6 @@ static const char usage_text[] =
     "  -v, -h, -V           verbose, this help, version\n"
     "TIME: 10, 1.5s, 250ms, 5m, 1h.  Exit: 0 ran as asked, 1 could not run,\n"
     "2 bad usage, 3 ran, but not as asked, 70 accounting broken.\n";
-
-static void
-must(bool condition, const char *otherwise)
-{
-	if (!condition)
-		errx(STATUS_USAGE, "%s", otherwise);
-}
 
 static void
 set_family(struct options *o, int family)
@@ -159,7 +124,7 @@ set_start_at(struct options *o, const char *arg)
 static void
 set_source(struct draft *d, enum rate_source source)
 {
-	must(d->source == RATE_CONSTANT || d->source == source,
+	options_must(d->source == RATE_CONSTANT || d->source == source,
 	    "only one of --program, --stdin and --stdin-rateslope");
 	d->source = source;
 }
@@ -169,7 +134,8 @@ set_fail(struct options_goal *g, const char *arg)
 {
 	char why[CONDITION_TEXT];
 
-	must(g->fail_count < OPTIONS_CONDITIONS, "--fail: at most 32 of them");
+	options_must(
+	    g->fail_count < OPTIONS_CONDITIONS, "--fail: at most 32 of them");
 	if (!condition_parse(arg, &g->fail[g->fail_count++], why))
 		errx(STATUS_USAGE, "--fail %s: %s", arg, why);
 }
@@ -349,35 +315,6 @@ set_option(struct draft *d, int option, const char *arg)
 	}
 }
 
-/*
- * Cross-checks, and what follows from several options together.
- */
-
-static void
-check_stdout(const struct options *o)
-{
-	must(o->output.log_queries + output_is_stdout(o->output.json) +
-		    output_is_stdout(o->output.histogram) +
-		    output_is_stdout(o->output.series) <=
-		1,
-	    "only one of -R, --json, --series and --histogram can have "
-	    "stdout: use --json=FILE");
-}
-
-static void
-check_options(const struct options *o)
-{
-	must(o->load.connections > 0,
-	    "-c is missing: how many connections, such as -c 1000");
-	must(o->load.timeout >= CLOCK_NS_PER_MS,
-	    "--timeout must be at least 1ms");
-	must(o->load.connect_timeout >= CLOCK_NS_PER_MS,
-	    "--connect-timeout must be at least 1ms");
-	must(o->load.workers <= o->load.connections,
-	    "-w: more workers than connections");
-	check_stdout(o);
-}
-
 static bool
 goes_with_merge(int option)
 {
@@ -386,176 +323,36 @@ goes_with_merge(int option)
 	    option == OPT_FAIL || option == 'v';
 }
 
-/* of_run: there were options that do not go with it. */
-static void
-check_merge(struct options *o, bool of_run, char **files, int count)
-{
-	const char *out[] = {
-	    o->output.json, o->output.histogram, o->output.series};
-	int stdins = 0, i;
-	size_t k;
-
-	must(!of_run,
-	    "--merge takes only --json, --histogram, --series, --fail and -v");
-	must(count > 0,
-	    "FILE is missing: tcpclient --merge a.json b.json, results of "
-	    "--json");
-	for (i = 0; i < count; i++) {
-		stdins += strcmp(files[i], "-") == 0;
-		for (k = 0; k < sizeof(out) / sizeof(out[0]); k++)
-			if (out[k] != NULL && strcmp(out[k], "-") != 0 &&
-			    strcmp(out[k], files[i]) == 0)
-				errx(STATUS_USAGE,
-				    "%s would be read and written: give the "
-				    "output another name",
-				    files[i]);
-	}
-	must(stdins <= 1, "only one FILE can be -, standard input");
-	check_stdout(o);
-	o->merge.files = files;
-	o->merge.count = (size_t)count;
-}
+static const struct option long_options[] = {
+    {"report", required_argument, NULL, 'i'},
+    {"timeout", required_argument, NULL, OPT_TIMEOUT},
+    {"connect-timeout", required_argument, NULL, OPT_CONNECT_TIMEOUT},
+    {"workers", required_argument, NULL, 'w'},
+    {"source", required_argument, NULL, 'a'},
+    {"probe", no_argument, NULL, OPT_PROBE},
+    {"close", required_argument, NULL, OPT_CLOSE},
+    {"stdin", no_argument, NULL, OPT_STDIN},
+    {"stdin-rateslope", no_argument, NULL, OPT_STDIN_RATESLOPE},
+    {"program", required_argument, NULL, OPT_PROGRAM},
+    {"arrival", required_argument, NULL, OPT_ARRIVAL},
+    {"warmup", required_argument, NULL, OPT_WARMUP},
+    {"start-at", required_argument, NULL, OPT_START_AT},
+    {"drain", required_argument, NULL, OPT_DRAIN},
+    {"fail", required_argument, NULL, OPT_FAIL},
+    {"find-max", required_argument, NULL, OPT_FIND_MAX},
+    {"until", required_argument, NULL, OPT_UNTIL},
+    {"json", optional_argument, NULL, OPT_JSON},
+    {"series", required_argument, NULL, OPT_SERIES},
+    {"histogram", required_argument, NULL, OPT_HISTOGRAM},
+    {"merge", no_argument, NULL, OPT_MERGE},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    {NULL, 0, NULL, 0},
+};
 
 static void
-check_rate(const struct draft *d)
+set_defaults(struct options *o)
 {
-	if (d->source == RATE_CONSTANT)
-		must(d->have_rate || d->o->goal.search.what != SEARCH_NOTHING,
-		    "-r is missing: queries per second, such as -r 10k; 0 for "
-		    "none");
-	else
-		must(!d->have_duration,
-		    "-t: the program of rates says how long it takes");
-	if (d->source == RATE_STDIN_SLOPES)
-		must(d->have_rate,
-		    "-r is missing: the rate that --stdin-rateslope starts "
-		    "from, such as -r 1000");
-	else if (d->source != RATE_CONSTANT)
-		must(!d->have_rate, "-r: the program of rates says how many");
-	must(!d->have_duration || d->duration > 0, "-t must be more than 0");
-}
-
-static void
-check_goal(const struct draft *d)
-{
-	const struct options *o = d->o;
-
-	if (o->goal.search.what == SEARCH_NOTHING) {
-		must(o->goal.search.until_count == 0,
-		    "--until belongs to --find-max; --fail judges a run");
-		return;
-	}
-	must(o->goal.search.until_count > 0,
-	    "--until is missing: what must not be, such as --until "
-	    "p99>10ms,timed_out>0");
-	must(d->source == RATE_CONSTANT,
-	    "--find-max makes the rates itself: no --program, no --stdin");
-	must(o->load.warmup == 0 && o->load.start_at == 0 && !d->have_drain &&
-		o->goal.fail_count == 0,
-	    "--find-max goes without --warmup, --start-at, --drain and --fail");
-}
-
-static void
-read_program(struct draft *d, struct program *program)
-{
-	char why[PROGRAM_ERROR];
-
-	switch (d->source) {
-	case RATE_CONSTANT:
-		(void)program_append(program,
-		    d->have_duration ? d->duration : CLOCK_NEVER, d->rate,
-		    d->rate);
-		break;
-	case RATE_PROGRAM:
-		if (!program_parse(d->program, program, why))
-			errx(STATUS_USAGE, "--program: %s", why);
-		break;
-	case RATE_STDIN:
-	case RATE_STDIN_SLOPES:
-		if (!program_read(STDIN_FILENO,
-			d->source == RATE_STDIN ? PROGRAM_RATES :
-						  PROGRAM_SLOPES,
-			d->rate, program, why))
-			errx(STATUS_USAGE, "standard input: %s", why);
-		break;
-	}
-}
-
-/* The warm-up is at the rate with which the program begins. */
-static void
-make_program(struct draft *d)
-{
-	struct options_load *o = &d->o->load;
-	struct program measured = {0};
-	double rate;
-	size_t i;
-
-	read_program(d, &measured);
-	rate = measured.segments[0].begin;
-	if (o->warmup > 0)
-		(void)program_append(&o->program, o->warmup, rate, rate);
-	for (i = 0; i < measured.count; i++)
-		must(program_append(&o->program, measured.segments[i].duration,
-			 measured.segments[i].begin,
-			 measured.segments[i].end) == NULL,
-		    "--warmup: longer than 365 days in all");
-	program_clear(&measured);
-}
-
-static void
-make_search(const struct draft *d)
-{
-	struct search_config *s = &d->o->goal.search;
-	struct options_load *o = &d->o->load;
-
-	s->duration = d->have_duration ? d->duration : FIND_STEP;
-	s->rate = d->have_rate	   ? d->rate :
-	    s->what == SEARCH_RATE ? FIND_RATE :
-				     0;
-	s->rate_most = FIND_RATE_MOST;
-	s->connections = o->connections;
-	s->connections_least = o->workers > 0 ? o->workers : 1;
-	s->connections_most = o->connections;
-	if (s->what != SEARCH_CONNECTIONS)
-		return;
-	if (s->connections > FIND_CONNECTIONS)
-		s->connections = FIND_CONNECTIONS;
-	o->probe = true; /* one that never answers is not held */
-}
-
-void
-options_read(struct options *o, int argc, char **argv)
-{
-	static const struct option long_options[] = {
-	    {"report", required_argument, NULL, 'i'},
-	    {"timeout", required_argument, NULL, OPT_TIMEOUT},
-	    {"connect-timeout", required_argument, NULL, OPT_CONNECT_TIMEOUT},
-	    {"workers", required_argument, NULL, 'w'},
-	    {"source", required_argument, NULL, 'a'},
-	    {"probe", no_argument, NULL, OPT_PROBE},
-	    {"close", required_argument, NULL, OPT_CLOSE},
-	    {"stdin", no_argument, NULL, OPT_STDIN},
-	    {"stdin-rateslope", no_argument, NULL, OPT_STDIN_RATESLOPE},
-	    {"program", required_argument, NULL, OPT_PROGRAM},
-	    {"arrival", required_argument, NULL, OPT_ARRIVAL},
-	    {"warmup", required_argument, NULL, OPT_WARMUP},
-	    {"start-at", required_argument, NULL, OPT_START_AT},
-	    {"drain", required_argument, NULL, OPT_DRAIN},
-	    {"fail", required_argument, NULL, OPT_FAIL},
-	    {"find-max", required_argument, NULL, OPT_FIND_MAX},
-	    {"until", required_argument, NULL, OPT_UNTIL},
-	    {"json", optional_argument, NULL, OPT_JSON},
-	    {"series", required_argument, NULL, OPT_SERIES},
-	    {"histogram", required_argument, NULL, OPT_HISTOGRAM},
-	    {"merge", no_argument, NULL, OPT_MERGE},
-	    {"help", no_argument, NULL, 'h'},
-	    {"version", no_argument, NULL, 'V'},
-	    {NULL, 0, NULL, 0},
-	};
-	struct draft draft = {.o = o};
-	bool of_run = false;
-	int option;
-
 	memset(o, 0, sizeof(*o));
 	o->load.workers = 1;
 	o->load.open_rate = 1000;
@@ -563,25 +360,27 @@ options_read(struct options *o, int argc, char **argv)
 	o->load.seed = 42;
 	o->load.timeout = o->load.connect_timeout = 5 * CLOCK_NS_PER_SEC;
 	o->target.family = AF_UNSPEC;
+}
+
+void
+options_read(struct options *o, int argc, char **argv)
+{
+	struct draft draft = {.o = o};
+	int option;
+
+	set_defaults(o);
 	while ((option = getopt_long(argc, argv, "p:a:w:c:r:n:t:s:i:46RvhV",
 		    long_options, NULL)) != -1) {
 		set_option(&draft, option, optarg);
-		of_run |= !goes_with_merge(option);
+		draft.of_run |= !goes_with_merge(option);
 	}
 	if (o->merge.asked) {
-		check_merge(o, of_run, argv + optind, argc - optind);
+		options_complete_merge(&draft, argv + optind, argc - optind);
 		return;
 	}
-	must(optind < argc, "HOST is missing: tcpclient [options] HOST");
+	options_must(
+	    optind < argc, "HOST is missing: tcpclient [options] HOST");
 	o->target.hosts = argv + optind;
 	o->target.host_count = (size_t)(argc - optind);
-	check_options(o);
-	check_rate(&draft);
-	check_goal(&draft);
-	make_program(&draft);
-	make_search(&draft);
-	if (o->load.drain >= o->load.timeout)
-		o->load.drain = CLOCK_NEVER; /* nothing waits for longer */
-	if (o->target.ports.count == 0)
-		(void)port_list_parse(PORT_DEFAULT, 1, &o->target.ports);
+	options_complete(&draft);
 }

@@ -37,8 +37,8 @@ only() {
 	only 'lib/addr_list' 'lib/parse|lib/addr'
 	only 'client/(batch|wheel)' 'nothing'
 	only 'client/window' 'lib/clock'
-	only 'client/options' \
-		'client/(condition|program|schedule|search)|lib/.*'
+	only 'client/options.*' \
+		'client/(options|condition|program|schedule|search)|lib/.*'
 	only 'client/hosts' 'client/(options|routes)|lib/.*'
 	only 'client/routes' 'lib/(addr|addr_list|port_list)'
 	only 'client/router' 'client/routes|lib/clock'
@@ -87,7 +87,7 @@ only() {
 	for source in client/options.c tcpserver.c; do
 		program=tcpserver
 		[ "$source" = tcpserver.c ] || program=tcpclient
-		for option in $(sed -n 's/^\t    {"\([a-z-]*\)", .*/\1/p' \
+		for option in $(sed -n 's/^\t*    {"\([a-z-]*\)", .*_argument.*/\1/p' \
 			"$source"); do
 			mandoc -Tascii "man/$program.1" | sed 's/.\x08//g' |
 				grep -qe "--$option" || {
