@@ -6,6 +6,7 @@
 #include "client/health.h"
 
 #define SENT_ENOUGH    0.999 /* of the schedule */
+#define SENT_LEAST     100 /* a p99 of fewer is but their maximum */
 #define LATENESS_LEAST CLOCK_NS_PER_MS
 #define LATENESS_SHARE 10 /* a tenth of the response time */
 
@@ -77,7 +78,8 @@ health_check(
 		    stats_skipped(n), advice);
 		return health;
 	}
-	if (late > LATENESS_LEAST && late > response / LATENESS_SHARE) {
+	if (n->sent >= SENT_LEAST && late > LATENESS_LEAST &&
+	    late > response / LATENESS_SHARE) {
 		snprintf(why, HEALTH_TEXT,
 		    "queries left late, p99 %.3f ms (the busiest worker ran "
 		    "%.0f %% of the time and waited %.0f %% for a processor); "

@@ -26,8 +26,9 @@ struct health_usage {
 #define HEALTH_BUSY 0.85
 
 /*
- * Not sound: less than 99.9 % of the schedule was sent, or the lateness' p99 is
- * over 1 ms and over a tenth of the response time's p50. Then why is the reason,
+ * Not sound: less than 99.9 % of the schedule was sent, or the lateness' p99 (of
+ * 100 queries at least) is over 1 ms and over a tenth of the response time's
+ * p50. Then why is the reason,
  * and behind a semicolon what to do.
  */
 enum health health_check(

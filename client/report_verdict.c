@@ -104,6 +104,8 @@ judge_queries(struct report *r)
 {
 	char why[HEALTH_TEXT];
 
+	if (ended_early(r))
+		judge_end(r);
 	if (health_check(&r->total.stats, &r->end.usage, why) != HEALTH_SOUND)
 		add(&r->reasons, "%s", why);
 	else if (overran(r))
@@ -118,8 +120,6 @@ judge_queries(struct report *r)
 		    "--start-at was %.3f s before all connections were open; "
 		    "start earlier, or open faster (-n)",
 		    clock_to_seconds(r->end.late_start));
-	if (ended_early(r))
-		judge_end(r);
 	judge_overlap(r);
 }
 

@@ -135,9 +135,32 @@ start_peer() {
 	PORT=$(cat peer.out)
 }
 
+# as_asked COMMAND...: it runs as asked, or is not valid for one reason only, that
+# this machine was too busy to send in time. result.json says so.
+as_asked() {
+	local status=0
+	"$@" || status=$?
+	punctual_or_busy "$status"
+}
+
+punctual_or_busy() {
+	if (($1 == 3)) && jq -e '.verdict | .failed == [] and .reasons != [] and
+		(.reasons | all(startswith("queries left late") or
+			startswith("too slow for the rate")))' \
+		result.json >/dev/null; then
+		return 0
+	fi
+	return "$1"
+}
+
 # The client against PORT with a JSON result in result.json, its summary in
 # client.out. HOST is the last argument.
 client() {
+	rm -f result.json
+	as_asked run_client "$@"
+}
+
+run_client() {
 	"${INSIDE[@]}" "$TCPCLIENT" -p "$PORT" --json=result.json "$@" \
 		>client.out 2>client.err
 }
@@ -154,7 +177,7 @@ start_client() {
 wait_client() {
 	local status=0
 	wait "$CLIENT" || status=$?
-	return "$status"
+	punctual_or_busy "$status"
 }
 
 # result KEY: a value of the result.
@@ -182,9 +205,10 @@ accounts_close() {
 	holds \
 		'.queries | .scheduled == .sent + .skipped' \
 		'.queries | .sent == .answered + .timed_out + .lost' \
+		'.queries.warmup | .scheduled == .sent + .skipped and .sent == .answered + .timed_out + .lost' \
 		'.queries | .skipped == ([.skipped_by_reason[]] | add)' \
 		'.queries | .lost == ([.lost_by_reason[]] | add)' \
-		'.queries.replies == .connections.probes.answered + (.queries | .answered + .late + .unmatched + .malformed)' \
+		'.queries.replies == .connections.probes.answered + .queries.warmup.answered + (.queries | .answered + .late + .unmatched + .malformed)' \
 		'.connections.probes | .sent == .answered + .timed_out + .lost' \
 		'.queries | .answered == .echoed + ([.rcodes[]] | add // 0)' \
 		'.connections | .attempted == .opened + .failed_total + .abandoned' \

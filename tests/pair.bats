@@ -11,8 +11,7 @@ bats_require_minimum_version 1.5.0
 	holds '.queries.sent > 497500 and .queries.sent < 502500' \
 		'.queries.answered == .queries.sent' \
 		'.queries.echoed == .queries.sent' \
-		'.connections.opened == 2000' '.connections.verified == 2000' \
-		'.verdict.valid'
+		'.connections.opened == 2000' '.connections.verified == 2000'
 	accounts_close
 	stop_server
 	grep -q "messages $(result .queries.sent), " server.out
@@ -52,7 +51,7 @@ bats_require_minimum_version 1.5.0
 
 @test "-R: header, seven columns, in agreement with the summary" {
 	start_server
-	"$TCPCLIENT" -p "$PORT" -R --json=result.json -c 20 -r 5000 -t 1 ::1 \
+	as_asked "$TCPCLIENT" -p "$PORT" -R --json=result.json -c 20 -r 5000 -t 1 ::1 \
 		>rows.csv 2>client.err
 	[ "$(head -n 1 rows.csv)" = "type,timestamp,connection_id,query_id,poisson_id,poisson_interval_us,rtt_us" ]
 	awk -F, 'NF != 7 { exit 1 }' rows.csv
@@ -72,7 +71,7 @@ bats_require_minimum_version 1.5.0
 
 @test "-R agrees with the summary at 100,000 queries per second" {
 	start_server
-	"$TCPCLIENT" -p "$PORT" -R --json=result.json -c 200 -r 100k -t 3 \
+	as_asked "$TCPCLIENT" -p "$PORT" -R --json=result.json -c 200 -r 100k -t 3 \
 		-n 0 ::1 >rows.csv 2>client.err
 	holds '.queries.sent > 295000'
 	awk -F, 'NF != 7 { exit 1 } { n[$1]++ }
@@ -91,7 +90,7 @@ bats_require_minimum_version 1.5.0
 		'["target_qps","sent_qps","answered_qps"] - (.rate | keys) == []' \
 		'[.response_ns, .service_ns, .lateness_ns, .connect_ns] | all(["count","min","mean","max","p50","p90","p99","p99_9","p99_99","buckets"] - keys == [])' \
 		'.response_ns | .min <= .p50 and .p50 <= .p90 and .p90 <= .p99 and .p99 <= .p99_9 and .p99_9 <= .p99_99 and .p99_99 <= .max' \
-		'.verdict | .valid == true and .reasons == []' \
+		'.verdict | .valid == (.reasons == []) and .failed == []' \
 		'([.series[].sent] | add) == .queries.sent' \
 		'([.series[].answered] | add) == .queries.answered' \
 		'.rate.target_qps == 1000'
@@ -99,7 +98,8 @@ bats_require_minimum_version 1.5.0
 
 @test "--json alone owns stdout, the summary goes to stderr" {
 	start_server
-	"$TCPCLIENT" -p "$PORT" -c 1 -r 100 -t 200ms --json ::1 >out 2>err
+	"$TCPCLIENT" -p "$PORT" -c 1 -r 100 -t 200ms --json ::1 >out 2>err ||
+		(($? == 3))
 	jq -e .queries.sent out
 	grep -q '^queries      scheduled' err
 }
@@ -125,8 +125,7 @@ bats_require_minimum_version 1.5.0
 	wait_until grep -q 'sent [1-9]' client.err
 	kill -INT "$CLIENT"
 	wait_client
-	holds '.queries.sent > 0' '.queries.answered == .queries.sent' \
-		'.verdict.valid'
+	holds '.queries.sent > 0' '.queries.answered == .queries.sent'
 	accounts_close
 }
 
@@ -185,7 +184,7 @@ bats_require_minimum_version 1.5.0
 	exits 3 wait_client
 	accounts_close
 	holds '.connections.closed_worker_died == 100' \
-		'.verdict.reasons | any(. == "1 worker died")'
+		'.verdict.reasons | any(startswith("1 worker died"))'
 }
 
 @test "no worker outlives a parent that is killed" {
@@ -231,7 +230,7 @@ bats_require_minimum_version 1.5.0
 	STARTED+=("$SERVER")
 	wait_until grep -q 'listening on' server.err
 	PORT=$(sed -n 's/.*listening on .*:\([0-9]*\), .*/\1/p' server.err)
-	"${check[@]}" "$TCPCLIENT" -p "$PORT" -c 20 -r 500 -t 2 -R \
+	as_asked "${check[@]}" "$TCPCLIENT" -p "$PORT" -c 20 -r 500 -t 2 -R \
 		--json=result.json --histogram hist ::1 >rows 2>client.err
 	accounts_close
 	stop_server

@@ -19,6 +19,12 @@ tcpclient_loads() {
 	local status=0
 	"$TCPCLIENT" -p "$RESOLVER_PORT" "$@" --json 127.0.0.1 \
 	    >"$RESULT" 2>"$SUMMARY" || status=$?
+	# 3 for this machine being too busy to send in time is none of theirs
+	if ((status == 3)) && jq -e '.verdict.reasons | all(
+		test("^(queries left late|too slow for the rate)"))' \
+		"$RESULT" >/dev/null; then
+		status=0
+	fi
 	if ((status != 0)); then
 		echo "tcpclient $*: exit status $status"
 		cat "$SUMMARY" "$RESULT"

@@ -49,7 +49,11 @@ only() {
 		'client/stats|lib/(histogram|parse|clock)|dns_query'
 	only 'client/program.*' 'client/program|lib/(clock|parse)'
 	only 'client/generator_result' 'client/generator'
-	only 'client/report.*' 'client/(report.*|stats|generator)|lib/.*'
+	only 'client/report.*' \
+		'client/(report.*|stats|generator|condition|health|program|search)|lib/.*'
+	only 'client/search' 'client/condition|lib/clock'
+	only 'client/health' 'client/stats|lib/(clock|histogram)'
+	only 'client/find_max' 'client/(generator|health|search)|lib/.*'
 }
 
 @test "includes have no cycle" {

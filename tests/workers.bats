@@ -6,13 +6,6 @@ load helpers
 
 bats_require_minimum_version 1.5.0
 
-# The client, which runs as asked, but for a machine that may be too busy to keep
-# the time of a run as short as these.
-busy_client() {
-	client "$@" || (($? == 3))
-	holds '.verdict.reasons | all(startswith("too slow for the rate"))'
-}
-
 # A spread.py with these arguments. Sets PORT, to all of its ports.
 start_spread() {
 	rm -f spread.out
@@ -96,11 +89,11 @@ time_wait() {
 
 @test "the same seed and workers schedule the same number" {
 	start_server
-	busy_client -w 3 -c 10 -n 0 -r 10000 -t 500ms -s 7 127.0.0.1
+	client -w 3 -c 10 -n 0 -r 10000 -t 500ms -s 7 127.0.0.1
 	first=$(result .queries.scheduled)
-	busy_client -w 3 -c 10 -n 0 -r 10000 -t 500ms -s 8 127.0.0.1
+	client -w 3 -c 10 -n 0 -r 10000 -t 500ms -s 8 127.0.0.1
 	[ "$(result .queries.scheduled)" -ne "$first" ]
-	busy_client -w 3 -c 10 -n 0 -r 10000 -t 500ms -s 7 127.0.0.1
+	client -w 3 -c 10 -n 0 -r 10000 -t 500ms -s 7 127.0.0.1
 	[ "$(result .queries.scheduled)" -eq "$first" ]
 }
 
@@ -114,7 +107,7 @@ time_wait() {
 	holds '.connections.buried == 1' \
 		'.connections.closed_worker_died == 33' \
 		'.connections.closed_locally == 67' \
-		'.verdict.reasons | any(. == "1 worker died")' \
+		'.verdict.reasons | any(startswith("1 worker died"))' \
 		'.rate.duration_s >= 2 and .rate.duration_s < 3'
 	# two thirds of 2 s are the others'
 	holds '.queries.answered > 7500' \
@@ -147,7 +140,7 @@ time_wait() {
 		'.connections.closed_locally == 40' \
 		'.connections.closed_worker_died == .connections.opened - 40' \
 		'.queries.sent > 0' '.queries.answered == .queries.sent' \
-		'.verdict.reasons | any(. == "1 worker died")' \
+		'.verdict.reasons | any(startswith("1 worker died"))' \
 		'.verdict.reasons | any(test("opened [0-9]+ of 60"))'
 }
 
@@ -220,7 +213,7 @@ time_wait() {
 	start_server
 	(
 		ulimit -n 200
-		busy_client -w auto -c 500 -n 0 -r 0 --probe -t 100ms 127.0.0.1
+		client -w auto -c 500 -n 0 -r 0 --probe -t 100ms 127.0.0.1
 	)
 	accounts_close
 	# 200 less 64 to spare are 136 each
@@ -243,7 +236,7 @@ time_wait() {
 
 @test "-n paces all workers together" {
 	start_server
-	busy_client -w 4 -c 400 -n 400 -r 0 -t 100ms 127.0.0.1
+	client -w 4 -c 400 -n 400 -r 0 -t 100ms 127.0.0.1
 	accounts_close
 	holds '.connections.opened == 400' \
 		'.connections.open_s > 0.9 and .connections.open_s < 1.5'
@@ -253,7 +246,7 @@ time_wait() {
 	local workers
 	for workers in 1 3; do
 		start_spread 0.0.0.0 3
-		busy_client -w "$workers" -a 127.0.0.2-127.0.0.5 -c 120 -n 0 -r 0 \
+		client -w "$workers" -a 127.0.0.2-127.0.0.5 -c 120 -n 0 -r 0 \
 			-t 100ms 127.0.0.1,127.0.0.10
 		accounts_close
 		wait_until count_of 120
@@ -269,7 +262,7 @@ time_wait() {
 
 @test "fewer connections than pairs: sources and targets in turn" {
 	start_spread 0.0.0.0 10
-	busy_client -a 127.0.0.2-127.0.0.3 -c 10 -n 0 -r 0 -t 100ms 127.0.0.1
+	client -a 127.0.0.2-127.0.0.3 -c 10 -n 0 -r 0 -t 100ms 127.0.0.1
 	wait_until count_of 10
 	[ "$(shares 1)" = "2 5 5" ]
 	[ "$(shares 3)" = "10 1 1" ]
@@ -278,7 +271,7 @@ time_wait() {
 
 @test "several hosts as arguments, and as a prefix" {
 	start_spread 0.0.0.0 1
-	busy_client -c 20 -n 0 -r 0 -t 100ms 127.0.0.1 127.0.0.10-127.0.0.11 \
+	client -c 20 -n 0 -r 0 -t 100ms 127.0.0.1 127.0.0.10-127.0.0.11 \
 		127.0.0.20/30
 	wait_until count_of 20
 	[ "$(shares 2)" = "5 4 4" ]
@@ -288,7 +281,7 @@ time_wait() {
 
 @test "IPv6: a source, and several ports" {
 	start_spread ::1 2
-	busy_client -a ::1 -c 10 -n 0 -r 0 -t 100ms ::1
+	client -a ::1 -c 10 -n 0 -r 0 -t 100ms ::1
 	wait_until count_of 10
 	[ "$(shares 1-3)" = "2 5 5" ]
 	[ "$(shares 1)" = "1 10 10" ]
@@ -306,7 +299,7 @@ time_wait() {
 	exits 2 client -a 127.0.0.1,::1 -c 1 -r 0 -t 100ms 127.0.0.1
 	exits 2 client -a 127.0.0.1 -c 1 -r 0 -t 100ms 127.0.0.1,::1
 	# without -a they may be mixed
-	busy_client -c 4 -n 0 --probe -r 0 -t 100ms 127.0.0.1,::1
+	client -c 4 -n 0 --probe -r 0 -t 100ms 127.0.0.1,::1
 	holds '.connections | .opened == 4 and .verified == 4'
 }
 
@@ -326,13 +319,13 @@ time_wait() {
 	grep -q -e '^tcpclient: -c 150 is more than 100 local ports x 1 sources x 1 targets = 100 connections: 1 more source address (-a) or 1 more target port (-p), or widen net.ipv4.ip_local_port_range' client.err
 	grep -q 'failed with EADDRNOTAVAIL .*: 50' client.out
 	# one more source, and nothing is missing
-	busy_client -a 127.0.0.1-127.0.0.2 -c 150 -n 0 -r 0 --probe -t 100ms --close rst \
+	client -a 127.0.0.1-127.0.0.2 -c 150 -n 0 -r 0 --probe -t 100ms --close rst \
 		127.0.0.1
 	accounts_close
 	holds '.connections.opened == 150' '.findings == []'
 	[ ! -s client.err ]
 	# just as many as there are
-	busy_client -a 127.0.0.1-127.0.0.2 -c 200 -w 3 -n 0 -r 0 -t 100ms --close rst \
+	client -a 127.0.0.1-127.0.0.2 -c 200 -w 3 -n 0 -r 0 -t 100ms --close rst \
 		127.0.0.1
 	holds '.connections.opened == 200'
 	[ ! -s client.err ]
@@ -341,7 +334,7 @@ time_wait() {
 @test "a pair whose ports others hold: the other pairs are used instead" {
 	enter_narrow_namespace
 	hold 100
-	busy_client -a 127.0.0.1-127.0.0.2 -c 100 -n 0 -r 500 -t 300ms --close rst \
+	client -a 127.0.0.1-127.0.0.2 -c 100 -n 0 -r 500 -t 300ms --close rst \
 		127.0.0.1
 	accounts_close
 	holds '.connections.opened == 100' '.connections.failed_total == 0' \
@@ -362,7 +355,7 @@ time_wait() {
 	start_server
 	local workers
 	for workers in 1 3; do
-		busy_client -w "$workers" -c 50 -n 0 --probe -r 0 -t 100ms 127.0.0.1
+		client -w "$workers" -c 50 -n 0 --probe -r 0 -t 100ms 127.0.0.1
 		accounts_close
 		holds '.connections | .opened == 50 and .verified == 50' \
 			'.connections.probes == {sent: 50, answered: 50, timed_out: 0, lost: 0}' \
@@ -376,7 +369,7 @@ time_wait() {
 
 @test "--probe, and then queries: they do not mix" {
 	start_server
-	busy_client -w 2 -c 50 -n 0 --probe -r 5000 -t 300ms 127.0.0.1
+	client -w 2 -c 50 -n 0 --probe -r 5000 -t 300ms 127.0.0.1
 	accounts_close
 	holds '.connections.probes.answered == 50' \
 		'.queries.answered == .queries.sent' \
@@ -391,7 +384,7 @@ time_wait() {
 	holds '.connections | .opened == 10 and .verified == 0' \
 		'.connections.probes == {sent: 10, answered: 0, timed_out: 10, lost: 0}' \
 		'.queries.timed_out == 0' \
-		'.verdict.reasons[0] == "10 of 10 opened connections never answered"'
+		'.verdict.reasons[0] | startswith("10 of 10 opened connections never answered")'
 	grep -q '10 of 10 opened connections never answered' client.out
 }
 
@@ -406,12 +399,12 @@ time_wait() {
 
 @test "--close rst leaves nothing in TIME_WAIT, --close fin does" {
 	enter_narrow_namespace
-	busy_client -c 20 -n 0 -r 0 --probe -t 100ms --close rst 127.0.0.1
+	client -c 20 -n 0 -r 0 --probe -t 100ms --close rst 127.0.0.1
 	accounts_close
 	holds '.config.close == "rst"' '.connections.closed_locally == 20' \
 		'.connections.verified == 20'
 	[ "$(time_wait 7000)" -eq 0 ]
-	busy_client -c 30 -n 0 -r 0 --probe -t 100ms --close fin 127.0.0.1
+	client -c 30 -n 0 -r 0 --probe -t 100ms --close fin 127.0.0.1
 	accounts_close
 	holds '.config.close == "fin"' '.connections.closed_locally == 30'
 	all_waiting() { [ "$(time_wait 7000)" -eq 30 ]; }
