@@ -167,12 +167,13 @@ read_digits(const char *at, uint64_t most, uint64_t *value)
 	return at == begin ? NULL : at;
 }
 
-/* Reads "index:count", and the blank behind it if more follows. */
+/* Reads "index:count", and the blank behind it if more follows. Not below least:
+ * each bucket comes once, or its counts might fit one by one and not together. */
 static const char *
-read_bucket(const char *at, uint64_t *index, uint64_t *count)
+read_bucket(const char *at, uint64_t least, uint64_t *index, uint64_t *count)
 {
 	at = read_digits(at, HISTOGRAM_BUCKETS - 1, index);
-	if (at == NULL || *at != ':')
+	if (at == NULL || *at != ':' || *index < least)
 		return NULL;
 	at = read_digits(at + 1, INT64_MAX, count);
 	if (at == NULL || (*at != ' ' && *at != '\0'))
@@ -185,15 +186,15 @@ read_bucket(const char *at, uint64_t *index, uint64_t *count)
 bool
 histogram_add_text(struct histogram *h, const char *text)
 {
-	uint64_t index, count;
-	const char *at = text;
+	uint64_t least = 0, index, count;
+	const char *at;
 
-	while (*at != '\0')
-		if ((at = read_bucket(at, &index, &count)) == NULL ||
+	for (at = text; *at != '\0'; least = index + 1)
+		if ((at = read_bucket(at, least, &index, &count)) == NULL ||
 		    h->bucket[index] > UINT64_MAX - count)
 			return false;
 	for (at = text; *at != '\0';) {
-		at = read_bucket(at, &index, &count);
+		at = read_bucket(at, 0, &index, &count);
 		h->bucket[index] += count;
 	}
 	return true;

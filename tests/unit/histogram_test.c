@@ -477,6 +477,232 @@ subtract_beyond_the_limit(void **state)
 	expect_difference(beyond, 2, beyond, 2);
 }
 
+/*
+ * Above a value.
+ */
+
+static void
+above_counts_whole_buckets(void **state)
+{
+	static const size_t indices[] = {0, 1, 255, 256, 511, 512, 513, 767,
+	    768, 769, 5000, HISTOGRAM_BUCKETS - 2, HISTOGRAM_BUCKETS - 1};
+	struct histogram *h = histogram_new();
+	size_t i;
+	uint64_t above = LENGTH(indices);
+
+	(void)state;
+	for (i = 0; i < LENGTH(indices); i++)
+		histogram_add(h, histogram_lo(indices[i]));
+	for (i = 0; i < LENGTH(indices); i++) {
+		if (indices[i] > 0)
+			assert_int_equal(
+			    histogram_above(h, histogram_lo(indices[i]) - 1),
+			    above);
+		above--;
+		assert_int_equal(
+		    histogram_above(h, histogram_lo(indices[i])), above);
+		assert_int_equal(
+		    histogram_above(h, histogram_hi(indices[i]) - 1), above);
+		if (i + 1 < LENGTH(indices))
+			assert_int_equal(
+			    histogram_above(h, histogram_hi(indices[i])),
+			    above - (indices[i + 1] == indices[i] + 1));
+	}
+	assert_int_equal(above, 0);
+	assert_int_equal(histogram_above(h, HISTOGRAM_LIMIT), 0);
+	assert_int_equal(histogram_above(h, UINT64_MAX), 0);
+	free(h);
+}
+
+/* None of those that are not, and all that are by more than a bucket. */
+static void
+above_random(void **state)
+{
+	struct histogram *h = histogram_new();
+	struct rng rng = {29};
+	uint64_t values[500], value, above, least;
+	size_t i;
+	int round;
+
+	(void)state;
+	assert_int_equal(histogram_above(h, 0), 0);
+	for (i = 0; i < LENGTH(values); i++)
+		values[i] = any_magnitude(&rng);
+	add_all(h, values, LENGTH(values));
+	for (round = 0; round < 1000; round++) {
+		value = any_magnitude(&rng);
+		above = least = 0;
+		for (i = 0; i < LENGTH(values); i++) {
+			above += values[i] > value;
+			least += values[i] > value + value / 256;
+		}
+		assert_in_range(histogram_above(h, value), least, above);
+	}
+	free(h);
+}
+
+/*
+ * As text.
+ */
+
+static void
+text_is(const struct histogram *h, const char *expected)
+{
+	char *text = histogram_to_text(h);
+
+	assert_string_equal(text, expected);
+	free(text);
+}
+
+/* Reads what was written; the buckets are all that is there. */
+static void
+expect_round_trip(const struct histogram *h)
+{
+	struct histogram *back = histogram_new();
+	char *text = histogram_to_text(h);
+
+	assert_true(histogram_add_text(back, text));
+	assert_memory_equal(back->bucket, h->bucket, sizeof(h->bucket));
+	assert_int_equal(back->sum, 0);
+	assert_int_equal(back->max, 0);
+	assert_int_equal(back->min_complement, 0);
+	text_is(back, text);
+	free(text);
+	free(back);
+}
+
+static void
+text_round_trip(void **state)
+{
+	struct histogram *h = histogram_new();
+	struct rng rng = {31};
+	size_t i;
+
+	(void)state;
+	text_is(h, "");
+	expect_round_trip(h);
+	h->bucket[0] = 1;
+	text_is(h, "0:1");
+	h->bucket[9] = 10;
+	h->bucket[HISTOGRAM_BUCKETS - 1] = INT64_MAX;
+	text_is(h, "0:1 9:10 8447:9223372036854775807");
+	expect_round_trip(h);
+	for (i = 0; i < HISTOGRAM_BUCKETS; i++)
+		h->bucket[i] = rng_next(&rng) >> (1 + rng_below(&rng, 63));
+	expect_round_trip(h);
+	for (i = 0; i < HISTOGRAM_BUCKETS; i++)
+		h->bucket[i] = INT64_MAX;
+	expect_round_trip(h);
+	free(h);
+}
+
+static void
+text_adds_up(void **state)
+{
+	struct histogram *h = histogram_new();
+
+	(void)state;
+	assert_true(histogram_add_text(h, ""));
+	assert_true(histogram_add_text(h, "5:1 70:2"));
+	assert_true(histogram_add_text(h, "5:10 6:3 8447:4"));
+	assert_true(histogram_add_text(h, "70:0"));
+	text_is(h, "5:11 6:3 70:2 8447:4");
+	free(h);
+}
+
+static void
+text_refused(struct histogram *h, const char *text)
+{
+	struct histogram *before = heap_copy(h, sizeof(*h));
+	/* so that a sanitizer sees what reads behind it */
+	char *copy = heap_copy(text, strlen(text) + 1);
+
+	if (histogram_add_text(h, copy))
+		fail_msg("'%s' is accepted", text);
+	assert_same(h, before);
+	free(copy);
+	free(before);
+}
+
+static void
+text_refusals(void **state)
+{
+	static const char *const wrong[] = {" ", ":", "1", "1:", ":1", "1:1 ",
+	    " 1:1", "1:1  2:1", "1:1,2:1", "1:1 2", "1:1 2:", "1:1 :1",
+	    "1:1 2:1 ", "1 :1", "1: 1", "-1:1", "1:-1", "+1:1", "1:+1", "1:1:1",
+	    "a:1", "1:a", "1:1a", "0x1:1", "1.0:1", "1:1.0", "1:1\t2:1",
+	    "1:1\n", "1:1 2:x", "8448:1", "8450:1", "84470:1",
+	    "18446744073709551616:1", "18446744073709551617:1",
+	    "1:9223372036854775808", "1:18446744073709551615",
+	    "1:18446744073709551616", "1:18446744073709551617",
+	    "1:99999999999999999999999",
+	    /* in order, and each once */
+	    "2:1 1:1", "1:1 1:1", "1:1 2:1 2:1", "0:1 0:1", "1:1 0:1"};
+	struct histogram *h = histogram_new();
+	size_t i;
+
+	(void)state;
+	histogram_add(h, 1);
+	histogram_add(h, 12345678);
+	for (i = 0; i < LENGTH(wrong); i++)
+		text_refused(h, wrong[i]);
+	free(h);
+}
+
+/* A count that is right but would not fit. */
+static void
+text_too_many(void **state)
+{
+	struct histogram *h = histogram_new();
+
+	(void)state;
+	assert_true(histogram_add_text(h, "7:9223372036854775807"));
+	assert_true(histogram_add_text(h, "7:9223372036854775807"));
+	text_refused(h, "7:2");
+	text_refused(h, "1:1 7:9223372036854775807");
+	/* nor is it, when it comes in parts */
+	text_refused(h, "7:1 7:1");
+	assert_true(histogram_add_text(h, "7:1"));
+	text_refused(h, "7:1");
+	assert_true(histogram_add_text(h, "7:0 8:1"));
+	assert_true(h->bucket[7] == UINT64_MAX);
+	free(h);
+}
+
+/* Whatever comes: what is accepted is what would be written like that. */
+static void
+text_random(void **state)
+{
+	static const char letters[] = "0123456789::::    -x";
+	struct histogram *h = histogram_new();
+	struct histogram *none = histogram_new();
+	struct rng rng = {37};
+	unsigned int accepted = 0;
+	char text[25];
+	size_t length, i;
+	int round;
+
+	(void)state;
+	for (round = 0; round < 20000; round++) {
+		length = rng_below(&rng, sizeof(text));
+		for (i = 0; i < length; i++)
+			text[i] = letters[rng_below(&rng, sizeof(letters) - 1)];
+		text[length] = '\0';
+		if (!histogram_add_text(h, text)) {
+			if (round % 16 == 0)
+				assert_same(h, none);
+			continue;
+		}
+		accepted++;
+		expect_round_trip(h);
+		memset(h, 0, sizeof(*h));
+	}
+	assert_same(h, none);
+	assert_in_range(accepted, 100, 10000);
+	free(h);
+	free(none);
+}
+
 int
 main(void)
 {
@@ -495,6 +721,13 @@ main(void)
 	    cmocka_unit_test(subtract_nothing_between),
 	    cmocka_unit_test(subtract_extremes_are_kept),
 	    cmocka_unit_test(subtract_beyond_the_limit),
+	    cmocka_unit_test(above_counts_whole_buckets),
+	    cmocka_unit_test(above_random),
+	    cmocka_unit_test(text_round_trip),
+	    cmocka_unit_test(text_adds_up),
+	    cmocka_unit_test(text_refusals),
+	    cmocka_unit_test(text_too_many),
+	    cmocka_unit_test(text_random),
 	};
 
 	return cmocka_run_group_tests_name("histogram", tests, NULL, NULL);
