@@ -100,6 +100,29 @@ duration_refused(const char *text)
 }
 
 static void
+epoch_is(const char *text, uint64_t expected)
+{
+	uint64_t ns = UNTOUCHED;
+	const char *why = parse_epoch(text, &ns);
+
+	if (why != NULL)
+		fail_msg("%s is %s", text, why);
+	if (ns != expected)
+		fail_msg(
+		    "%s is %" PRIu64 " ns, not %" PRIu64, text, ns, expected);
+}
+
+static void
+epoch_refused(const char *text)
+{
+	uint64_t ns = UNTOUCHED;
+
+	if (parse_epoch(text, &ns) == NULL)
+		fail_msg("'%s' is accepted as %" PRIu64 " ns", text, ns);
+	assert_int_equal(ns, UNTOUCHED);
+}
+
+static void
 count_values(void **state)
 {
 	(void)state;
@@ -380,6 +403,82 @@ duration_random(void **state)
 		}
 }
 
+static void
+epoch_values(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t ns;
+	} cases[] = {
+	    {"0", 0},
+	    {"1", UINT64_C(1000000000)},
+	    {"1800000000", UINT64_C(1800000000000000000)},
+	    {"1800000000.0", UINT64_C(1800000000000000000)},
+	    {"1800000000.5", UINT64_C(1800000000500000000)},
+	    {"1800000000.05", UINT64_C(1800000000050000000)},
+	    {"1800000000.000000001", UINT64_C(1800000000000000001)},
+	    {"1800000000.123456789", UINT64_C(1800000000123456789)},
+	    {"1800000000.999999999", UINT64_C(1800000000999999999)},
+	    {"1800000000.100000000", UINT64_C(1800000000100000000)},
+	    {"0.1", 100000000},
+	    {"0.000000009", 9},
+	    {"007", UINT64_C(7000000000)},
+	    {"0000000001", UINT64_C(1000000000)},
+	    {"4294967295", UINT64_C(4294967295000000000)},
+	    {"4294967295.999999999", UINT64_C(4294967295999999999)},
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < LENGTH(cases); i++)
+		epoch_is(cases[i].text, cases[i].ns);
+}
+
+static void
+epoch_not_times(void **state)
+{
+	static const char *const wrong[] = {"4294967296", "9999999999",
+	    "00000000001", "18000000000", "18446744073709551617", "1800000000.",
+	    "1800000000.0000000001", "1800000000.1234567890", "1800000000.5s",
+	    "1800000000s", "1800000000ms", "1800000000Z", "1800000000.5.5",
+	    "1800000000..5", "1800000000,5", ".5", ".", "1800000000. 5",
+	    "1800000000 .5", "1800000000.-5", "1800000000.+5", "1800000000.5e3",
+	    "1800000000.0x1", "now", "2027-01-15", "2027-01-15T08:00:00Z",
+	    "@1800000000", "1800000000\n", "\n1800000000"};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < LENGTH(never_numbers); i++)
+		epoch_refused(never_numbers[i]);
+	for (i = 0; i < LENGTH(wrong); i++)
+		epoch_refused(wrong[i]);
+}
+
+/* With as many digits of the fraction as there are, and with fewer. */
+static void
+epoch_random(void **state)
+{
+	struct rng rng = {23};
+	uint32_t seconds, fraction;
+	uint64_t power;
+	char text[64];
+	int i, digits;
+
+	(void)state;
+	for (i = 0; i < 10000; i++) {
+		seconds = (uint32_t)rng_next(&rng);
+		fraction = (uint32_t)rng_below(&rng, 1000000000);
+		power = 1;
+		for (digits = 9; digits > 0; digits--, power *= 10) {
+			snprintf(text, sizeof(text), "%" PRIu32 ".%0*" PRIu64,
+			    seconds, digits, fraction / power);
+			epoch_is(text,
+			    seconds * UINT64_C(1000000000) +
+				fraction / power * power);
+		}
+	}
+}
+
 /* Long enough to overrun any buffer that is not meant for it. */
 static void
 very_long(void **state)
@@ -394,6 +493,10 @@ very_long(void **state)
 	count_refused(text, 0, LLONG_MAX);
 	rate_refused(text);
 	duration_refused(text);
+	epoch_refused(text);
+	text[1] = '.';
+	epoch_refused(text);
+	text[1] = '9';
 	/* a fraction, a suffix */
 	text[size - 1] = 'M';
 	count_refused(text, 0, LLONG_MAX);
@@ -449,6 +552,9 @@ main(void)
 	    cmocka_unit_test(duration_limit),
 	    cmocka_unit_test(duration_not_durations),
 	    cmocka_unit_test(duration_random),
+	    cmocka_unit_test(epoch_values),
+	    cmocka_unit_test(epoch_not_times),
+	    cmocka_unit_test(epoch_random),
 	    cmocka_unit_test(very_long),
 	    cmocka_unit_test(long_fractions),
 	};

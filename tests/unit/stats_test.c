@@ -216,6 +216,38 @@ run_probe_late(struct run *r)
 	count(r, &r->stats->n.late);
 }
 
+static void
+run_warmup(struct run *r)
+{
+	count(r, &r->stats->n.warmup_scheduled);
+	count(r, &r->stats->n.warmup_sent);
+	count(r, &r->stats->n.bytes_sent);
+}
+
+/* The warm-up: every kind of end that its queries can have. */
+static void
+run_warmup_ends(struct run *r)
+{
+	struct stats_counters *n = &r->stats->n;
+
+	run_warmup(r);
+	count(r, &n->replies);
+	count(r, &n->verified);
+	count(r, &n->warmup_answered);
+	run_warmup(r);
+	count(r, &n->warmup_timed_out);
+	count(r, &n->replies);
+	count(r, &n->late);
+	run_warmup(r);
+	count(r, &n->replies);
+	count(r, &n->warmup_timed_out);
+	count(r, &n->late);
+	run_warmup(r);
+	count(r, &n->warmup_lost);
+	count(r, &n->warmup_scheduled);
+	count(r, &n->warmup_skipped);
+}
+
 static unsigned int
 run(struct stats *s, unsigned int stores)
 {
@@ -234,6 +266,8 @@ run(struct stats *s, unsigned int stores)
 	run_probe_late(&r);
 	run_probe(&r);
 	count(&r, &n->probe_lost);
+	for (i = 0; i < 2; i++)
+		run_warmup_ends(&r);
 	for (i = 0; i < 3; i++) {
 		run_answer(&r, &n->echoed);
 		run_answer(&r, &n->rcode[0]);
@@ -373,6 +407,18 @@ sums(void **state)
 	s->n.probe_sent = 70000 + 66;
 	assert_int_equal(stats_probes_in_flight(s), 66);
 	assert_int_equal(stats_in_flight(s), 77);
+	assert_int_equal(stats_waiting(s), 77 + 66);
+	s->n.warmup_answered = 100000;
+	s->n.warmup_timed_out = 200000;
+	s->n.warmup_lost = 400000;
+	s->n.warmup_sent = 700000 + 55;
+	/* what was not sent is waited for by nobody */
+	s->n.warmup_scheduled = 900000;
+	s->n.warmup_skipped = 800000;
+	assert_int_equal(stats_warmup_in_flight(s), 55);
+	assert_int_equal(stats_probes_in_flight(s), 66);
+	assert_int_equal(stats_in_flight(s), 77);
+	assert_int_equal(stats_waiting(s), 77 + 66 + 55);
 	s->n.opened = 400;
 	s->n.failed = 500;
 	s->n.abandoned = 600;
@@ -428,6 +474,8 @@ check_sound(void **state)
 	expect_sound(s);
 	assert_int_equal(stats_in_flight(s), 0);
 	assert_int_equal(stats_probes_in_flight(s), 0);
+	assert_int_equal(stats_warmup_in_flight(s), 0);
+	assert_int_equal(stats_waiting(s), 0);
 	assert_int_equal(stats_pending(s), 0);
 	assert_int_equal(stats_open(s), 0);
 	/* a sum of sound ones is sound */
@@ -479,6 +527,14 @@ check_each_identity(void **state)
 	    {AT(n.probe_answered), {"probes sent", "replies"}},
 	    {AT(n.probe_timed_out), {"probes sent"}},
 	    {AT(n.probe_lost), {"probes sent"}},
+	    {AT(n.warmup_scheduled), {"warm-up scheduled"}},
+	    {AT(n.warmup_sent), {"warm-up scheduled", "warm-up sent"}},
+	    {AT(n.warmup_skipped), {"warm-up scheduled"}},
+	    {AT(n.warmup_answered), {"warm-up sent", "replies"}},
+	    {AT(n.warmup_timed_out), {"warm-up sent"}},
+	    {AT(n.warmup_lost), {"warm-up sent"}},
+	    {AT(n.skipped_overload), {"scheduled"}},
+	    {AT(n.lost_drain_over), {"sent"}},
 	    {AT(n.echoed), {"answered"}},
 	    {AT(n.rcode[0]), {"answered"}},
 	    {AT(n.rcode[15]), {"answered"}},
@@ -587,7 +643,7 @@ expect_buried(struct stats *s)
 	expect_sound(s);
 	assert_int_equal(s->n.buried, 1);
 	assert_int_equal(stats_in_flight(s), 0);
-	assert_int_equal(stats_probes_in_flight(s), 0);
+	assert_int_equal(stats_waiting(s), 0);
 	assert_int_equal(stats_pending(s), 0);
 	assert_int_equal(stats_open(s), 0);
 	/* with the others */
@@ -626,6 +682,13 @@ bury_at_any_point(void **state)
 		assert_int_equal(s->n.probe_answered, before->n.probe_answered);
 		assert_int_equal(
 		    s->n.probe_timed_out, before->n.probe_timed_out);
+		assert_int_equal(
+		    s->n.warmup_scheduled, before->n.warmup_scheduled);
+		assert_int_equal(s->n.warmup_sent, before->n.warmup_sent);
+		assert_int_equal(
+		    s->n.warmup_answered, before->n.warmup_answered);
+		assert_int_equal(
+		    s->n.warmup_timed_out, before->n.warmup_timed_out);
 		free(before);
 		free(s);
 	}
@@ -696,6 +759,39 @@ bury_probes_in_flight(void **state)
 	free(s);
 }
 
+/* So has the warm-up; what had not been sent by then is skipped. */
+static void
+bury_warmup_in_flight(void **state)
+{
+	struct stats *s = stats_new();
+
+	(void)state;
+	s->n.attempted = s->n.opened = 1;
+	histogram_add(&s->connect, 1000);
+	s->n.warmup_scheduled = 100;
+	s->n.warmup_skipped = 7;
+	s->n.warmup_sent = 60;
+	s->n.warmup_answered = 30;
+	s->n.warmup_timed_out = 5;
+	s->n.warmup_lost = 2;
+	s->n.late = 4;
+	s->n.replies = 34 + 1;
+	stats_bury(s);
+	expect_buried(s);
+	assert_int_equal(s->n.warmup_scheduled, 100);
+	assert_int_equal(s->n.warmup_sent, 60);
+	assert_int_equal(s->n.warmup_answered, 30);
+	assert_int_equal(s->n.warmup_timed_out, 5);
+	assert_int_equal(s->n.warmup_lost, 2 + 23);
+	assert_int_equal(s->n.warmup_skipped, 7 + 33);
+	assert_int_equal(s->n.replies, 34);
+	assert_int_equal(s->n.scheduled, 0);
+	assert_int_equal(s->n.sent, 0);
+	assert_int_equal(stats_skipped(&s->n), 0);
+	assert_int_equal(stats_lost(&s->n), 0);
+	free(s);
+}
+
 /* Died behind the first store of an answer, of a query, of a connection. */
 static void
 bury_half_done(void **state)
@@ -756,6 +852,7 @@ main(void)
 	    cmocka_unit_test(bury_at_any_point),
 	    cmocka_unit_test(bury_what_was_open),
 	    cmocka_unit_test(bury_probes_in_flight),
+	    cmocka_unit_test(bury_warmup_in_flight),
 	    cmocka_unit_test(bury_half_done),
 	    cmocka_unit_test(bury_half_a_failure),
 	};
