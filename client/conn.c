@@ -96,6 +96,12 @@ conn_is_idle(const struct conn *c)
 }
 
 bool
+conn_is_open(const struct conn *c)
+{
+	return c->state == CONN_OPEN;
+}
+
+bool
 conn_is_verified(const struct conn *c)
 {
 	return c->verified;

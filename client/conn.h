@@ -91,6 +91,7 @@ int conn_open(struct conn *, const struct route *);
 void conn_reset(struct conn *);
 
 bool conn_is_idle(const struct conn *);
+bool conn_is_open(const struct conn *); /* and not broken */
 
 /* Has answered at least once. */
 bool conn_is_verified(const struct conn *);

@@ -205,7 +205,8 @@ pool_hold(struct pool *p, uint32_t connections)
 	p->next = p->connecting = p->unopened = 0;
 	for (i = 0; i < p->count; i++) {
 		c = conn_at(p->conns, i);
-		if (i >= connections || (p->env.probe && !conn_is_verified(c)))
+		if (i >= connections || !conn_is_open(c) ||
+		    (p->env.probe && !conn_is_verified(c)))
 			conn_close(c, CONN_LOCAL);
 		conn_reset(c);
 		if (i < connections && conn_is_idle(c))

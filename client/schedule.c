@@ -45,6 +45,8 @@ struct schedule {
 	double mean_gap; /* while the rate holds; infinite while it does not */
 	double offset; /* of the next arrival from start; exact to 1/8 ns
 			  * for the first 13 days */
+	double error; /* of adding the last gap to it, to be made up for: equal
+		       * gaps are all rounded the same way */
 	double gap;
 	uint64_t start;
 	uint64_t next;
@@ -152,6 +154,7 @@ enter(struct schedule *s, size_t segment)
 
 	s->segment = segment;
 	s->segment_begin = s->offset;
+	s->error = 0;
 	s->mean_gap = INFINITY;
 	if (segment == s->program->count)
 		return;
@@ -224,11 +227,13 @@ advance_through(struct schedule *s, double need)
 static void
 advance(struct schedule *s, double need)
 {
-	double before = s->offset, hold = before + need * s->mean_gap;
+	double before = s->offset, gap = need * s->mean_gap - s->error;
+	double hold = before + gap;
 
-	if (hold < s->segment_end)
+	if (hold < s->segment_end) {
+		s->error = (hold - before) - gap;
 		s->offset = hold;
-	else
+	} else
 		advance_through(s, need);
 	s->gap = s->offset - before;
 	/* signed: one instruction instead of a branch */
