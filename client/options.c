@@ -60,7 +60,7 @@ static const char usage_text[] =
     "  --start-at EPOCH     begin to query at that time, on many hosts\n"
     "  --drain TIME         wait for answers at the end no longer than that\n"
     "What it is for:\n"
-    "  --fail COND          exit 3 if p99>10ms, lost>0, timed_out>0.1%, ...\n"
+    "  --fail COND[,COND]   exit 3 if p99>10ms, lost>0, timed_out>0.1%, ...\n"
     "  --find-max rate|connections  raise it, in steps of -t (2s) or longer,\n"
     "  --until COND[,COND]  until such a condition holds\n"
     "Results:\n"
@@ -134,9 +134,8 @@ set_fail(struct options_goal *g, const char *arg)
 {
 	char why[CONDITION_TEXT];
 
-	options_must(
-	    g->fail_count < OPTIONS_CONDITIONS, "--fail: at most 32 of them");
-	if (!condition_parse(arg, &g->fail[g->fail_count++], why))
+	if (!condition_parse_list(
+		arg, g->fail, OPTIONS_CONDITIONS, &g->fail_count, why))
 		errx(STATUS_USAGE, "--fail %s: %s", arg, why);
 }
 
