@@ -133,6 +133,11 @@ print_queries(const struct report *r, FILE *out)
 	    n->answered, n->timed_out, stats_lost(n));
 	print_nonzero(out, " (", lost, LENGTH(lost), ")");
 	fprintf(out, "\n");
+	if (n->send_blocked > 0)
+		fprintf(out,
+		    "             %" PRIu64 " sent had to wait for room in the "
+		    "socket buffer\n",
+		    n->send_blocked);
 	if (n->warmup_scheduled > 0)
 		fprintf(out,
 		    "warm-up      scheduled %" PRIu64 ", sent %" PRIu64
@@ -140,11 +145,6 @@ print_queries(const struct report *r, FILE *out)
 		    ", timed out %" PRIu64 ", lost %" PRIu64 "\n",
 		    n->warmup_scheduled, n->warmup_sent, n->warmup_skipped,
 		    n->warmup_answered, n->warmup_timed_out, n->warmup_lost);
-	if (n->send_blocked > 0)
-		fprintf(out,
-		    "             %" PRIu64 " sent had to wait for room in the "
-		    "socket buffer\n",
-		    n->send_blocked);
 }
 
 static void
