@@ -174,12 +174,16 @@ queries_json(const struct report *r)
 	return o;
 }
 
+/* A search has had many rates: each step says its own. */
 static json_t *
 rate_json(const struct report *r)
 {
 	const struct stats_counters *n = &r->total.stats.n;
-	json_t *o = json_object();
+	json_t *o;
 
+	if (r->config.search != NULL)
+		return json_null();
+	o = json_object();
 	json_put(o, "target_qps", json_real(r->config.query_rate));
 	json_put(o, "sent_qps", json_real(report_rate(r, n->sent)));
 	json_put(o, "answered_qps", json_real(report_rate(r, n->answered)));

@@ -199,9 +199,11 @@ report_judge(struct report *r)
 	if (r->end.workers_died > 0)
 		add(&r->reasons, "%u worker%s died; look at the messages above",
 		    r->end.workers_died, r->end.workers_died == 1 ? "" : "s");
-	if (r->config.search != NULL)
+	if (r->config.search != NULL) {
+		if (search_config(r->config.search)->what == SEARCH_RATE)
+			judge_connections(r);
 		judge_search(r);
-	else {
+	} else {
 		judge_connections(r);
 		judge_queries(r);
 	}
