@@ -38,7 +38,21 @@ advice_for_slowness(const struct stats *s, const struct health_usage *u)
 	       "virtual machine; run it again";
 }
 
-/* Which reason for skipping is the most frequent, in words. */
+/* By this host's doing: a peer that does not read makes nothing late. */
+static bool
+left_late(const struct stats *s)
+{
+	uint64_t late = histogram_quantile(&s->lateness, 0.99);
+
+	return s->n.sent >= SENT_LEAST && late > LATENESS_LEAST &&
+	    late > histogram_quantile(&s->response, 0.5) / LATENESS_SHARE;
+}
+
+/*
+ * Which reason for skipping is the most frequent, in words. Who is late in
+ * sending is late in reading, too: then answers that are there wait to be read,
+ * and hold their IDs.
+ */
 static enum health
 blame(const struct stats *s, const struct health_usage *u, const char **advice)
 {
@@ -46,7 +60,8 @@ blame(const struct stats *s, const struct health_usage *u, const char **advice)
 	uint64_t peer = n->skipped_ids_exhausted + n->skipped_output_full +
 	    n->skipped_no_connection;
 
-	if (n->skipped_overload + n->skipped_worker_died >= peer) {
+	if (n->skipped_overload + n->skipped_worker_died >= peer ||
+	    (n->skipped_no_connection == 0 && left_late(s))) {
 		*advice = advice_for_slowness(s, u);
 		return HEALTH_OVERLOADED;
 	}
@@ -64,8 +79,6 @@ health_check(
     const struct stats *s, const struct health_usage *u, char why[HEALTH_TEXT])
 {
 	const struct stats_counters *n = &s->n;
-	uint64_t late = histogram_quantile(&s->lateness, 0.99),
-		 response = histogram_quantile(&s->response, 0.5);
 	const char *advice;
 	enum health health;
 
@@ -78,14 +91,13 @@ health_check(
 		    stats_skipped(n), advice);
 		return health;
 	}
-	if (n->sent >= SENT_LEAST && late > LATENESS_LEAST &&
-	    late > response / LATENESS_SHARE) {
+	if (left_late(s)) {
 		snprintf(why, HEALTH_TEXT,
 		    "queries left late, p99 %.3f ms (the busiest worker ran "
 		    "%.0f %% of the time and waited %.0f %% for a processor); "
 		    "%s",
-		    MS(late), 100 * u->ran, 100 * u->waited,
-		    advice_for_slowness(s, u));
+		    MS(histogram_quantile(&s->lateness, 0.99)), 100 * u->ran,
+		    100 * u->waited, advice_for_slowness(s, u));
 		return HEALTH_LATE;
 	}
 	return HEALTH_SOUND;
