@@ -238,6 +238,7 @@ main(int argc, char **argv)
 	if (options.load.workers == 0)
 		options.load.workers =
 		    preflight_workers(options.load.connections);
+	options.goal.search.connections_least = options.load.workers;
 	preflight_descriptors(options.load.connections,
 	    (unsigned int)options.load.workers, options.output.verbose > 0);
 	preflight_sources(&routes, options.load.connections);

@@ -183,7 +183,6 @@ make_search(const struct draft *d)
 				     0;
 	s->rate_most = FIND_RATE_MOST;
 	s->connections = o->connections;
-	s->connections_least = o->workers > 0 ? o->workers : 1;
 	s->connections_most = o->connections;
 	if (s->what != SEARCH_CONNECTIONS)
 		return;
