@@ -19,11 +19,10 @@
 static bool
 others_ran(const struct stats *s, const struct health_usage *u)
 {
-	uint64_t sent = histogram_count(&s->lateness);
+	uint64_t sent = histogram_count(&s->lateness),
+		 late = histogram_above(&s->lateness, LATENESS_LEAST);
 
-	return sent > 0 &&
-	    2 * u->waited * (double)sent >=
-	    (double)histogram_above(&s->lateness, LATENESS_LEAST);
+	return late > 0 && 2 * u->waited * (double)sent >= (double)late;
 }
 
 static const char *
