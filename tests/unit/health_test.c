@@ -1,0 +1,282 @@
+#include "tests/unit/support.h"
+
+#include "lib/clock.h"
+#include "client/health.h"
+
+#define MS CLOCK_NS_PER_MS
+
+#define MORE_WORKERS "; more workers (-w), another host, or a lower rate"
+#define OTHERS \
+	"; end the other programs on this host, or query from another one"
+#define STOPPED                                                         \
+	"; something stopped it: a signal, swapping, or the host of a " \
+	"virtual machine; run it again"
+#define CLOSED "; the other side closed all connections: look there"
+#define TOO_MUCH                                                             \
+	"; too much waited for answers; a lower rate, more connections, or " \
+	"a shorter --timeout"
+
+static const struct health_usage idle = {0.1, 0};
+
+static void
+add(struct histogram *h, uint64_t value, unsigned int count)
+{
+	while (count-- > 0)
+		histogram_add(h, value);
+}
+
+/* So many scheduled and sent, none of them late, all answered after 1 ms. */
+static struct stats *
+run_of(uint64_t scheduled, uint64_t sent)
+{
+	struct stats *s = calloc(1, sizeof(*s));
+
+	assert_non_null(s);
+	s->n.scheduled = scheduled;
+	s->n.sent = s->n.answered = sent;
+	add(&s->lateness, 0, (unsigned int)sent);
+	add(&s->response, MS, (unsigned int)sent);
+	return s;
+}
+
+/* 1,000 were sent, late of them that late, and answered after response. */
+static struct stats *
+run_late(unsigned int late, uint64_t lateness, uint64_t response)
+{
+	struct stats *s = run_of(0, 0);
+
+	s->n.scheduled = s->n.sent = s->n.answered = 1000;
+	add(&s->lateness, 0, 1000 - late);
+	add(&s->lateness, lateness, late);
+	add(&s->response, response, 1000);
+	return s;
+}
+
+/* Frees the run. advice: what the reason ends with; NULL where it is sound. */
+static void
+found(struct stats *s, struct health_usage usage, enum health expected,
+    const char *advice)
+{
+	char why[HEALTH_TEXT] = "";
+	enum health health = health_check(s, &usage, why);
+	size_t length = strlen(why);
+
+	if (health != expected)
+		fail_msg(
+		    "%d instead of %d: %s", (int)health, (int)expected, why);
+	if (advice != NULL &&
+	    (length < strlen(advice) ||
+		strcmp(why + length - strlen(advice), advice) != 0))
+		fail_msg("\"%s\" does not end with \"%s\"", why, advice);
+	free(s);
+}
+
+static void
+said(struct stats *s, struct health_usage usage, const char *expected)
+{
+	char why[HEALTH_TEXT];
+
+	assert_int_not_equal(health_check(s, &usage, why), HEALTH_SOUND);
+	assert_string_equal(why, expected);
+	free(s);
+}
+
+/*
+ * What was not sent.
+ */
+
+static void
+nothing_to_send_is_sound(void **state)
+{
+	(void)state;
+	found(run_of(0, 0), idle, HEALTH_SOUND, NULL);
+}
+
+static void
+one_in_a_thousand_may_be_missing(void **state)
+{
+	struct stats *s = run_of(10000, 9990);
+
+	(void)state;
+	s->n.skipped_overload = 10;
+	found(s, idle, HEALTH_SOUND, NULL);
+	s = run_of(10000, 9989);
+	s->n.skipped_overload = 11;
+	found(s, idle, HEALTH_OVERLOADED, NULL);
+}
+
+static struct stats *
+skipped(uint64_t overload, uint64_t died, uint64_t closed, uint64_t ids,
+    uint64_t full)
+{
+	struct stats *s = run_of(10000, 9000);
+
+	s->n.skipped_overload = overload;
+	s->n.skipped_worker_died = died;
+	s->n.skipped_no_connection = closed;
+	s->n.skipped_ids_exhausted = ids;
+	s->n.skipped_output_full = full;
+	return s;
+}
+
+static void
+whoever_kept_more_from_being_sent_is_to_blame(void **state)
+{
+	(void)state;
+	found(skipped(1000, 0, 0, 0, 0), idle, HEALTH_OVERLOADED, NULL);
+	found(skipped(0, 1000, 0, 0, 0), idle, HEALTH_OVERLOADED, NULL);
+	found(skipped(300, 200, 200, 200, 100), idle, HEALTH_OVERLOADED, NULL);
+	found(skipped(299, 200, 201, 200, 100), idle, HEALTH_PEER, NULL);
+	found(skipped(0, 0, 1000, 0, 0), idle, HEALTH_PEER, CLOSED);
+	found(skipped(0, 0, 0, 1000, 0), idle, HEALTH_PEER, TOO_MUCH);
+	found(skipped(0, 0, 0, 0, 1000), idle, HEALTH_PEER, TOO_MUCH);
+	found(skipped(0, 0, 400, 400, 200), idle, HEALTH_PEER, CLOSED);
+	found(skipped(0, 0, 400, 200, 400), idle, HEALTH_PEER, CLOSED);
+	found(skipped(0, 0, 399, 401, 200), idle, HEALTH_PEER, TOO_MUCH);
+	found(skipped(0, 0, 399, 200, 401), idle, HEALTH_PEER, TOO_MUCH);
+}
+
+static void
+how_much_was_not_sent(void **state)
+{
+	(void)state;
+	said(skipped(0, 0, 400, 400, 200), idle,
+	    "sent 90.00 % of the schedule, 1000 queries skipped" CLOSED);
+}
+
+/* A worker that was killed had no time to be late. */
+static void
+a_worker_that_died_was_not_slowed_down_by_others(void **state)
+{
+	(void)state;
+	found(skipped(0, 1000, 0, 0, 0), idle, HEALTH_OVERLOADED, STOPPED);
+}
+
+/*
+ * What left late.
+ */
+
+static void
+a_millisecond_is_not_late(void **state)
+{
+	(void)state;
+	found(run_late(1000, MS, MS), idle, HEALTH_SOUND, NULL);
+	found(run_late(1000, MS + 1, MS + 1), idle, HEALTH_LATE, NULL);
+}
+
+static void
+a_tenth_of_the_response_time_is_not_late(void **state)
+{
+	(void)state;
+	found(run_late(1000, 5 * MS, 50 * MS), idle, HEALTH_SOUND, NULL);
+	found(run_late(1000, 5 * MS, 50 * MS - 1), idle, HEALTH_LATE, NULL);
+	/* without an answer there is nothing to compare with */
+	found(run_late(1000, 5 * MS, 0), idle, HEALTH_LATE, NULL);
+}
+
+static void
+one_in_a_hundred_may_be_late(void **state)
+{
+	(void)state;
+	found(run_late(10, 50 * MS, MS), idle, HEALTH_SOUND, NULL);
+	found(run_late(11, 50 * MS, MS), idle, HEALTH_LATE, NULL);
+}
+
+static void
+how_late(void **state)
+{
+	(void)state;
+	said(run_late(1000, 50 * MS, 60 * MS),
+	    (struct health_usage){0.93, 0.02},
+	    "queries left late, p99 50.000 ms (the busiest worker ran 93 % of "
+	    "the time and waited 2 % for a processor)" MORE_WORKERS);
+}
+
+static void
+a_busy_worker_was_too_slow(void **state)
+{
+	(void)state;
+	found(run_late(500, 50 * MS, MS), (struct health_usage){0.851, 0.9},
+	    HEALTH_LATE, MORE_WORKERS);
+	found(run_late(500, 50 * MS, MS), (struct health_usage){0.85, 0},
+	    HEALTH_LATE, STOPPED);
+}
+
+/* It waited for half as long, or longer, as the share that was late. */
+static void
+others_had_the_processor(void **state)
+{
+	(void)state;
+	found(run_late(500, 50 * MS, MS), (struct health_usage){0.2, 0.25},
+	    HEALTH_LATE, OTHERS);
+	found(run_late(500, 50 * MS, MS), (struct health_usage){0.2, 0.249},
+	    HEALTH_LATE, STOPPED);
+	found(run_late(500, 50 * MS, MS), (struct health_usage){0, 1},
+	    HEALTH_LATE, OTHERS);
+}
+
+static void
+too_little_sent_has_the_same_advice(void **state)
+{
+	struct stats *s = skipped(1000, 0, 0, 0, 0);
+
+	(void)state;
+	found(
+	    s, (struct health_usage){0.9, 0}, HEALTH_OVERLOADED, MORE_WORKERS);
+	s = skipped(1000, 0, 0, 0, 0);
+	add(&s->lateness, 50 * MS, 9000); /* half of them */
+	found(s, (struct health_usage){0.2, 0.3}, HEALTH_OVERLOADED, OTHERS);
+	s = skipped(1000, 0, 0, 0, 0);
+	add(&s->lateness, 50 * MS, 9000);
+	found(s, (struct health_usage){0.2, 0.1}, HEALTH_OVERLOADED, STOPPED);
+	/* not a single one */
+	s = run_of(1000, 0);
+	s->n.skipped_overload = 1000;
+	found(s, (struct health_usage){0.2, 0.7}, HEALTH_OVERLOADED, STOPPED);
+}
+
+static void
+what_was_not_sent_comes_before_what_was_late(void **state)
+{
+	struct stats *s = skipped(0, 0, 1000, 0, 0);
+
+	(void)state;
+	add(&s->lateness, 50 * MS, 9000);
+	found(s, idle, HEALTH_PEER, CLOSED);
+}
+
+static void
+the_longest_reason_fits(void **state)
+{
+	struct stats *s =
+	    run_late(1000, HISTOGRAM_LIMIT - 1, HISTOGRAM_LIMIT - 1);
+
+	(void)state;
+	found(s, (struct health_usage){0.84, 0.49}, HEALTH_LATE, STOPPED);
+	s = run_of(0, 0);
+	s->n.scheduled = s->n.skipped_output_full = UINT64_MAX;
+	found(s, idle, HEALTH_PEER, TOO_MUCH);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(nothing_to_send_is_sound),
+	    cmocka_unit_test(one_in_a_thousand_may_be_missing),
+	    cmocka_unit_test(whoever_kept_more_from_being_sent_is_to_blame),
+	    cmocka_unit_test(how_much_was_not_sent),
+	    cmocka_unit_test(a_worker_that_died_was_not_slowed_down_by_others),
+	    cmocka_unit_test(a_millisecond_is_not_late),
+	    cmocka_unit_test(a_tenth_of_the_response_time_is_not_late),
+	    cmocka_unit_test(one_in_a_hundred_may_be_late),
+	    cmocka_unit_test(how_late),
+	    cmocka_unit_test(a_busy_worker_was_too_slow),
+	    cmocka_unit_test(others_had_the_processor),
+	    cmocka_unit_test(too_little_sent_has_the_same_advice),
+	    cmocka_unit_test(what_was_not_sent_comes_before_what_was_late),
+	    cmocka_unit_test(the_longest_reason_fits),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
