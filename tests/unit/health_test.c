@@ -144,6 +144,22 @@ how_much_was_not_sent(void **state)
 	    "sent 90.00 % of the schedule, 1000 queries skipped" CLOSED);
 }
 
+/* Answers are there, and hold their IDs until they are read. */
+static void
+who_is_late_in_reading_has_no_one_else_to_blame(void **state)
+{
+	struct stats *s = skipped(0, 0, 0, 600, 400);
+
+	(void)state;
+	add(&s->lateness, 50 * MS, 9000);
+	found(
+	    s, (struct health_usage){0.9, 0}, HEALTH_OVERLOADED, MORE_WORKERS);
+	/* but connections are not held up by that */
+	s = skipped(0, 0, 1, 599, 400);
+	add(&s->lateness, 50 * MS, 9000);
+	found(s, (struct health_usage){0.9, 0}, HEALTH_PEER, TOO_MUCH);
+}
+
 /* A worker that was killed had no time to be late. */
 static void
 a_worker_that_died_was_not_slowed_down_by_others(void **state)
@@ -180,6 +196,20 @@ one_in_a_hundred_may_be_late(void **state)
 	(void)state;
 	found(run_late(10, 50 * MS, MS), idle, HEALTH_SOUND, NULL);
 	found(run_late(11, 50 * MS, MS), idle, HEALTH_LATE, NULL);
+}
+
+/* The p99 of fewer is but their maximum. */
+static void
+of_a_hundred_at_least(void **state)
+{
+	struct stats *s = run_late(1000, 50 * MS, 50 * MS);
+
+	(void)state;
+	s->n.scheduled = s->n.sent = 99;
+	found(s, idle, HEALTH_SOUND, NULL);
+	s = run_late(1000, 50 * MS, 50 * MS);
+	s->n.scheduled = s->n.sent = 100;
+	found(s, idle, HEALTH_LATE, STOPPED);
 }
 
 static void
@@ -265,11 +295,13 @@ main(void)
 	    cmocka_unit_test(nothing_to_send_is_sound),
 	    cmocka_unit_test(one_in_a_thousand_may_be_missing),
 	    cmocka_unit_test(whoever_kept_more_from_being_sent_is_to_blame),
+	    cmocka_unit_test(who_is_late_in_reading_has_no_one_else_to_blame),
 	    cmocka_unit_test(how_much_was_not_sent),
 	    cmocka_unit_test(a_worker_that_died_was_not_slowed_down_by_others),
 	    cmocka_unit_test(a_millisecond_is_not_late),
 	    cmocka_unit_test(a_tenth_of_the_response_time_is_not_late),
 	    cmocka_unit_test(one_in_a_hundred_may_be_late),
+	    cmocka_unit_test(of_a_hundred_at_least),
 	    cmocka_unit_test(how_late),
 	    cmocka_unit_test(a_busy_worker_was_too_slow),
 	    cmocka_unit_test(others_had_the_processor),
