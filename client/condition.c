@@ -578,6 +578,13 @@ condition_on_service(const struct condition *c, struct condition *out)
 	return true;
 }
 
+bool
+condition_is_on_lateness(const struct condition *c)
+{
+	return c->subject >= CONDITION_PERCENTILE &&
+	    c->offset == offsetof(struct stats, lateness);
+}
+
 const char *
 condition_text(const struct condition *c)
 {

@@ -100,6 +100,9 @@ bool condition_holds(const struct condition *, const struct condition_source *,
  */
 bool condition_on_service(const struct condition *, struct condition *out);
 
+/* Whether it is on the lateness, for which nobody else is to blame. */
+bool condition_is_on_lateness(const struct condition *);
+
 /* As it was typed; as long as the condition is there. */
 const char *condition_text(const struct condition *);
 

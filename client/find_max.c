@@ -128,6 +128,8 @@ is_own_doing(const struct find_max *f, const struct generator_result *sum,
 	size_t used = strlen(step->why);
 	struct condition service;
 
+	if (condition_is_on_lateness(met))
+		return true;
 	if (usage->ran + usage->waited > HEALTH_BUSY &&
 	    health_check(&f->change, usage, sickness) == HEALTH_LATE) {
 		snprintf(
