@@ -123,10 +123,11 @@ report_search(const struct report *r, FILE *out)
 static json_t *
 step_json(const struct search *s, const struct search_step *step)
 {
-	json_t *o = json_object();
+	json_t *o;
 
 	if (step == NULL)
 		return json_null();
+	o = json_object();
 	json_put(o, "load", json_real(search_value(s, step)));
 	json_put(o, "rate_qps", json_real(step->load.rate));
 	json_put_count(o, "connections", step->load.connections);
