@@ -470,8 +470,9 @@ epoch_random(void **state)
 		fraction = (uint32_t)rng_below(&rng, 1000000000);
 		power = 1;
 		for (digits = 9; digits > 0; digits--, power *= 10) {
-			snprintf(text, sizeof(text), "%" PRIu32 ".%0*" PRIu64,
-			    seconds, digits, fraction / power);
+			snprintf(text, sizeof(text), "%" PRIu32 ".%09" PRIu32,
+			    seconds, fraction);
+			text[strlen(text) - (size_t)(9 - digits)] = '\0';
 			epoch_is(text,
 			    seconds * UINT64_C(1000000000) +
 				fraction / power * power);
