@@ -141,6 +141,10 @@ judge_search(struct report *r)
 		add(&r->reasons,
 		    "this client was the limit, so the server may hold more; "
 		    "more workers (-w) or more hosts");
+	if (limit != NULL && limit->stop == SEARCH_BY_KERNEL)
+		add(&r->reasons,
+		    "a limit of this host was met, so the server may hold "
+		    "more; see to it (above) and search again");
 }
 
 /* Nothing that is wrong by itself, but may be why a number is what it is. */

@@ -463,11 +463,12 @@ start_loop() {
 	start_server
 	(
 		ulimit -n 300
-		client -c 1000 -n 0 --find-max connections -t 100ms \
+		exits 3 client -c 1000 -n 0 --find-max connections -t 100ms \
 			--timeout 500ms --until 'timed_out>0' 127.0.0.1
 	)
 	accounts_close
-	holds '.find_max.best.load | . < 300 and . > 200' \
+	holds '.verdict.reasons | any(contains("a limit of this host"))' \
+		'.find_max.best.load | . < 300 and . > 200' \
 		'.find_max | .limit.load <= 1.02 * .best.load' \
 		'.find_max.limit.stopped_by == "this host"' \
 		'.find_max.limit.why | contains("RLIMIT_NOFILE")'
