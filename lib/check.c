@@ -160,8 +160,7 @@ check_print(const struct check_row *rows, size_t count, FILE *out)
 static bool
 is_absent(const struct check_row *row)
 {
-	return row->verdict == CHECK_UNREADABLE &&
-	    row->severity == CHECK_MINOR;
+	return row->verdict == CHECK_UNREADABLE && row->severity == CHECK_MINOR;
 }
 
 void

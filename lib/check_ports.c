@@ -113,6 +113,7 @@ fix_range(const struct check_run *run, const struct range *now,
 		enough ? "or " :
 			 "and ",
 	    missing);
+	row->fix[0] = '\0';
 	if (!wider)
 		return;
 	if (strcmp(now->reserved, wide->reserved) != 0)
