@@ -240,9 +240,9 @@ main(int argc, char **argv)
 		options.load.workers =
 		    preflight_workers(options.load.connections);
 	options.goal.search.connections_least = options.load.workers;
+	preflight_sources(&routes, options.load.connections);
 	if (options.limits.check)
 		return preflight_show(&options, &routes);
-	preflight_sources(&routes, options.load.connections);
 	preflight_limits(&options, &routes);
 	preflight_ways(&routes, &ways);
 	outputs_open(&options, &outputs);

@@ -296,12 +296,6 @@ set_load_option(struct draft *d, int option, const char *arg)
 	case OPT_PROBE:
 		o->probe = true;
 		break;
-	case OPT_CHECK:
-		set_check(&d->o->limits, arg);
-		break;
-	case OPT_FORCE:
-		d->o->limits.force = true;
-		break;
 	case OPT_CLOSE:
 		set_close(d->o, arg);
 		break;
@@ -310,7 +304,7 @@ set_load_option(struct draft *d, int option, const char *arg)
 	}
 }
 
-/* Where it goes. */
+/* Where it goes, and what stands in its way. */
 static void
 set_option(struct draft *d, int option, const char *arg)
 {
@@ -328,6 +322,12 @@ set_option(struct draft *d, int option, const char *arg)
 		break;
 	case '6':
 		set_family(d->o, AF_INET6);
+		break;
+	case OPT_CHECK:
+		set_check(&d->o->limits, arg);
+		break;
+	case OPT_FORCE:
+		d->o->limits.force = true;
 		break;
 	default:
 		set_load_option(d, option, arg);

@@ -10,7 +10,7 @@
 /* Bytes, measured with two million connections: docs/scale.md. */
 #define KERNEL_EACH  4150 /* an end */
 #define CLIENT_EACH  1200
-#define SERVER_EACH  300
+#define SERVER_EACH  250
 #define PROCESS_EACH 2500000
 
 #define FILES_OF_OTHERS	    10000

@@ -321,7 +321,7 @@ files_of_others_and_of_root(void **state)
 	    row_on(&roomy, &usual, "fs.file-max").severity, CHECK_DOUBTFUL);
 }
 
-/* 10,000 x (4150 + 1200 + 4150 + 300) + 2 x 2,500,000 bytes are 100,586 KB. */
+/* 10,000 x (4150 + 1200 + 4150 + 250) + 2 x 2,500,000 bytes: 100,098 KB. */
 static void
 memory(void **state)
 {
@@ -330,18 +330,18 @@ memory(void **state)
 	struct check_row row;
 
 	(void)state;
-	put(proc, "meminfo", "MemAvailable: 100586 kB\n");
+	put(proc, "meminfo", "MemAvailable: 100098 kB\n");
 	expect(&usual, name, CHECK_OK, "");
-	put(proc, "meminfo", "MemAvailable: 100585 kB\n");
+	put(proc, "meminfo", "MemAvailable: 100097 kB\n");
 	row = row_on(&roomy, &usual, name);
 	assert_int_equal(row.verdict, CHECK_LOW);
 	assert_string_equal(
-	    row.other, "9800 bytes a connection: 9999 connections at most");
+	    row.other, "9750 bytes a connection: 9999 connections at most");
 	run.ends = CHECK_CLIENT;
 	expect(&run, name, CHECK_OK, "");
 	put(proc, "meminfo", "MemAvailable: lots\n");
 	expect(&usual, name, CHECK_UNREADABLE, "");
-	put(proc, "meminfo", "MemTotal: 100585 kB\n");
+	put(proc, "meminfo", "MemTotal: 100097 kB\n");
 	expect(&usual, name, CHECK_UNREADABLE, "");
 }
 
@@ -352,7 +352,7 @@ cgroup_memory(void **state)
 
 	(void)state;
 	expect(&usual, name, CHECK_OK, "");
-	put(cgroup, "a/memory.max", "203000000\n");
+	put(cgroup, "a/memory.max", "202500000\n");
 	put(cgroup, "a/memory.current", "100000000\n");
 	expect(&usual, name, CHECK_OK, "");
 	put(cgroup, "a/memory.current", "100000001\n");
