@@ -55,7 +55,7 @@ mends() {
 }
 
 @test "check: the client's limits, too low and mended by what is printed" {
-	local check=("$TCPCLIENT" --check -c 2000 -r 20000 -n 10k 127.0.0.1)
+	local check=("$TCPCLIENT" --check -c 800 -r 20000 -n 10k 127.0.0.1)
 	enter_namespace 32768 60999
 	put net.ipv4.tcp_max_tw_buckets 100000
 	checks 0 "${check[@]}"
@@ -63,8 +63,8 @@ mends() {
 	[ "$(get net.ipv4.ip_local_port_range)" = "1024 65535" ]
 	# the port that is listened on is none to connect from
 	[ "$(get net.ipv4.ip_local_reserved_ports)" = 4242 ]
-	mends net.ipv4.tcp_max_tw_buckets 1999 "${check[@]}"
-	[ "$(get net.ipv4.tcp_max_tw_buckets)" -eq 2000 ]
+	mends net.ipv4.tcp_max_tw_buckets 799 "${check[@]}"
+	[ "$(get net.ipv4.tcp_max_tw_buckets)" -eq 800 ]
 	mends net.core.somaxconn 128 "${check[@]}"
 	put net.ipv4.tcp_syncookies 0
 	mends net.ipv4.tcp_max_syn_backlog 128 "${check[@]}"
@@ -74,7 +74,8 @@ mends() {
 }
 
 @test "check: the server's limits, too low and mended by what is printed" {
-	local check=("$TCPSERVER" --check --max-connections 5000 -n 0 40050)
+	local check=("$TCPSERVER" --check -w 8 --max-connections 5000 -n 0 \
+		40050)
 	enter_namespace 32768 60999
 	put net.core.somaxconn 65535
 	put net.ipv4.ip_local_reserved_ports 40050
