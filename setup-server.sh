@@ -17,6 +17,9 @@ fi
 . "$library"
 
 set_values() {
+	if set_computed tcpserver --max-connections "$connections" "$port"; then
+		return
+	fi
 	set_shared_values
 
 	# A connection waits in the first queue until its handshake is done, and

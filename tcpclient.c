@@ -233,16 +233,18 @@ main(int argc, char **argv)
 	options_read(&options, argc, argv);
 	if (options.merge.asked)
 		return merge(&options, argc, argv);
-	hosts_find(&options.target, options.load.connect_timeout, &routes);
+	hosts_find(&options.target,
+	    options.limits.check ? 0 : options.load.connect_timeout, &routes);
 	routes_format(&routes, target_text);
 	if (options.load.workers == 0)
 		options.load.workers =
 		    preflight_workers(options.load.connections);
 	options.goal.search.connections_least = options.load.workers;
-	preflight_descriptors(options.load.connections,
-	    (unsigned int)options.load.workers, options.output.verbose > 0);
 	preflight_sources(&routes, options.load.connections);
-	preflight_ports(&routes, options.load.connections, &ways);
+	if (options.limits.check)
+		return preflight_show(&options, &routes);
+	preflight_limits(&options, &routes);
+	preflight_ways(&routes, &ways);
 	outputs_open(&options, &outputs);
 	make_generator_config(&options, &routes, query, &generator);
 

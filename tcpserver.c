@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "lib/addr.h"
+#include "lib/check.h"
 #include "lib/clock.h"
 #include "lib/limits.h"
 #include "lib/output.h"
@@ -46,7 +47,13 @@
 enum {
 	OPT_JSON = 256,
 	OPT_MAX_CONNECTIONS,
+	OPT_CHECK,
+	OPT_FORCE,
 };
+
+/* What --check looks for where --max-connections does not say. */
+#define CHECK_CONNECTIONS 65536
+#define CHECK_OPENS	  1000 /* a second, the default of tcpclient's -n */
 
 /* What the command line says. */
 struct options {
@@ -58,6 +65,12 @@ struct options {
 	uint64_t report_every; /* 0: never */
 	const char *json; /* NULL: none; "-": stdout */
 	int verbose;
+	double opens; /* to check for, a second */
+	double queries;
+	bool have_rates;
+	bool check;
+	bool sysctls;
+	bool force;
 };
 
 /* The server, seen from the parent. */
@@ -100,6 +113,11 @@ static const char usage_text[] =
     "  --max-connections N    serve no more than N at once, over all workers\n"
     "  -i, --report TIME      print a line that often\n"
     "  --json[=FILE]          counts at the end as JSON, on stdout or to FILE\n"
+    "  --check[=sysctl]       do not serve: the limits of this host, what is needed,\n"
+    "                         and how to mend it; =sysctl: NAME VALUE lines\n"
+    "  -n RATE, -r RATE       with --check: new connections (1000) and queries (0)\n"
+    "                         per second to look for; -n 0: all at once\n"
+    "  --force                serve even where --max-connections is impossible\n"
     "  -v                     a line for each connection\n"
     "  -h, -V                 this help, version\n"
     "SIGUSR1 prints the counts; SIGINT and SIGTERM end the server and print\n"
@@ -118,6 +136,43 @@ set_workers(struct options *o, const char *arg)
 		errx(STATUS_USAGE,
 		    "-w %s: neither auto nor a whole number from 1 to %d", arg,
 		    LIMITS_WORKERS_MOST);
+}
+
+static void
+set_check(struct options *o, const char *arg)
+{
+	o->check = true;
+	o->sysctls = arg != NULL && strcmp(arg, "sysctl") == 0;
+	if (arg != NULL && !o->sysctls)
+		errx(STATUS_USAGE, "--check=%s: not sysctl", arg);
+}
+
+/* What is done about the limits of this host. */
+static void
+set_check_option(struct options *o, int option, const char *arg)
+{
+	switch (option) {
+	case 'n':
+		parse_must(parse_rate(arg, &o->opens), "-n", arg);
+		o->have_rates = true;
+		break;
+	case 'r':
+		parse_must(parse_rate(arg, &o->queries), "-r", arg);
+		o->have_rates = true;
+		break;
+	case OPT_CHECK:
+		set_check(o, arg);
+		break;
+	case OPT_FORCE:
+		o->force = true;
+		break;
+	case 'h':
+		output_answer(usage_text);
+	case 'V':
+		output_answer("tcpserver " TCPSCALER_VERSION "\n");
+	default: /* getopt has said what is wrong */
+		errx(STATUS_USAGE, "tcpserver -h shows the options");
+	}
 }
 
 static void
@@ -151,12 +206,8 @@ set_option(struct options *o, int option)
 	case 'v':
 		o->verbose++;
 		break;
-	case 'h':
-		output_answer(usage_text);
-	case 'V':
-		output_answer("tcpserver " TCPSCALER_VERSION "\n");
-	default: /* getopt has said what is wrong */
-		errx(STATUS_USAGE, "tcpserver -h shows the options");
+	default:
+		set_check_option(o, option, arg);
 	}
 }
 
@@ -170,6 +221,8 @@ read_options(struct options *o, int argc, char **argv)
 	    {"report", required_argument, NULL, 'i'},
 	    {"max-connections", required_argument, NULL, OPT_MAX_CONNECTIONS},
 	    {"json", optional_argument, NULL, OPT_JSON},
+	    {"check", optional_argument, NULL, OPT_CHECK},
+	    {"force", no_argument, NULL, OPT_FORCE},
 	    {"help", no_argument, NULL, 'h'},
 	    {"version", no_argument, NULL, 'V'},
 	    {NULL, 0, NULL, 0},
@@ -178,9 +231,12 @@ read_options(struct options *o, int argc, char **argv)
 
 	memset(o, 0, sizeof(*o));
 	o->workers = 1;
+	o->opens = CHECK_OPENS;
 	while ((option = getopt_long(
-		    argc, argv, "b:B:w:i:vhV", long_options, NULL)) != -1)
+		    argc, argv, "b:B:w:i:n:r:vhV", long_options, NULL)) != -1)
 		set_option(o, option);
+	if (o->have_rates && !o->check)
+		errx(STATUS_USAGE, "-n and -r belong to --check");
 	for (; optind < argc; optind++)
 		parse_must(port_list_parse(argv[optind], 0, &o->ports), "PORT",
 		    argv[optind]);
@@ -477,13 +533,20 @@ open_listener(struct server *s)
 	s->report.backlog = l->backlog;
 }
 
-/* Connections of each of so many workers; each holds all ports and a way into
- * each other's inbox. */
+/* Descriptors of each of so many workers besides its connections: all ports, and
+ * a way into each other's inbox. */
+static uint64_t
+others_of_each(const struct options *o, uint64_t workers)
+{
+	return LIMITS_SPARE_DESCRIPTORS + o->ports.count +
+	    (workers > 1 ? workers : 0);
+}
+
+/* Connections of each. */
 static uint64_t
 room_of_each(const struct options *o, uint64_t workers, uint64_t limit)
 {
-	uint64_t others = LIMITS_SPARE_DESCRIPTORS + o->ports.count +
-	    (workers > 1 ? workers : 0);
+	uint64_t others = others_of_each(o, workers);
 
 	return limit > others ? limit - others : 0;
 }
@@ -509,8 +572,6 @@ static void
 check_descriptors(const struct server *s, uint64_t limit)
 {
 	const struct options *o = s->options;
-	uint64_t share = (o->max_connections + s->count - 1) / s->count;
-	uint64_t room = room_of_each(o, s->count, limit);
 	uint64_t own = o->ports.count + PARENT_DESCRIPTORS +
 	    3 * (uint64_t)s->count; /* channels, and inboxes until the fork */
 
@@ -522,15 +583,54 @@ check_descriptors(const struct server *s, uint64_t limit)
 		    " descriptors, and this process may have %" PRIu64
 		    ": raise the hard limit (ulimit -Hn)",
 		    o->ports.count, s->count, own, limit);
-	if (share > room)
-		warnx("--max-connections %" PRIu64 " needs %" PRIu64
-		      " descriptors%s, and this process may have %" PRIu64
-		      ": raise the hard limit (ulimit -Hn)%s",
-		    o->max_connections, share + limit - room,
-		    s->count > 1 ? " in each worker" : "", limit,
-		    s->count < LIMITS_WORKERS_MOST ?
-			" or use more workers (-w)" :
-			"");
+}
+
+static void
+make_check(const struct server *s, struct check_run *run)
+{
+	const struct options *o = s->options;
+
+	memset(run, 0, sizeof(*run));
+	run->ends = CHECK_SERVER;
+	run->here = o->sysctls ? 2 : 1; /* wherever the client will be */
+	run->connections =
+	    o->max_connections > 0 ? o->max_connections : CHECK_CONNECTIONS;
+	run->workers = s->count;
+	run->spare = others_of_each(o, s->count);
+	run->opens = o->opens;
+	run->queries = o->queries;
+	run->ipv6 = o->bind == NULL || strchr(o->bind, ':') != NULL;
+	run->ports = o->ports.at;
+	run->port_count = o->ports.count;
+}
+
+static int
+show_limits(const struct server *s)
+{
+	struct check_run run;
+
+	make_check(s, &run);
+	return check_show(&run, s->options->sysctls) ? STATUS_AS_ASKED :
+						       STATUS_COULD_NOT_RUN;
+}
+
+/* Where it is not known how many there will be, there is nothing to look for. */
+static void
+check_room(const struct server *s)
+{
+	struct check_run run;
+
+	if (s->options->max_connections == 0)
+		return;
+	make_check(s, &run);
+	if (check_start(&run) == 0)
+		return;
+	if (!s->options->force)
+		errx(STATUS_COULD_NOT_RUN,
+		    "--max-connections %" PRIu64 " is not possible here; "
+		    "--force serves as many as are",
+		    s->options->max_connections);
+	warnx("--force: it is tried all the same");
 }
 
 static void
@@ -584,8 +684,11 @@ main(int argc, char **argv)
 	server.report.argv = argv;
 	server.report.workers = server.count;
 	server.report.max_connections = options.max_connections;
+	if (options.check)
+		return show_limits(&server);
 	open_outputs(&server);
 	check_descriptors(&server, limit);
+	check_room(&server);
 	open_listener(&server);
 	serve(&server);
 	status = finish(&server);

@@ -19,8 +19,9 @@ add_name(const struct options_target *o, const char *name, uint64_t patience,
 	    addr_resolve(name, o->ports.at[0], o->family, found, &count);
 
 	if (why == NULL)
-		why = addr_list_append(
-		    hosts, addr_choose(found, count, patience));
+		why = addr_list_append(hosts,
+		    patience == 0 ? found :
+				    addr_choose(found, count, patience));
 	if (why != NULL)
 		errx(STATUS_COULD_NOT_RUN, "%s: %s", name, why);
 }

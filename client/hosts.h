@@ -13,7 +13,7 @@
 /*
  * Fills in routes, which the caller clears; lists are taken over. A name is
  * resolved, and stands for its first address that accepts a connection within
- * patience nanoseconds. Sets the family where the sources decide it. Ends the
+ * patience nanoseconds (0: none is tried, and the first one is taken). Sets the family where the sources decide it. Ends the
  * program where a name does not resolve (STATUS_COULD_NOT_RUN) or the families
  * do not fit (STATUS_USAGE).
  */

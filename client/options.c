@@ -32,6 +32,8 @@ enum {
 	OPT_FIND_MAX,
 	OPT_UNTIL,
 	OPT_MERGE,
+	OPT_CHECK,
+	OPT_FORCE,
 };
 
 static const char usage_text[] =
@@ -69,6 +71,9 @@ static const char usage_text[] =
     "  --json[=FILE]        result as JSON, on stdout or to FILE\n"
     "  --series FILE        a CSV row of counts and percentiles each second\n"
     "  --histogram FILE     response times as lo_ns hi_ns count rows\n"
+    "  --check[=sysctl]     no run: the limits of this host, what the run needs,\n"
+    "                       and how to mend it; =sysctl: NAME VALUE lines\n"
+    "  --force              run even where a limit makes it impossible\n"
     "  --merge              no run: add up the JSON results of several\n"
     "  -v, -h, -V           verbose, this help, version\n"
     "TIME: 10, 1.5s, 250ms, 5m, 1h.  Exit: 0 ran as asked, 1 could not run,\n"
@@ -159,6 +164,15 @@ set_until(struct options_goal *g, const char *arg)
 	if (!condition_parse_list(arg, g->search.until, SEARCH_CONDITIONS,
 		&g->search.until_count, why))
 		errx(STATUS_USAGE, "--until %s: %s", arg, why);
+}
+
+static void
+set_check(struct options_limits *l, const char *arg)
+{
+	l->check = true;
+	l->sysctls = arg != NULL && strcmp(arg, "sysctl") == 0;
+	if (arg != NULL && !l->sysctls)
+		errx(STATUS_USAGE, "--check=%s: not sysctl", arg);
 }
 
 /* What is printed where. */
@@ -290,7 +304,7 @@ set_load_option(struct draft *d, int option, const char *arg)
 	}
 }
 
-/* Where it goes. */
+/* Where it goes, and what stands in its way. */
 static void
 set_option(struct draft *d, int option, const char *arg)
 {
@@ -308,6 +322,12 @@ set_option(struct draft *d, int option, const char *arg)
 		break;
 	case '6':
 		set_family(d->o, AF_INET6);
+		break;
+	case OPT_CHECK:
+		set_check(&d->o->limits, arg);
+		break;
+	case OPT_FORCE:
+		d->o->limits.force = true;
 		break;
 	default:
 		set_load_option(d, option, arg);
@@ -343,6 +363,8 @@ static const struct option long_options[] = {
     {"json", optional_argument, NULL, OPT_JSON},
     {"series", required_argument, NULL, OPT_SERIES},
     {"histogram", required_argument, NULL, OPT_HISTOGRAM},
+    {"check", optional_argument, NULL, OPT_CHECK},
+    {"force", no_argument, NULL, OPT_FORCE},
     {"merge", no_argument, NULL, OPT_MERGE},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},

@@ -63,6 +63,13 @@ struct options_output {
 	bool log_queries;
 };
 
+/* What is done about the limits of this host. */
+struct options_limits {
+	bool check; /* look at them, instead of a run */
+	bool sysctls; /* and print what they are to be, for programs */
+	bool force; /* go on where the run is impossible */
+};
+
 /* Results to add up, instead of a run. */
 struct options_merge {
 	bool asked;
@@ -75,6 +82,7 @@ struct options {
 	struct options_load load;
 	struct options_goal goal;
 	struct options_output output;
+	struct options_limits limits;
 	struct options_merge merge;
 };
 

@@ -4,9 +4,11 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "client/preflight.h"
+#include "lib/check.h"
 #include "lib/status.h"
 
 unsigned int
@@ -15,23 +17,6 @@ preflight_workers(uint64_t connections)
 	unsigned int workers = limits_workers(connections);
 
 	return workers > connections ? (unsigned int)connections : workers;
-}
-
-void
-preflight_descriptors(uint64_t connections, unsigned int workers, bool verbose)
-{
-	uint64_t limit = limits_raise_descriptors();
-	uint64_t share = (connections + workers - 1) / workers;
-	uint64_t needed = share + LIMITS_SPARE_DESCRIPTORS;
-
-	if (verbose)
-		warnx("descriptor limit: %" PRIu64 " a worker", limit);
-	if (limit < needed)
-		warnx("-c %" PRIu64 " needs %" PRIu64 " descriptors a worker, "
-		      "and each may have %" PRIu64 ": more workers (-w %" PRIu64
-		      ", or -w auto), or raise the hard limit (ulimit -Hn)",
-		    connections, needed, limit,
-		    limits_workers_least(connections));
 }
 
 /* A bind that leaves the port to connect() fails for want of the address only. */
@@ -75,20 +60,108 @@ preflight_sources(const struct routes *routes, uint64_t connections)
 	}
 }
 
-void
-preflight_ports(
-    const struct routes *routes, uint64_t connections, struct limits_ways *ways)
-{
-	char missing[LIMITS_TEXT];
+/*
+ * Limits.
+ */
 
+#define LOCAL_TRIED 16 /* hosts that are looked at: all are alike, most often */
+
+static bool
+is_here(const struct addr_list *hosts)
+{
+	struct addr host;
+	size_t i;
+
+	for (i = 0; i < hosts->count && i < LOCAL_TRIED; i++) {
+		addr_from_ip(&hosts->at[i], 0, &host);
+		if (try_source(&host) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_loopback(const struct addr_ip *host)
+{
+	static const uint8_t loopback[16] = {[15] = 1};
+
+	return host->family == AF_INET ?
+	    host->bytes[0] == 127 :
+	    memcmp(host->bytes, loopback, sizeof(loopback)) == 0;
+}
+
+void
+preflight_ways(const struct routes *routes, struct limits_ways *ways)
+{
 	ways->ports = limits_local_ports();
 	ways->sources = routes->sources.count > 0 ? routes->sources.count : 1;
 	ways->targets = routes_targets(routes);
-	if (limits_ways_short(ways, connections, missing))
-		warnx("-c %" PRIu64 " is more than %" PRIu64
-		      " local ports x %" PRIu64 " sources x %" PRIu64
-		      " targets = %" PRIu64 " connections: %s, or widen "
-		      "net.ipv4.ip_local_port_range",
-		    connections, ways->ports, ways->sources, ways->targets,
-		    ways->ports * ways->sources * ways->targets, missing);
+}
+
+/* A server on this host is looked at as well, as far as this process can. */
+static void
+make_run(
+    const struct options *o, const struct routes *routes, struct check_run *run)
+{
+	struct limits_ways ways;
+
+	preflight_ways(routes, &ways);
+	memset(run, 0, sizeof(*run));
+	run->ends = CHECK_CLIENT;
+	run->here = 1;
+	run->connections = o->load.connections;
+	run->workers = o->load.workers;
+	run->spare = LIMITS_SPARE_DESCRIPTORS;
+	run->queries = program_peak(&o->load.program);
+	run->opens = o->load.open_rate;
+	run->sources = ways.sources;
+	run->targets = ways.targets;
+	run->resets = o->load.reset;
+	run->loopback = is_loopback(&routes->hosts.at[0]);
+	run->ipv6 = routes->hosts.at[0].family == AF_INET6;
+	if (!is_here(&routes->hosts))
+		return;
+	run->ends |= CHECK_SERVER;
+	run->here = 2;
+	run->ports = routes->ports.at;
+	run->port_count = routes->ports.count;
+}
+
+int
+preflight_show(const struct options *o, const struct routes *routes)
+{
+	struct check_run run;
+
+	make_run(o, routes, &run);
+	if (o->limits.sysctls) { /* wherever the server will be */
+		run.ends = CHECK_CLIENT;
+		run.here = 2;
+		run.ports = routes->ports.at;
+		run.port_count = routes->ports.count;
+	}
+	return check_show(&run, o->limits.sysctls) ? STATUS_AS_ASKED :
+						     STATUS_COULD_NOT_RUN;
+}
+
+void
+preflight_limits(const struct options *o, const struct routes *routes)
+{
+	struct check_run run;
+
+	if (o->output.verbose > 0)
+		warnx("descriptor limit: %" PRIu64 " a worker",
+		    limits_raise_descriptors());
+	make_run(o, routes, &run);
+	if (check_start(&run) == 0)
+		return;
+	if (o->goal.search.what == SEARCH_CONNECTIONS)
+		warnx("-c %" PRIu64 " is the most that is tried, and is more "
+		      "than can be",
+		    o->load.connections);
+	else if (o->limits.force)
+		warnx("--force: it is tried all the same");
+	else
+		errx(STATUS_COULD_NOT_RUN,
+		    "this run is not possible here; --force tries it all the "
+		    "same");
 }

@@ -6,9 +6,9 @@
 #ifndef CLIENT_PREFLIGHT_H
 #define CLIENT_PREFLIGHT_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
+#include "client/options.h"
 #include "client/routes.h"
 #include "lib/limits.h"
 
@@ -18,18 +18,23 @@
  */
 unsigned int preflight_workers(uint64_t connections);
 
-/*
- * Descriptors for a worker's share of the connections. Raises the soft limit;
- * says the limit where verbose.
- */
-void preflight_descriptors(
-    uint64_t connections, unsigned int workers, bool verbose);
-
 /* The addresses to connect from must be this host's: ends the program if not. */
 void preflight_sources(const struct routes *, uint64_t connections);
 
-/* The ports to connect from. Fills in what bounds them. */
-void preflight_ports(
-    const struct routes *, uint64_t connections, struct limits_ways *);
+/* What bounds how many connections there can be. */
+void preflight_ways(const struct routes *, struct limits_ways *);
+
+/*
+ * For --check: prints what this host is to the run, or the sysctls that it
+ * needs. Returns the exit status.
+ */
+int preflight_show(const struct options *, const struct routes *);
+
+/*
+ * The limits of this host: says what may disturb the run, and ends the program
+ * where it is impossible, but for --force and where it looks for the most
+ * connections. Raises the soft descriptor limit.
+ */
+void preflight_limits(const struct options *, const struct routes *);
 
 #endif

@@ -98,9 +98,8 @@ limits_somaxconn(void)
 	return read_number("/proc/sys/net/core/somaxconn");
 }
 
-/* Of the ports low to high, how many a list such as "8080,9148-9150" takes. */
-static uint64_t
-reserved_between(const char *list, unsigned long low, unsigned long high)
+uint64_t
+limits_reserved(const char *list, unsigned long low, unsigned long high)
 {
 	unsigned long first, last, count = 0;
 	char *end;
@@ -140,7 +139,7 @@ limits_local_ports(void)
 	if (file == NULL)
 		return count;
 	if (count > 0 && getline(&reserved, &size, file) > 0)
-		count -= reserved_between(reserved, low, high);
+		count -= limits_reserved(reserved, low, high);
 	free(reserved);
 	fclose(file);
 	return count;

@@ -44,6 +44,10 @@ uint64_t limits_somaxconn(void);
  */
 uint64_t limits_local_ports(void);
 
+/* Of the ports low to high, how many a list such as "8080,9148-9150" takes. */
+uint64_t limits_reserved(
+    const char *list, unsigned long low, unsigned long high);
+
 /* What bounds how many connections this host can open: the product. */
 struct limits_ways {
 	uint64_t ports; /* 0: unknown */

@@ -21,6 +21,9 @@ main() {
 	role=$1
 	shift
 	port=4242
+	connections=
+	queries=
+	opens=
 	dry_run=no
 	restore=no
 	while [ $# -gt 0 ]; do
@@ -31,6 +34,24 @@ main() {
 			shift
 			;;
 		-p?*) port=${1#-p} ;;
+		-c)
+			[ $# -gt 1 ] || usage_error "-c needs a number of connections, as in -c 100k"
+			connections=$2
+			is_number "$2" || usage_error "-c $2: want a number from 1, such as 100k"
+			shift
+			;;
+		-r)
+			[ $# -gt 1 ] || usage_error "-r needs a rate of queries, as in -r 20k"
+			queries=$2
+			is_number "$2" || usage_error "-r $2: want queries per second, such as 20k"
+			shift
+			;;
+		-n)
+			[ $# -gt 1 ] || usage_error "-n needs a rate of new connections, as in -n 1000"
+			opens=$2
+			is_number "$2" || usage_error "-n $2: want new connections per second, such as 1000"
+			shift
+			;;
 		--dry-run) dry_run=yes ;;
 		--restore) restore=yes ;;
 		-h | --help)
@@ -42,12 +63,16 @@ main() {
 			[ $# -gt 0 ] || usage_error "no command after --: add one, or leave out the --"
 			break
 			;;
-		-*) usage_error "unknown option '$1': want -p PORT, --dry-run, --restore or --help" ;;
+		-*) usage_error "unknown option '$1': want -p PORT, -c N, -r RATE, -n RATE, --dry-run, --restore or --help" ;;
 		*) usage_error "unexpected argument '$1': a command goes after --, as in $me -- $1" ;;
 		esac
 		shift
 	done
 	is_port "$port" || usage_error "'$port' is not a port: want a number from 1 to 65535"
+	if [ -z "$connections" ] && [ -n "$queries$opens" ]; then
+		usage_error "-r and -n go with -c: how many connections, as in -c 100k"
+	fi
+	[ "$connections" != 0 ] || usage_error "-c 0: want a number from 1, such as 100k"
 	if [ $restore = yes ] && [ $# -gt 0 ]; then
 		usage_error "--restore runs no command: leave out '-- $1'"
 	fi
@@ -68,12 +93,18 @@ main() {
 
 usage() {
 	cat <<EOF
-usage: $me [-p PORT] [--dry-run] [--restore] [-- COMMAND [ARG...]]
+usage: $me [-p PORT] [-c N [-r RATE] [-n RATE]] [--dry-run] [--restore]
+       [-- COMMAND [ARG...]]
 
 Prepare this host to be the $role of a test with very many TCP connections:
 raise kernel limits, and exempt PORT from connection tracking.
 
   -p PORT     the server's TCP port (default 4242)
+  -c N        raise them as far as N connections take it, which
+              tcp$role --check=sysctl knows; without -c or that program they
+              are raised to fixed values, enough for some millions
+  -r RATE     with -c: queries per second (default: enough for any rate)
+  -n RATE     with -c: new connections per second (default: all at once)
   --dry-run   print what would be changed, change nothing
   --restore   put back all that was there before the first run, for every port
   -h, --help  print this help
@@ -99,6 +130,13 @@ is_port() {
 	'' | 0* | *[!0-9]* | ??????*) return 1 ;;
 	esac
 	[ "$1" -le 65535 ]
+}
+
+# is_number TEXT: digits, with k or M after them.
+is_number() {
+	case ${1%[kM]} in
+	'' | *[!0-9]* | ??????????*) return 1 ;;
+	esac
 }
 
 dry() {
@@ -149,7 +187,9 @@ open_state() {
 # scope LINE: whether what it tells of belongs to the host or to a namespace.
 scope() {
 	case $1 in
-	"sysctl fs."* | "sysctl net.core.netdev_max_backlog "*) printf host ;;
+	"sysctl fs."* | "sysctl kernel."* | "sysctl net.netfilter."*) printf host ;;
+	"sysctl net.core.netdev_max_backlog "*) printf host ;;
+	"sysctl net.ipv4.tcp_mem "* | "sysctl net.ipv4.tcp_max_orphans "*) printf host ;;
 	*) printf 'net-%s' "$namespace" ;;
 	esac
 }
@@ -200,6 +240,34 @@ record_original() {
 
 # ---- Kernel values ----
 
+# set_computed PROGRAM ARG...: set what PROGRAM says that the run takes, the same
+# as its --check looks for.  False where -c was not given or PROGRAM cannot say.
+set_computed() {
+	[ -n "$connections" ] || return
+	program=${here:-.}/$1
+	if [ ! -x "$program" ] && ! program=$(command -v "$1"); then
+		complain "$1 is neither beside $me nor in PATH: fixed values, for any number of connections"
+		return 1
+	fi
+	shift
+	if ! computed=$("$program" --check=sysctl -r "${queries:-0}" -n "${opens:-0}" "$@"); then
+		complain "$program does not say what $connections connections take: fixed values instead"
+		return 1
+	fi
+	while read -r name value; do
+		case $queries$name in
+		net.core.netdev_max_backlog) raise "$name" $any_backlog ;;
+		*) change "$name" "$value" ;;
+		esac
+	done <<EOF
+$computed
+EOF
+}
+
+# Packets that wait for a processor; on the loopback interface and between
+# namespaces everything passes here, and the default of 1000 drops bursts.
+any_backlog=100000
+
 set_shared_values() {
 	# The most descriptors that one process may be allowed: four million
 	# connections.  A larger limit costs nothing until they are used.
@@ -209,9 +277,7 @@ set_shared_values() {
 	# every connection, and room for all else.
 	raise fs.file-max 10000000
 
-	# Packets that wait for a processor; on the loopback interface and between
-	# namespaces everything passes here, and the default of 1000 drops bursts.
-	raise net.core.netdev_max_backlog 100000
+	raise net.core.netdev_max_backlog $any_backlog
 }
 
 path_of() {

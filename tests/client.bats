@@ -157,13 +157,17 @@ bats_require_minimum_version 1.5.0
 	start_server
 	(
 		ulimit -n 64
-		client -c 100 -r 100 -t 300ms ::1
-	) && false
+		exits 1 client -c 100 -r 100 -t 300ms ::1
+		[ ! -s result.json ]
+		grep -qx 'tcpclient: descriptors of a process: 64, and this run needs 164: ulimit -Hn 164' client.err
+		exits 3 client --force -c 100 -r 100 -t 300ms ::1
+	)
 	accounts_close
 	holds '.connections.failed.EMFILE > 0' '.connections.opened > 30' \
 		'.queries.answered == .queries.sent' \
 		'.findings[0].limit == "RLIMIT_NOFILE"'
-	grep -q 'needs 164 descriptors' client.err
+	grep -q 'descriptors of a process: 64, and this run needs 164' client.err
+	grep -q -e '--force: it is tried' client.err
 }
 
 @test "stdout that fails: exit 1 and the reason" {

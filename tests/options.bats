@@ -121,11 +121,12 @@ refuses() {
 @test "every option of the help is known, and none is missing in it" {
 	local option
 	for option in -p -c -r -n -t -s -w --workers -a --source -4 -6 --probe \
-		--close -R -i --report --timeout --connect-timeout --json --histogram --merge -v -h -V; do
+		--close -R -i --report --timeout --connect-timeout --json --histogram --merge \
+		--check --force -v -h -V; do
 		"$TCPCLIENT" -h | grep -qe "$option"
 	done
 	for option in -b --bind -B --backlog -w --workers --max-connections -i --report \
-		--json -v -h -V; do
+		--json --check -n -r --force -v -h -V; do
 		"$TCPSERVER" -h | grep -qe "$option"
 	done
 }

@@ -11,7 +11,8 @@ bats_require_minimum_version 1.5.0
 values="fs.nr_open fs.file-max net.core.netdev_max_backlog net.core.somaxconn
 	net.ipv4.tcp_max_syn_backlog net.ipv4.tcp_syncookies
 	net.ipv4.ip_local_port_range net.ipv4.ip_local_reserved_ports
-	net.ipv4.tcp_tw_reuse"
+	net.ipv4.tcp_tw_reuse fs.epoll.max_user_watches kernel.pid_max
+	net.ipv4.tcp_max_tw_buckets"
 
 setup_file() {
 	local tool
@@ -245,6 +246,13 @@ refuses() {
 	refuses "'-1' is not a port" -p -1
 	refuses "'1-5' is not a port" -p1-5
 	refuses "'4 2' is not a port" -p "4 2"
+	refuses "-c needs a number of connections" -c
+	refuses "-c 1e6: want a number" -c 1e6
+	refuses "-c 0: want a number" -c 0
+	refuses "-r x: want queries per second" -c 10 -r x
+	refuses "-n 1.5: want new connections per second" -c 10 -n 1.5
+	refuses "-r and -n go with -c" -r 1000
+	refuses "-r and -n go with -c" -n 1000
 	refuses "unknown option '--dryrun': want" --dryrun
 	refuses "unknown option '-x': want" -x
 	refuses "unexpected argument 'true': a command goes after --, as in setup-server.sh -- true" true
@@ -396,6 +404,73 @@ publish() {
 	unchanged
 	inside "$server" --restore
 	unchanged
+}
+
+@test "setup: -c, -r and -n: the values that --check finds for such a run" {
+	hide_tracking
+	put fs.nr_open 15000
+	put fs.file-max 30000
+	before=$(snapshot)
+	run --separate-stderr inside "$server" -c 20k -r 200k -n 40k
+	[ "$status" -eq 0 ]
+	[ -z "$stderr" ]
+	has_line "fs.nr_open: 15000 -> 20065"
+	has_line "net.core.netdev_max_backlog: 1000 -> 2401"
+	has_line "net.core.somaxconn: 4096 -> 10000"
+	has_line "net.ipv4.tcp_max_syn_backlog: 512 -> 13334"
+	has_line "net.ipv4.tcp_syncookies: 1 -> 0"
+	[ "$(get fs.file-max)" -ge 50000 ]
+	[ "$(get fs.file-max)" -lt 10000000 ]
+	inside "$root/tcpserver" --check=sysctl --max-connections 20k -r 200k \
+		-n 40k 4242 | while read -r name value; do
+		[ "$(get "$name")" = "$value" ]
+	done
+
+	run --separate-stderr inside "$client" -c 20k
+	[ "$status" -eq 0 ]
+	[ -z "$stderr" ]
+	has_line "fs.nr_open: 20065 (kept)"
+	has_line "net.ipv4.ip_local_reserved_ports: 4242 (kept)"
+	has_line "net.ipv4.ip_local_port_range: 32768 60999 -> 1024 65535"
+	has_line "net.ipv4.tcp_tw_reuse: 2 -> 1"
+	# without -r, enough for any rate
+	has_line "net.core.netdev_max_backlog: 2401 -> 100000"
+
+	# a second time nothing is left to do
+	run --separate-stderr inside "$client" -c 20k
+	[ "$status" -eq 0 ]
+	all_kept "$(grep -v ^connection <<<"$output")"
+	inside "$server" --restore
+	[ "$(get fs.nr_open)" -eq 20065 ]
+	inside "$client" --restore
+	unchanged
+}
+
+@test "setup: -c with --dry-run changes nothing" {
+	hide_tracking
+	run --separate-stderr inside "$client" --dry-run -c 20k -p 5000
+	[ "$status" -eq 0 ]
+	[ -z "$stderr" ]
+	has_line "net.ipv4.ip_local_reserved_ports: (empty) -> 5000"
+	has_line "net.ipv4.ip_local_port_range: 32768 60999 -> 1024 65535"
+	unchanged
+}
+
+@test "setup: -c where the program is missing: fixed values, which is said" {
+	hide_tracking
+	publish
+	server=$public/setup-server.sh
+	run --separate-stderr inside "$server" --dry-run -c 1000
+	[ "$status" -eq 0 ]
+	[[ "$stderr" == *"tcpserver is neither beside setup-server.sh nor in PATH: fixed values"* ]]
+	has_line "net.core.somaxconn: 4096 -> 65535"
+	# one that does not know the question is no help either
+	printf '#!/bin/sh\nexit 2\n' >"$public/tcpserver"
+	chmod +x "$public/tcpserver"
+	run --separate-stderr inside "$server" --dry-run -c 1000
+	[ "$status" -eq 0 ]
+	[[ "$stderr" == *"does not say what 1000 connections take: fixed values"* ]]
+	has_line "net.core.somaxconn: 4096 -> 65535"
 }
 
 # reserves OLD PORT NEW: with OLD reserved, -p PORT leaves NEW reserved.

@@ -31,6 +31,7 @@ only() {
 	only 'tcpserver' 'server/.*|lib/.*'
 	only 'lib/(histogram|limits|version|clock|worker|output)' 'nothing'
 	only 'lib/netstat' 'lib/limits'
+	only 'lib/check.*' 'lib/(check|limits|output)'
 	only 'lib/parse' 'lib/clock|lib/status'
 	only 'lib/port_list' 'lib/parse'
 	only 'lib/json_read' 'lib/clock|lib/status'

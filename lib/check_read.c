@@ -1,0 +1,307 @@
+#include <sys/resource.h>
+
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/check_internal.h"
+#include "lib/limits.h"
+
+#define PATH 4608 /* a line, and what goes around it */
+
+static uint64_t
+known(rlim_t limit)
+{
+	return limit == RLIM_INFINITY ? UINT64_MAX : limit;
+}
+
+void
+check_host_here(struct check_host *h)
+{
+	struct rlimit limit;
+
+	h->proc = "/proc";
+	h->cgroup = "/sys/fs/cgroup";
+	h->descriptors = known(limits_raise_descriptors());
+	h->processes = UINT64_MAX;
+	/* the kernel counts root's processes, but does not limit them */
+	if (getuid() != 0 && getrlimit(RLIMIT_NPROC, &limit) == 0)
+		h->processes = known(limit.rlim_cur);
+}
+
+/* Blanks of any kind become single spaces, and none are at an end. */
+static void
+squeeze(char *text)
+{
+	char *to = text;
+	const char *from;
+
+	for (from = text; *from != '\0'; from++)
+		if (!isspace((unsigned char)*from))
+			*to++ = *from;
+		else if (to > text && to[-1] != ' ')
+			*to++ = ' ';
+	if (to > text && to[-1] == ' ')
+		to--;
+	*to = '\0';
+}
+
+static bool
+read_line(const char *path, char out[CHECK_LINE])
+{
+	FILE *file = fopen(path, "re");
+	bool ok;
+
+	if (file == NULL)
+		return false;
+	ok = fgets(out, CHECK_LINE, file) != NULL;
+	fclose(file);
+	if (ok)
+		squeeze(out);
+	return ok;
+}
+
+bool
+check_read_line(
+    const struct check_host *h, const char *path, char out[CHECK_LINE])
+{
+	char whole[PATH];
+
+	snprintf(whole, sizeof(whole), "%s/%s", h->proc, path);
+	return read_line(whole, out);
+}
+
+bool
+check_read_sysctl(
+    const struct check_host *h, const char *name, char out[CHECK_LINE])
+{
+	char path[CHECK_TEXT + 8] = "sys/";
+	char *dot;
+
+	strncat(path, name, CHECK_TEXT);
+	while ((dot = strchr(path, '.')) != NULL)
+		*dot = '/';
+	return check_read_line(h, path, out);
+}
+
+bool
+check_numbers(const char *text, uint64_t *out, size_t count)
+{
+	char *end;
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		if (!isdigit((unsigned char)*text))
+			return false;
+		errno = 0;
+		out[i] = strtoull(text, &end, 10);
+		if (errno != 0)
+			return false;
+		text = *end == ' ' ? end + 1 : end;
+	}
+	return *text == '\0';
+}
+
+bool
+check_sysctl(const struct check_host *h, const char *name, uint64_t *out)
+{
+	char line[CHECK_LINE];
+
+	return check_read_sysctl(h, name, line) && check_numbers(line, out, 1);
+}
+
+/* The line that begins with this word, then one number, then anything. */
+static bool
+find_field(const char *path, const char *field, uint64_t *out)
+{
+	FILE *file = fopen(path, "re");
+	size_t length = strlen(field);
+	char line[CHECK_LINE];
+	bool found = false;
+	char *end;
+
+	if (file == NULL)
+		return false;
+	while (!found && fgets(line, sizeof(line), file) != NULL) {
+		squeeze(line);
+		if (strncmp(line, field, length) != 0 || line[length] != ' ')
+			continue;
+		end = strchr(line + length + 1, ' ');
+		if (end != NULL)
+			*end = '\0';
+		found = check_numbers(line + length + 1, out, 1);
+	}
+	fclose(file);
+	return found;
+}
+
+bool
+check_field(const struct check_host *h, const char *path, const char *field,
+    uint64_t *out)
+{
+	char whole[PATH];
+
+	snprintf(whole, sizeof(whole), "%s/%s", h->proc, path);
+	return find_field(whole, field, out);
+}
+
+/*
+ * Control groups, of both versions.
+ */
+
+struct group_files {
+	const char *controller;
+	const char *most; /* "max": no limit */
+	const char *used;
+	const char *spare; /* a field of memory.stat that can be had back */
+};
+
+static const struct group_files unified[] = {
+    {"memory", "memory.max", "memory.current", "inactive_file"},
+    {"pids", "pids.max", "pids.current", NULL},
+};
+static const struct group_files separate[] = {
+    {"memory", "memory.limit_in_bytes", "memory.usage_in_bytes",
+	"total_inactive_file"},
+    {"pids", "pids.max", "pids.current", NULL},
+};
+
+/* What one group leaves; true also where it has no limit of its own. */
+static bool
+group_left(const char *directory, const struct group_files *f, uint64_t *left)
+{
+	char path[PATH + 32], line[CHECK_LINE];
+	uint64_t most, used = 0, spare = 0;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, f->most);
+	if (!read_line(path, line)) /* the topmost one has none */
+		return access(path, F_OK) == -1 && errno == ENOENT;
+	if (strcmp(line, "max") == 0)
+		return true;
+	if (!check_numbers(line, &most, 1))
+		return false;
+	if (most > INT64_MAX / 2) /* how the first version says "max" */
+		return true;
+	snprintf(path, sizeof(path), "%s/%s", directory, f->used);
+	if (read_line(path, line) && !check_numbers(line, &used, 1))
+		return false;
+	if (f->spare != NULL) {
+		snprintf(path, sizeof(path), "%s/memory.stat", directory);
+		(void)find_field(path, f->spare, &spare);
+	}
+	used -= spare < used ? spare : used;
+	most -= used < most ? used : most;
+	if (most < *left)
+		*left = most;
+	return true;
+}
+
+/* A group and those above it. In a container its path may not be there. */
+static bool
+groups_left(
+    const char *top, char *path, const struct group_files *f, uint64_t *left)
+{
+	char directory[PATH];
+	char *slash;
+
+	*left = UINT64_MAX;
+	if (access(top, X_OK) == -1)
+		return false;
+	for (;;) {
+		snprintf(directory, sizeof(directory), "%s%s", top, path);
+		if (!group_left(directory, f, left))
+			return false;
+		slash = strrchr(path, '/');
+		if (slash == NULL)
+			return true;
+		*slash = '\0';
+	}
+}
+
+/* Whether a list such as "cpu,cpuacct" of that length has the word. */
+static bool
+is_listed(const char *list, size_t length, const char *word)
+{
+	const char *end = list + length, *item = list, *comma;
+
+	while (item < end) {
+		comma = memchr(item, ',', (size_t)(end - item));
+		if (comma == NULL)
+			comma = end;
+		if ((size_t)(comma - item) == strlen(word) &&
+		    strncmp(item, word, strlen(word)) == 0)
+			return true;
+		item = comma + 1;
+	}
+	return false;
+}
+
+/* "5:memory:/path" of the first version, "0::/path" of the second. */
+static bool
+group_line(char *line, const char *controller, char **path, bool *of_second)
+{
+	char *list = strchr(line, ':');
+	char *end = list == NULL ? NULL : strchr(list + 1, ':');
+
+	if (end == NULL)
+		return false;
+	list++;
+	*path = end + 1;
+	*of_second = end == list;
+	return *of_second || is_listed(list, (size_t)(end - list), controller);
+}
+
+bool
+check_cgroup(const struct check_host *h, const char *controller, uint64_t *left)
+{
+	const size_t which = strcmp(controller, "memory") == 0 ? 0 : 1;
+	char file[PATH], line[CHECK_LINE], top[PATH];
+	char *path;
+	bool of_second, ok = false;
+	FILE *groups;
+
+	snprintf(file, sizeof(file), "%s/self/cgroup", h->proc);
+	groups = fopen(file, "re");
+	if (groups == NULL)
+		return false;
+	while (fgets(line, sizeof(line), groups) != NULL) {
+		squeeze(line);
+		if (!group_line(line, controller, &path, &of_second))
+			continue;
+		snprintf(top, sizeof(top), "%s%s%s", h->cgroup,
+		    of_second ? "" : "/", of_second ? "" : controller);
+		ok = groups_left(top, path,
+		    of_second ? &unified[which] : &separate[which], left);
+		if (!of_second)
+			break; /* the first version has it; it is there only */
+	}
+	fclose(groups);
+	return ok;
+}
+
+#define CAPABILITY_SYS_ADMIN 21
+
+bool
+check_is_root_of_host(const struct check_host *h)
+{
+	char line[CHECK_LINE], path[PATH];
+	uint64_t map[3], capabilities = 0;
+	FILE *file;
+
+	if (!check_read_line(h, "self/uid_map", line) ||
+	    !check_numbers(line, map, 3) || map[0] != 0 || map[1] != 0 ||
+	    map[2] < UINT32_MAX)
+		return false;
+	snprintf(path, sizeof(path), "%s/self/status", h->proc);
+	file = fopen(path, "re");
+	if (file == NULL)
+		return false;
+	while (fgets(line, sizeof(line), file) != NULL)
+		if (sscanf(line, "CapEff: %" SCNx64, &capabilities) == 1)
+			break;
+	fclose(file);
+	return (capabilities >> CAPABILITY_SYS_ADMIN & 1) != 0;
+}
