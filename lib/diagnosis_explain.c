@@ -77,12 +77,12 @@ diagnosis_explain_table(const struct diagnosis_source *s, uint64_t count,
     struct diagnosis_finding *f)
 {
 	(void)count;
-	if (s->gauges->readable[GAUGES_conntrack_count] &&
-	    s->gauges->readable[GAUGES_conntrack_max])
+	if (s->gauges->readable[GAUGES_conntrack_max])
 		snprintf(f->evidence, sizeof(f->evidence),
-		    "the table held up to %" PRIu64 " of %" PRIu64,
-		    gauge(s, GAUGES_conntrack_count),
-		    gauge(s, GAUGES_conntrack_max));
+		    "the table has room for %" PRIu64 ", and held %" PRIu64
+		    " when last looked at",
+		    gauge(s, GAUGES_conntrack_max),
+		    gauge(s, GAUGES_conntrack_count));
 }
 
 void
