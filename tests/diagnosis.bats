@@ -6,8 +6,24 @@ load helpers
 
 bats_require_minimum_version 1.5.0
 
-teardown_file() {
-	rm -f "$BATS_FILE_TMPDIR"/*
+FROZEN=()
+
+# Its kernel goes on completing handshakes, but nobody accepts.
+freeze_server() {
+	FROZEN=("$SERVER" "$(worker_of "$SERVER")")
+	kill -STOP "${FROZEN[@]}"
+}
+
+thaw_server() {
+	[ "${#FROZEN[@]}" -eq 0 ] || kill -CONT "${FROZEN[@]}"
+	FROZEN=()
+}
+
+eval "ended_$(declare -f teardown)"
+teardown() {
+	thaw_server || true
+	[ -z "${CGROUP:-}" ] || rmdir "$CGROUP" 2>/dev/null || true
+	ended_teardown
 }
 
 # names LIMIT SIDE SYMPTOM FIX: the first finding (patterns; the side exactly),
@@ -146,7 +162,7 @@ restore_global() {
 	exits 3 client -c 60 -n 0 -r 0 --close fin -t 100ms 10.9.0.2
 	names ip_local_port_range client \
 		'^20 connects .* 100 ports .* and 60 sockets .* TIME_WAIT' \
-		'close rst.* tcp_tw_reuse=1 and wait a second'
+		'close rst.*tcp_tw_reuse=1 and wait a second'
 	set_inside net/ipv4/tcp_tw_reuse 1
 	sleep 1.1
 	mended -c 60 -n 0 -r 0 --close fin -t 100ms 10.9.0.2
@@ -156,15 +172,15 @@ restore_global() {
 @test "a full accept queue, both ends here: a larger backlog" {
 	enter_both
 	start_server -B 1
-	kill -STOP "$SERVER" "$(worker_of "$SERVER")"
+	freeze_server
 	exits 3 client -c 20 -n 0 -r 0 --connect-timeout 500ms -t 100ms 127.0.0.1
 	names 'accept queue' server '^[0-9]+ handshakes' 'net.core.somaxconn'
 	holds '.findings[0].evidence | contains("connects timed out")'
-	kill -CONT "$SERVER" "$(worker_of "$SERVER")"
+	thaw_server
 	stop_server
 	grep -q '^  accept queue .* (server): [0-9]* handshakes' server.out
 	start_server
-	kill -STOP "$SERVER" "$(worker_of "$SERVER")"
+	freeze_server
 	mended -c 20 -n 0 -r 0 --connect-timeout 500ms -t 100ms 127.0.0.1
 }
 
@@ -172,16 +188,16 @@ restore_global() {
 	enter_pair 20000 60000
 	start_far_server -B 1
 	PORT=7000
-	kill -STOP "$SERVER" "$(worker_of "$SERVER")"
+	freeze_server
 	exits 3 client -c 20 -n 0 -r 0 --connect-timeout 500ms -t 100ms 10.9.0.2
 	names 'no answer to the SYN' 'cannot tell' '^[0-9]+ connects timed out' \
 		'nstat -az TcpExtListenOverflows'
 	holds '.findings[0].evidence | contains("look the same from here")'
-	kill -CONT "$SERVER" "$(worker_of "$SERVER")"
+	thaw_server
 	stop_server
 	grep -q '^  accept queue .* (server): [0-9]* handshakes' server.out
 	start_far_server
-	kill -STOP "$SERVER" "$(worker_of "$SERVER")"
+	freeze_server
 	mended -c 20 -n 0 -r 0 --connect-timeout 500ms -t 100ms 10.9.0.2
 }
 
@@ -399,11 +415,9 @@ in_cgroup() {
 	local status=0
 	in_cgroup 6M run_client -c 5000 -n 0 -r 0 -t 100ms 127.0.0.1 || status=$?
 	[ -s result.json ] || {
-		rmdir "$CGROUP"
 		skip "the whole program was killed, not one process"
 	}
 	echo "$status"
 	names '^memory' client '^[0-9]+ processes ended by the kernel' memory.max
 	in_cgroup 400M mended -c 5000 -n 0 -r 0 -t 100ms 127.0.0.1
-	rmdir "$CGROUP"
 }
