@@ -88,6 +88,7 @@ find(const struct diagnosis_source *s, const struct diagnosis_rule *rule,
 
 	memset(f, 0, sizeof(*f));
 	f->limit = rule->limit;
+	f->explains = rule->explains;
 	f->side = side_of(s->view, rule->blame);
 	f->of_kernel = rule->signal != BY_SEEN &&
 	    (rule->blame == BLAME_OWN || rule->blame == BLAME_HOST ||
@@ -106,12 +107,12 @@ find(const struct diagnosis_source *s, const struct diagnosis_rule *rule,
 /* Who accounts for it; NULL if nobody does. */
 static struct diagnosis_finding *
 cause_of(const struct diagnosis_rule *rule, struct diagnosis_finding *out,
-    const struct diagnosis_rule *const *rules, size_t found)
+    size_t found)
 {
 	size_t i;
 
 	for (i = 0; i < found; i++)
-		if ((rules[i]->explains & rule->is) != 0)
+		if ((out[i].explains & rule->is) != 0)
 			return &out[i];
 	return NULL;
 }
@@ -120,7 +121,7 @@ size_t
 diagnosis_find(const struct diagnosis_source *s,
     struct diagnosis_finding out[DIAGNOSIS_MOST])
 {
-	const struct diagnosis_rule *rules[DIAGNOSIS_MOST], *rule;
+	const struct diagnosis_rule *rule;
 	struct diagnosis_finding *cause;
 	size_t found = 0, i;
 
@@ -128,13 +129,12 @@ diagnosis_find(const struct diagnosis_source *s,
 		rule = &diagnosis_rules[i];
 		if (!applies(s, rule))
 			continue;
-		cause = cause_of(rule, out, rules, found);
+		cause = cause_of(rule, out, found);
 		if (cause != NULL) {
 			add_evidence(cause, "%" PRIu64 " %s", count_of(s, rule),
 			    rule->symptom);
 			continue;
 		}
-		rules[found] = rule;
 		find(s, rule, &out[found++]);
 	}
 	return found;

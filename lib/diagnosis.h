@@ -49,6 +49,7 @@ struct diagnosis_finding {
 	const char *limit; /* the same string for the same finding */
 	const char *side; /* client, server, client and server, path, or
 			   * cannot tell: then evidence says why */
+	unsigned int explains; /* effects that it accounts for */
 	bool of_kernel; /* a limit of this host's kernel */
 	char symptom[DIAGNOSIS_TEXT]; /* begins with its number */
 	char fix[DIAGNOSIS_TEXT];

@@ -221,6 +221,8 @@ blame_icmp(const struct diagnosis_source *s, uint64_t count,
     struct diagnosis_finding *f)
 {
 	f->side = "path";
+	/* the kernel sends so many ICMP messages a second and no more */
+	f->explains |= EFFECT_TIMED_OUT | EFFECT_RESENT;
 	snprintf(f->evidence, sizeof(f->evidence),
 	    "%" PRIu64 " ICMP messages said so%s", icmp_received(s),
 	    diagnosis_counted(s, NETSTAT_Icmp_OutDestUnreachs) >= count ?

@@ -261,7 +261,8 @@ rejected() {
 	"${FAR[@]}" iptables -A INPUT -p tcp --dport 7000 -j REJECT \
 		--reject-with "$1" 2>/dev/null ||
 		skip "iptables does not reject here with $1"
-	exits 1 client -c 20 -n 0 -r 0 -t 100ms 10.9.0.2
+	exits 1 client -c 20 -n 0 -r 0 --connect-timeout 300ms -t 100ms \
+		10.9.0.2
 	names "$2" "$3" '^20 connects ' "$4"
 	"${FAR[@]}" iptables -F
 }
@@ -270,6 +271,7 @@ rejected() {
 	enter_pair 20000 60000
 	start_far_server
 	PORT=7000
+	"${FAR[@]}" sh -c 'echo 0 >/proc/sys/net/ipv4/icmp_ratelimit'
 	rejected icmp-port-unreachable 'packet filter rejects' path nft
 	holds '.findings[0].evidence | contains("another host")'
 	rejected icmp-host-prohibited 'packet filter rejects' path nft
@@ -331,7 +333,7 @@ rejected() {
 	enter_namespace 40000 40099
 	start_server_on 7000
 	PORT=7000
-	exits 3 client -i 300ms -c 120 -n 0 -r 100 -t 2500ms 127.0.0.1
+	exits 3 client -i 300ms -c 120 -n 0 -r 100 --close rst -t 2500ms 127.0.0.1
 	[ "$(grep -c '^tcpclient: LIMIT net.ipv4.ip_local_port_range (client): 20 connects .*; fix: ' client.err)" -eq 1 ]
 	exits 3 client -c 120 -n 0 -r 100 --close rst -t 1200ms 127.0.0.1
 	run ! grep -q LIMIT client.err
