@@ -17,19 +17,6 @@ diagnosis_was_killed(const struct diagnosis_source *s, uint64_t count)
 	return s->seen[DIAGNOSIS_KILLED] > 0;
 }
 
-/*
- * They are the whole machine's. Of this namespace they were some only if it had
- * to send as much again, and not for want of an answer to its SYNs alone.
- */
-bool
-diagnosis_drops_matter(const struct diagnosis_source *s, uint64_t count)
-{
-	uint64_t resent = diagnosis_counted(s, NETSTAT_Tcp_RetransSegs),
-		 sent = diagnosis_counted(s, NETSTAT_Tcp_OutSegs);
-
-	return resent >= 10 && resent >= sent / 1000 && count >= resent / 2;
-}
-
 /* Not SYNs: those that nobody answered are found as such. */
 static uint64_t
 resent_data(const struct diagnosis_source *s)
@@ -38,6 +25,19 @@ resent_data(const struct diagnosis_source *s)
 		 syns = diagnosis_counted(s, NETSTAT_TcpExt_TCPSynRetrans);
 
 	return resent > syns ? resent - syns : 0;
+}
+
+/*
+ * They are the whole machine's. Of this namespace they were some only if it had
+ * to send as much again; SYNs do not tell, which may have gone unanswered.
+ */
+bool
+diagnosis_drops_matter(const struct diagnosis_source *s, uint64_t count)
+{
+	uint64_t resent = resent_data(s),
+		 sent = diagnosis_counted(s, NETSTAT_Tcp_OutSegs);
+
+	return resent >= 10 && resent >= sent / 1000 && count >= resent / 2;
 }
 
 bool
@@ -176,9 +176,10 @@ diagnosis_explain_ports(const struct diagnosis_source *s, uint64_t count,
 
 /* Nothing here has dropped a SYN, and that much is known. */
 static bool
-knows_of_no_drop(const struct diagnosis_source *s)
+knows_of_no_drop(const struct diagnosis_source *s, uint64_t count)
 {
-	return s->delta->readable[NETSTAT_TcpExt_ListenOverflows] &&
+	return diagnosis_counted(s, NETSTAT_softnet_dropped) < count &&
+	    s->delta->readable[NETSTAT_TcpExt_ListenOverflows] &&
 	    s->delta->readable[NETSTAT_TcpExt_TCPReqQFullDrop];
 }
 
@@ -187,8 +188,7 @@ void
 diagnosis_explain_timeout(const struct diagnosis_source *s, uint64_t count,
     struct diagnosis_finding *f)
 {
-	(void)count;
-	if (s->view == DIAGNOSIS_FROM_BOTH && knows_of_no_drop(s)) {
+	if (s->view == DIAGNOSIS_FROM_BOTH && knows_of_no_drop(s, count)) {
 		f->side = "path";
 		snprintf(f->evidence, sizeof(f->evidence),
 		    "the server is on this host, whose accept queue, SYN queue "

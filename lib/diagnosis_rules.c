@@ -68,7 +68,7 @@ const struct diagnosis_rule diagnosis_rules[] = {
 	"--close rst",
 	NULL, diagnosis_explain_abort},
     {COUNTER(softnet, dropped), ROLE_ANY, BLAME_HOST, EFFECT_NONE,
-	EFFECT_RESENT, "net.core.netdev_max_backlog",
+	EFFECT_TIMED_OUT | EFFECT_RESENT, "net.core.netdev_max_backlog",
 	"packets dropped before TCP saw them",
 	"sysctl net.core.netdev_max_backlog=100000", diagnosis_drops_matter,
 	NULL},

@@ -84,7 +84,7 @@ only() {
 
 @test "scripts are shellcheck clean" {
 	shellcheck -x setup-client.sh setup-server.sh lib/setup.sh plot.sh \
-		.ci/run .ci/deps tests/run tests/demo bench/instructions bench/scale.sh
+		.ci/run .ci/deps tests/run tests/demo tests/healthy bench/instructions bench/scale.sh
 	shellcheck -x tests/helpers.bash tests/resolvers.bash
 }
 
