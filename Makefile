@@ -2,6 +2,7 @@
 # make demo     installs what building takes, builds, and measures loopback
 # make check    installs what testing takes, builds, and runs all tests
 # make sanitize builds with ASan and UBSan and runs the same tests
+# make healthy  runs of which nothing is wrong, none of which may find a limit
 # make bench    holds the programs against bare epoll loops, see bench/README.md
 # make install  [DESTDIR=] [PREFIX=/usr/local]
 
@@ -36,7 +37,7 @@ objects = $(1:%.c=$(BUILD)/%.o)
 TESTABLE = $(call objects,dns_query.c $(wildcard client/*.c) \
     $(wildcard server/*.c) $(LIB_SOURCES))
 
-.PHONY: all bench deps deps-check demo tests check sanitize format format-check \
+.PHONY: all bench healthy deps deps-check demo tests check sanitize format format-check \
     install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -91,6 +92,9 @@ bench: all $(BARE)
 
 $(BUILD)/bench/%: $(BUILD)/bench/%.o
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $< -lm
+
+healthy: all
+	@tests/healthy $(BIN)
 
 format:
 	clang-format -i $(FORMATTED)

@@ -20,6 +20,7 @@
 #include "client/report.h"
 #include "client/routes.h"
 #include "client/run.h"
+#include "client/whereabouts.h"
 #include "dns_query.h"
 #include "lib/clock.h"
 #include "lib/output.h"
@@ -83,13 +84,14 @@ mean_rate(const struct options_load *o)
 static struct report *
 make_report(const struct options *o, int argc, char **argv,
     const char *target_text, const struct limits_ways *ways,
-    const struct search *search, FILE *series)
+    enum diagnosis_view view, const struct search *search, FILE *series)
 {
 	struct report_config config = {
 	    .argc = argc,
 	    .argv = argv,
 	    .target = target_text,
 	    .ways = *ways,
+	    .view = view,
 	    .workers = (unsigned int)o->load.workers,
 	    .connections = (uint32_t)o->load.connections,
 	    .open_rate = o->load.open_rate,
@@ -252,12 +254,14 @@ main(int argc, char **argv)
 	config.search = options.goal.search.what == SEARCH_NOTHING ?
 	    NULL :
 	    search_new(&options.goal.search);
+	config.view = whereabouts_find(&routes);
 	config.start_at = options.load.start_at;
 	config.report = make_report(&options, argc, argv, target_text, &ways,
-	    config.search, outputs.series);
+	    config.view, config.search, outputs.series);
 	config.workers = (unsigned int)options.load.workers;
 	config.live_terminal = isatty(STDERR_FILENO) == 1;
 	config.live_every = live_interval(&options, config.live_terminal);
+	config.say_limits = config.live_every > 0 || options.output.verbose > 0;
 	result = run_workers(&config);
 	if (result == NULL)
 		err(STATUS_COULD_NOT_RUN, "cannot start a worker");

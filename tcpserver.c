@@ -288,6 +288,7 @@ on_sample_timer(int fd, short what, void *arg)
 	if (now.accepted - s->sampled.accepted > s->report.peak_accepts)
 		s->report.peak_accepts = now.accepted - s->sampled.accepted;
 	s->sampled = now;
+	server_report_watch(&s->report);
 }
 
 static void
@@ -360,6 +361,8 @@ say_full(struct server *s, int error)
 	if (s->said_full)
 		return;
 	s->said_full = true;
+	s->report.full =
+	    error == 0 && s->options->max_connections == 0 ? EMFILE : error;
 	if (error == 0)
 		why = s->options->max_connections > 0 ?
 		    "--max-connections reached" :
@@ -485,6 +488,7 @@ serve(struct server *s)
 	struct event_base *base;
 
 	s->report.begun = s->shown_at = clock_now();
+	server_report_begin(&s->report);
 	start_workers(s);
 	base = workers_base(s->workers);
 	s->sample_timer = timer_new(base, EV_PERSIST, on_sample_timer, s);
@@ -653,6 +657,7 @@ finish(struct server *s)
 		return STATUS_COULD_NOT_RUN;
 	add_up(s, &sum);
 	counts_settle(&sum, s->report.workers_died > 0);
+	server_report_finish(&s->report, &sum);
 	server_report_text(&s->report, &sum, now, s->text_out);
 	if (s->text_out == stdout)
 		output_flush(stdout, "-");

@@ -4,24 +4,25 @@
 #include <string.h>
 
 #include "lib/clock.h"
-#include "lib/netstat.h"
 #include "client/find_max.h"
 
 struct find_max {
 	struct search *search;
+	enum diagnosis_view view;
 	struct netstat kernel; /* when the step began */
 	struct stats before;
 	struct stats change;
 };
 
 struct find_max *
-find_max_new(struct search *search)
+find_max_new(struct search *search, enum diagnosis_view view)
 {
 	struct find_max *f = calloc(1, sizeof(*f));
 
 	if (f == NULL)
 		err(1, "no memory for the search");
 	f->search = search;
+	f->view = view;
 	return f;
 }
 
@@ -144,22 +145,43 @@ is_own_doing(const struct find_max *f, const struct generator_result *sum,
 	return true;
 }
 
-/* A limit of this host that counted in the step; false if there is none. */
+/* The first limit of this host's kernel that counted; NULL if there is none. */
+static const struct diagnosis_finding *
+first_of_kernel(const struct diagnosis_finding *list, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (list[i].of_kernel)
+			return &list[i];
+	return NULL;
+}
+
+/* Whether one counted in the step. */
 static bool
 meets_kernel(const struct find_max *f, struct search_step *step)
 {
-	static const struct limits_ways unknown;
-	struct netstat_finding findings[NETSTAT_FINDINGS];
-	struct netstat now;
+	struct diagnosis_finding findings[DIAGNOSIS_MOST];
+	const struct diagnosis_finding *first;
+	struct netstat delta;
+	struct gauges gauges;
+	struct diagnosis_source source = {
+	    .view = f->view,
+	    .delta = &delta,
+	    .gauges = &gauges,
+	    .by_errno = f->change.n.failed_errno,
+	    .errnos = STATS_ERRNOS,
+	};
 	size_t used = strlen(step->why);
 
-	netstat_read(&now, "/proc");
-	netstat_subtract(&now, &f->kernel);
-	if (netstat_diagnose(&now, f->change.n.failed_errno, STATS_ERRNOS,
-		&unknown, 0, findings) == 0)
+	netstat_read(&delta, "/proc");
+	netstat_subtract(&delta, &f->kernel);
+	gauges_read(&gauges, "/proc");
+	first = first_of_kernel(findings, diagnosis_find(&source, findings));
+	if (first == NULL)
 		return false;
-	snprintf(step->why + used, SEARCH_WHY - used, " (%s: %s)",
-	    findings[0].limit, findings[0].symptom);
+	snprintf(step->why + used, SEARCH_WHY - used, " (%s: %s)", first->limit,
+	    first->symptom);
 	return true;
 }
 

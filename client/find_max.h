@@ -11,11 +11,12 @@
 #include "client/generator.h"
 #include "client/health.h"
 #include "client/search.h"
+#include "lib/diagnosis.h"
 
 struct find_max;
 
 /* The search outlives it. Exits on lack of memory. */
-struct find_max *find_max_new(struct search *);
+struct find_max *find_max_new(struct search *, enum diagnosis_view);
 void find_max_free(struct find_max *);
 
 /* A step begins: all that is counted from now on is its own. */

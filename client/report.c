@@ -15,6 +15,8 @@ report_new(const struct report_config *config)
 	r->begun = r->sampled_at = r->shown_at = clock_now();
 	r->begun_wall = clock_wall();
 	netstat_read(&r->kernel, "/proc");
+	gauges_read(&r->gauges.begin, "/proc");
+	r->gauges.most = r->gauges.begin;
 	return r;
 }
 
@@ -51,9 +53,7 @@ report_rate(const struct report *r, uint64_t count)
 void
 report_conclude(struct report *r)
 {
-	r->finding_count = netstat_diagnose(&r->kernel,
-	    r->total.stats.n.failed_errno, STATS_ERRNOS, &r->config.ways,
-	    r->config.connections, r->findings);
+	report_diagnose(r, &r->total.stats.n, &r->kernel);
 	report_judge(r);
 	r->reasons_judged = r->reasons.count;
 }
@@ -68,6 +68,7 @@ report_finish(struct report *r, const struct generator_result *sum,
 	r->total = *sum;
 	r->end = *end;
 	netstat_read(&kernel, "/proc");
+	gauges_read(&r->gauges.end, "/proc");
 	netstat_subtract(&kernel, &r->kernel);
 	r->kernel = kernel;
 	r->runs = (struct report_runs){

@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "client/generator.h"
+#include "lib/diagnosis.h"
 #include "lib/limits.h"
 #include "client/condition.h"
 #include "client/health.h"
@@ -26,6 +27,7 @@ struct report_config {
 	char *const *argv;
 	const char *target; /* as routes_format() writes it */
 	struct limits_ways ways;
+	enum diagnosis_view view; /* whose counters this host's are */
 	unsigned int workers;
 	uint32_t connections;
 	double open_rate;
@@ -70,6 +72,13 @@ void report_sample(
  */
 void report_live(struct report *, const struct generator_result *, uint64_t now,
     FILE *, bool terminal);
+
+/*
+ * Looks at what the kernel holds and has counted so far. A finding that is new
+ * goes on a line of its own to out; NULL: none does.
+ */
+void report_watch(
+    struct report *, const struct generator_result *, FILE *out, bool terminal);
 
 /* A step of the search is over: says so on out. */
 void report_step(const struct report *, FILE *out);

@@ -8,6 +8,8 @@
 
 #include <jansson.h>
 
+#include "lib/diagnosis.h"
+#include "lib/gauges.h"
 #include "lib/netstat.h"
 #include "client/report.h"
 
@@ -106,8 +108,11 @@ struct report {
 	struct report_row *rows;
 	size_t row_count;
 	struct netstat kernel; /* before the end: at the start */
-	struct netstat_finding findings[NETSTAT_FINDINGS];
+	struct gauges_span gauges; /* of merged runs only the most */
+	struct diagnosis_finding findings[DIAGNOSIS_MOST];
 	size_t finding_count;
+	const char *said[DIAGNOSIS_MOST]; /* limits of findings, in mid-run */
+	size_t said_count;
 	struct report_lines reasons; /* why the numbers must not be used */
 	struct report_lines failed; /* conditions that hold */
 	struct report_lines warnings;
@@ -132,6 +137,10 @@ void report_row_visit(
 
 /* As a line of comma-separated values, the first one below its header. */
 void report_row_write(const struct report *, const struct report_row *, FILE *);
+
+/* Finds what the sum of counts and the kernel's own point to. */
+void report_diagnose(struct report *, const struct stats_counters *,
+    const struct netstat *delta);
 
 /*
  * What the counters of the kernel and the errnos point to, and the reasons why

@@ -5,6 +5,7 @@
 
 #include "client/report_internal.h"
 #include "lib/clock.h"
+#include "lib/findings.h"
 #include "lib/json.h"
 #include "lib/version.h"
 
@@ -73,6 +74,10 @@ config_json(const struct report *r)
 	json_put_count(o, "local_ports", c->ways.ports);
 	json_put_count(o, "sources", c->ways.sources);
 	json_put_count(o, "targets", c->ways.targets);
+	json_put(o, "target_here",
+	    c->view == DIAGNOSIS_FROM_SOME ?
+		json_null() :
+		json_boolean(c->view == DIAGNOSIS_FROM_BOTH));
 	json_put(o, "probe",
 	    r->probe_differs ? json_null() : json_boolean(c->probe));
 	json_put(o, "close",
@@ -308,20 +313,6 @@ runs_json(const struct report *r)
 }
 
 static json_t *
-kernel_json(const struct report *r)
-{
-	json_t *o = json_object();
-	int i;
-
-	for (i = 0; i < NETSTAT_COUNT; i++)
-		json_put(o, netstat_name((enum netstat_counter)i),
-		    r->kernel.readable[i] ?
-			json_integer((json_int_t)r->kernel.value[i]) :
-			json_null());
-	return o;
-}
-
-static json_t *
 end_json(const struct report *r)
 {
 	json_t *o = json_object();
@@ -332,23 +323,6 @@ end_json(const struct report *r)
 	json_put(o, "busiest_ran", json_real(r->end.usage.ran));
 	json_put(o, "busiest_waited", json_real(r->end.usage.waited));
 	return o;
-}
-
-static json_t *
-findings_json(const struct report *r)
-{
-	json_t *array = json_array(), *o;
-	size_t i;
-
-	for (i = 0; i < r->finding_count; i++) {
-		o = json_object();
-		json_put(o, "limit", json_string(r->findings[i].limit));
-		json_put(o, "side", json_string(r->findings[i].side));
-		json_put(o, "symptom", json_string(r->findings[i].symptom));
-		json_put(o, "fix", json_string(r->findings[i].fix));
-		json_push(array, o);
-	}
-	return array;
 }
 
 static json_t *
@@ -395,8 +369,8 @@ report_json(const struct report *r, FILE *out)
 	STATS_HISTOGRAMS(PUT_HISTOGRAM)
 	json_put(o, "series", series_json(r));
 	json_put(o, "end", end_json(r));
-	json_put(o, "kernel", kernel_json(r));
-	json_put(o, "findings", findings_json(r));
+	json_put(o, "kernel", findings_kernel_json(&r->kernel, &r->gauges));
+	json_put(o, "findings", findings_json(r->findings, r->finding_count));
 	if (r->config.search != NULL)
 		json_put(o, "find_max", report_search_json(r));
 	json_put(o, "verdict", verdict_json(r));

@@ -92,6 +92,15 @@ add_kernel(struct netstat *into, const struct netstat *from)
 	}
 }
 
+/* They are of different moments, so only the most is of use. */
+static void
+add_gauges(struct gauges_span *into, const struct gauges_span *from)
+{
+	gauges_raise(&into->most, &from->most);
+	memset(&into->begin, 0, sizeof(into->begin));
+	memset(&into->end, 0, sizeof(into->end));
+}
+
 /*
  * What was asked, and when.
  */
@@ -137,6 +146,8 @@ add_config(struct report *sum, const struct report *in)
 	c->seed = same(c->seed, d->seed);
 	sum->probe_differs |= in->probe_differs || c->probe != d->probe;
 	c->probe &= !sum->probe_differs;
+	if (c->view != d->view)
+		c->view = DIAGNOSIS_FROM_SOME;
 	sum->close_differs |= in->close_differs || c->reset != d->reset;
 }
 
@@ -231,6 +242,7 @@ add_report(struct report *sum, struct report *in)
 	generator_result_add(&sum->total, &in->total);
 	add_runs(&sum->runs, &in->runs);
 	add_kernel(&sum->kernel, &in->kernel);
+	add_gauges(&sum->gauges, &in->gauges);
 	sum->end.interrupted |= in->end.interrupted;
 	sum->end.workers_died =
 	    plus32(sum->end.workers_died, in->end.workers_died);

@@ -70,6 +70,7 @@ read_config(const struct json_node *top, struct report *r)
 {
 	struct report_config *c = &r->config;
 	struct json_node at;
+	bool here;
 
 	json_enter_object(top, "config", &at);
 	c->target = json_printable(
@@ -85,6 +86,10 @@ read_config(const struct json_node *top, struct report *r)
 	c->connect_timeout = json_get_seconds_or_null(&at, "connect_timeout_s");
 	c->seed = get_seed(&at);
 	c->workers = (unsigned int)get_at_most(&at, "workers", UINT32_MAX);
+	if (json_get_bool_or_null(&at, "target_here", &here))
+		c->view = here ? DIAGNOSIS_FROM_BOTH : DIAGNOSIS_FROM_CLIENT;
+	else
+		c->view = DIAGNOSIS_FROM_SOME;
 	r->probe_differs = !json_get_bool_or_null(&at, "probe", &c->probe);
 	c->reset = read_close(&at, &r->close_differs);
 }
@@ -137,6 +142,24 @@ read_runs(const struct json_node *top, struct report *r)
 }
 
 static void
+read_gauges(const struct json_node *kernel, struct gauges_span *span)
+{
+	struct json_node at, one;
+	enum gauge i;
+
+	json_enter_object(kernel, "gauges", &at);
+	for (i = 0; i < GAUGES_COUNT; i++) {
+		json_enter_object(&at, gauges_name(i), &one);
+		span->begin.readable[i] = json_get_count_or_null(
+		    &one, "begin", &span->begin.value[i]);
+		span->most.readable[i] =
+		    json_get_count_or_null(&one, "most", &span->most.value[i]);
+		span->end.readable[i] =
+		    json_get_count_or_null(&one, "end", &span->end.value[i]);
+	}
+}
+
+static void
 read_kernel(const struct json_node *top, struct report *r)
 {
 	struct json_node at;
@@ -146,6 +169,7 @@ read_kernel(const struct json_node *top, struct report *r)
 	for (i = 0; i < NETSTAT_COUNT; i++)
 		r->kernel.readable[i] = json_get_count_or_null(&at,
 		    netstat_name((enum netstat_counter)i), &r->kernel.value[i]);
+	read_gauges(&at, &r->gauges);
 }
 
 static void

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/clock.h"
+#include "lib/findings.h"
 #include "lib/version.h"
 #include "client/report_internal.h"
 
@@ -222,12 +223,7 @@ print_lines(const struct report_lines *lines, const char *head, FILE *out)
 static void
 print_verdict(const struct report *r, FILE *out)
 {
-	size_t i;
-
-	for (i = 0; i < r->finding_count; i++)
-		fprintf(out, "%s%s (%s): %s; fix: %s\n", i == 0 ? "\n" : "",
-		    r->findings[i].limit, r->findings[i].side,
-		    r->findings[i].symptom, r->findings[i].fix);
+	findings_print_all(r->findings, r->finding_count, out);
 	if (report_is_as_asked(r))
 		fprintf(out, "\nran as asked\n");
 	print_lines(&r->reasons, "not as asked", out);

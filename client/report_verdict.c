@@ -151,7 +151,11 @@ judge_search(struct report *r)
 static void
 warn(struct report *r)
 {
+	/* the first are another service's where no target is on this host */
 	static const enum netstat_counter moving[] = {
+	    NETSTAT_TcpExt_ListenOverflows,
+	    NETSTAT_TcpExt_TCPReqQFullDrop,
+	    NETSTAT_TcpExt_TCPReqQFullDoCookies,
 	    NETSTAT_Tcp_RetransSegs,
 	    NETSTAT_TcpExt_ListenDrops,
 	    NETSTAT_TcpExt_TCPBacklogDrop,

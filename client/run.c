@@ -285,6 +285,9 @@ on_sample_timer(int fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	report_sample(run->config->report, add_up(run), clock_now());
+	report_watch(run->config->report, &run->result->sum,
+	    run->config->say_limits ? stderr : NULL,
+	    run->config->live_terminal);
 	set_sample_timer(run);
 }
 
@@ -375,7 +378,7 @@ run_workers(const struct run_config *config)
 	if (run.result == NULL || run.members == NULL)
 		err(1, "no memory");
 	if (config->search != NULL) {
-		run.find_max = find_max_new(config->search);
+		run.find_max = find_max_new(config->search, config->view);
 		find_max_begin(run.find_max, &run.result->sum);
 	}
 	run.workers = workers_start(&workers);

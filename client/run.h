@@ -18,6 +18,8 @@ struct run_config {
 	uint64_t start_at; /* nanoseconds since the epoch; 0: once open */
 	unsigned int workers; /* at most one for each connection */
 	uint64_t live_every; /* of the live line, nanoseconds; 0: none */
+	bool say_limits; /* as soon as they are met */
+	enum diagnosis_view view; /* whose counters this host's are */
 	bool live_terminal; /* it overwrites itself */
 };
 

@@ -77,6 +77,44 @@ addr_choose(const struct addr *list, size_t count, uint64_t timeout)
 	return &list[0];
 }
 
+/* 0: no. What cannot be read may be anything. */
+static bool
+binds_anything(int family)
+{
+	FILE *file =
+	    fopen(family == AF_INET6 ? "/proc/sys/net/ipv6/ip_nonlocal_bind" :
+				       "/proc/sys/net/ipv4/ip_nonlocal_bind",
+		"re");
+	int value = 1;
+
+	if (file == NULL)
+		return true;
+	if (fscanf(file, "%d", &value) != 1)
+		value = 1;
+	fclose(file);
+	return value != 0;
+}
+
+enum addr_owner
+addr_owner(const struct addr *a)
+{
+	int fd = socket(a->sa.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0), error;
+	struct addr any_port = *a;
+
+	if (fd == -1)
+		return ADDR_UNKNOWN;
+	/* the port is at the same place in both families */
+	((struct sockaddr_in *)&any_port.sa)->sin_port = 0;
+	error = bind(fd, (const struct sockaddr *)&any_port.sa, a->length);
+	if (error == -1)
+		error = errno;
+	close(fd);
+	if (error == EADDRNOTAVAIL)
+		return ADDR_OTHERS;
+	return error == 0 && !binds_anything(a->sa.ss_family) ? ADDR_OURS :
+								ADDR_UNKNOWN;
+}
+
 void
 addr_format(const struct addr *a, char out[ADDR_FORMAT])
 {

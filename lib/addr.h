@@ -34,6 +34,14 @@ const char *addr_resolve(const char *host, uint16_t port, int family,
 const struct addr *addr_choose(
     const struct addr *, size_t count, uint64_t timeout);
 
+enum addr_owner { ADDR_OURS, ADDR_OTHERS, ADDR_UNKNOWN };
+
+/*
+ * Whether it is an address of this host, or of this network namespace. Unknown
+ * where the kernel lets anything be bound, or there is no socket.
+ */
+enum addr_owner addr_owner(const struct addr *);
+
 /* "192.0.2.1:53" or "[2001:db8::1]:53". */
 void addr_format(const struct addr *, char out[ADDR_FORMAT]);
 

@@ -1,5 +1,6 @@
 /*
- * What the kernel counted while a run went on, and what that means.
+ * What the kernel counted while a run went on; what that means is
+ * lib/diagnosis' business.
  *
  * The counters are those of this host, or of this network namespace (drops of
  * the packet backlog: of the whole machine). They tell of the server only where
@@ -9,28 +10,41 @@
 #define LIB_NETSTAT_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
-#include "lib/limits.h"
-
-/* X(table, name): as /proc/net/snmp and /proc/net/netstat have them. */
-#define NETSTAT_COUNTERS(X)             \
-	X(Tcp, AttemptFails)            \
-	X(Tcp, EstabResets)             \
-	X(Tcp, RetransSegs)             \
-	X(TcpExt, SyncookiesSent)       \
-	X(TcpExt, ListenOverflows)      \
-	X(TcpExt, ListenDrops)          \
-	X(TcpExt, TCPReqQFullDoCookies) \
-	X(TcpExt, TCPReqQFullDrop)      \
-	X(TcpExt, TCPSynRetrans)        \
-	X(TcpExt, TCPTimeouts)          \
-	X(TcpExt, TCPTimeWaitOverflow)  \
-	X(TcpExt, TCPMemoryPressures)   \
-	X(TcpExt, TCPAbortOnMemory)     \
-	X(TcpExt, TCPBacklogDrop)       \
-	X(softnet, dropped) /* /proc/net/softnet_stat, second column */
+/*
+ * X(table, name): as the kernel's files have them. The first two tables are
+ * those of /proc/net/snmp and netstat.
+ */
+#define NETSTAT_COUNTERS(X)                                             \
+	X(Tcp, AttemptFails)                                            \
+	X(Tcp, EstabResets)                                             \
+	X(Tcp, OutSegs)                                                 \
+	X(Tcp, RetransSegs) /* none of them in OutSegs */               \
+	X(Tcp, OutRsts)                                                 \
+	X(Icmp, InDestUnreachs)                                         \
+	X(Icmp, OutDestUnreachs)                                        \
+	X(TcpExt, SyncookiesSent)                                       \
+	X(TcpExt, SyncookiesFailed)                                     \
+	X(TcpExt, EmbryonicRsts)                                        \
+	X(TcpExt, TWRecycled)                                           \
+	X(TcpExt, ListenOverflows)                                      \
+	X(TcpExt, ListenDrops)                                          \
+	X(TcpExt, TCPReqQFullDoCookies)                                 \
+	X(TcpExt, TCPReqQFullDrop)                                      \
+	X(TcpExt, TCPSynRetrans)                                        \
+	X(TcpExt, TCPTimeouts)                                          \
+	X(TcpExt, TCPTimeWaitOverflow)                                  \
+	X(TcpExt, TCPMemoryPressures)                                   \
+	X(TcpExt, TCPAbortOnMemory)                                     \
+	X(TcpExt, TCPBacklogDrop)                                       \
+	X(TcpExt, TCPRetransFail)                                       \
+	X(snmp6, Icmp6InDestUnreachs)                                   \
+	X(softnet, dropped) /* /proc/net/softnet_stat, second column */ \
+	X(conntrack, insert_failed) /* /proc/net/stat/nf_conntrack */   \
+	X(conntrack, drop)                                              \
+	X(conntrack, early_drop)                                        \
+	X(vmstat, oom_kill) /* /proc/vmstat: of the whole machine */
 
 #define NETSTAT_ENUM(table, name) NETSTAT_##table##_##name,
 enum netstat_counter { NETSTAT_COUNTERS(NETSTAT_ENUM) NETSTAT_COUNT };
@@ -39,17 +53,6 @@ struct netstat {
 	uint64_t value[NETSTAT_COUNT];
 	bool readable[NETSTAT_COUNT];
 };
-
-#define NETSTAT_TEXT 240
-
-struct netstat_finding {
-	const char *limit;
-	const char *side; /* client, server, path, this host */
-	char symptom[NETSTAT_TEXT];
-	char fix[NETSTAT_TEXT];
-};
-
-#define NETSTAT_FINDINGS 24 /* more than there can be */
 
 /* Reads the counters below a /proc root, "/proc" but in tests. */
 void netstat_read(struct netstat *, const char *proc);
@@ -60,16 +63,7 @@ void netstat_read(struct netstat *, const char *proc);
  */
 void netstat_subtract(struct netstat *later, const struct netstat *earlier);
 
-/* "ListenOverflows", ... */
+/* "ListenOverflows", "softnet_dropped", "conntrack_drop", ... */
 const char *netstat_name(enum netstat_counter);
-
-/*
- * What the counters' deltas and the errnos of failed connects (counts, indexed
- * by errno) point to, at most NETSTAT_FINDINGS. Returns how many. ways are those
- * of a run of that many connections.
- */
-size_t netstat_diagnose(const struct netstat *delta, const uint64_t *by_errno,
-    size_t errnos, const struct limits_ways *ways, uint64_t connections,
-    struct netstat_finding out[NETSTAT_FINDINGS]);
 
 #endif

@@ -1,6 +1,8 @@
 #include <inttypes.h>
+#include <string.h>
 
 #include "lib/clock.h"
+#include "lib/findings.h"
 #include "lib/json.h"
 #include "lib/version.h"
 #include "server/report.h"
@@ -9,6 +11,48 @@ static double
 per_second(uint64_t later, uint64_t earlier, double seconds)
 {
 	return seconds > 0 ? (double)(later - earlier) / seconds : 0;
+}
+
+void
+server_report_begin(struct server_report *r)
+{
+	netstat_read(&r->kernel, "/proc");
+	gauges_read(&r->gauges.begin, "/proc");
+	r->gauges.most = r->gauges.begin;
+}
+
+void
+server_report_watch(struct server_report *r)
+{
+	struct gauges now;
+
+	gauges_read(&now, "/proc");
+	gauges_raise(&r->gauges.most, &now);
+}
+
+#define ERRNOS 134 /* Linux errnos end at 133 */
+
+void
+server_report_finish(struct server_report *r, const struct counts *c)
+{
+	struct netstat end;
+	uint64_t by_errno[ERRNOS] = {0};
+	struct diagnosis_source source = {
+	    .view = DIAGNOSIS_FROM_SERVER,
+	    .delta = &r->kernel,
+	    .gauges = &r->gauges.most,
+	    .by_errno = by_errno,
+	    .errnos = ERRNOS,
+	    .seen = {[DIAGNOSIS_KILLED] = r->workers_died},
+	};
+
+	netstat_read(&end, "/proc");
+	netstat_subtract(&end, &r->kernel);
+	r->kernel = end;
+	gauges_read(&r->gauges.end, "/proc");
+	if (r->full > 0 && r->full < ERRNOS)
+		by_errno[r->full] = c->accept_pauses;
+	r->finding_count = diagnosis_find(&source, r->findings);
 }
 
 void
@@ -75,6 +119,7 @@ server_report_text(const struct server_report *r, const struct counts *c,
 		fprintf(out,
 		    "             accepting was paused %" PRIu64 " times\n",
 		    c->accept_pauses);
+	findings_print_all(r->findings, r->finding_count, out);
 	fflush(out);
 }
 
@@ -130,6 +175,8 @@ server_report_json(const struct server_report *r, const struct counts *c,
 	json_put(counts, "peak_accepts_per_second",
 	    json_integer((json_int_t)r->peak_accepts));
 	json_put(o, "counts", counts);
+	json_put(o, "kernel", findings_kernel_json(&r->kernel, &r->gauges));
+	json_put(o, "findings", findings_json(r->findings, r->finding_count));
 	json_put(o, "workers_died", json_integer(r->workers_died));
 	json_write(o, out);
 }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "lib/diagnosis.h"
 #include "server/counts.h"
 #include "server/listener.h"
 
@@ -23,7 +24,20 @@ struct server_report {
 	uint64_t peak_accepts; /* most in one second */
 	uint64_t peak_seen; /* most open at once when somebody looked */
 	unsigned int workers_died;
+	int full; /* errno of the first pause of accepting; 0: room was asked to
+		   * end there, or there was none of them */
+	struct netstat kernel; /* when it began; at the end what it rose by */
+	struct gauges_span gauges;
+	struct diagnosis_finding findings[DIAGNOSIS_MOST];
+	size_t finding_count;
 };
+
+/* The kernel's counters, and what it holds: when it begins, and now and then. */
+void server_report_begin(struct server_report *);
+void server_report_watch(struct server_report *);
+
+/* Which limits it has met, from the final sum; before text and JSON. */
+void server_report_finish(struct server_report *, const struct counts *);
 
 /*
  * Looks at the sum for the most that were open at once over all workers. What

@@ -30,8 +30,11 @@ only() {
 	only 'dns_query' 'nothing'
 	only 'tcpserver' 'server/.*|lib/.*'
 	only 'lib/(histogram|limits|version|clock|worker|output)' 'nothing'
-	only 'lib/netstat' 'lib/limits'
 	only 'lib/check.*' 'lib/(check|limits|output)'
+	only 'lib/(netstat|gauges)' 'nothing'
+	only 'lib/diagnosis.*' 'lib/(diagnosis|netstat|gauges|limits)'
+	only 'lib/findings' 'lib/(diagnosis|json)'
+	only 'client/whereabouts' 'client/routes|lib/(addr|diagnosis)'
 	only 'lib/parse' 'lib/clock|lib/status'
 	only 'lib/port_list' 'lib/parse'
 	only 'lib/json_read' 'lib/clock|lib/status'
@@ -67,13 +70,13 @@ only() {
 		client/stats.[ch] client/wheel.[ch] client/batch.[ch] \
 		client/window.[ch] client/router.[ch] client/condition.[ch] \
 		client/program*.[ch] \
-		lib/netstat.[ch]
+		lib/netstat.[ch] lib/gauges.[ch] lib/diagnosis*.[ch]
 	run ! grep -lE 'clock_(now|wall)\(' dns_query.[ch] lib/parse.[ch] \
 		lib/histogram.[ch] client/schedule.[ch] client/inflight.[ch] \
 		client/stats.[ch] client/wheel.[ch] client/batch.[ch] \
 		client/window.[ch] client/router.[ch] client/condition.[ch] \
 		client/program*.[ch] \
-		lib/netstat.[ch]
+		lib/netstat.[ch] lib/gauges.[ch] lib/diagnosis*.[ch]
 }
 
 @test "the code is formatted" {
@@ -82,7 +85,8 @@ only() {
 
 @test "scripts are shellcheck clean" {
 	shellcheck -x setup-client.sh setup-server.sh lib/setup.sh plot.sh \
-		.ci/run .ci/deps tests/run tests/demo bench/half bench/instructions bench/scale.sh
+		.ci/run .ci/deps tests/run tests/demo tests/healthy bench/half \
+		bench/instructions bench/scale.sh
 	shellcheck -x tests/helpers.bash tests/resolvers.bash
 }
 

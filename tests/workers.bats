@@ -346,7 +346,8 @@ time_wait() {
 	holds '.connections.opened == 100' \
 		'.connections.failed == {EADDRNOTAVAIL: 50}' \
 		'.connections.open_s < 2' \
-		'.findings[0].symptom == "50 connects failed, no local port left to this target"'
+		'.findings[0].symptom == "50 connects failed, no local port left: 100 ports x 2 sources x 1 targets = 200 connections at most"' \
+		'.findings[0].evidence == "other connections of this host hold the others"'
 	# there would have been enough: nothing to warn of beforehand
 	[ ! -s client.err ]
 }

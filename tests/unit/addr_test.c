@@ -256,6 +256,29 @@ choose_none(void **state)
 	close(second);
 }
 
+/* Loopback is ours, what is kept for documentation is nobody's. */
+static void
+owner(void **state)
+{
+	static const struct {
+		const char *host;
+		enum addr_owner owner;
+	} cases[] = {{"127.0.0.1", ADDR_OURS}, {"127.7.7.7", ADDR_OURS},
+	    {"203.0.113.9", ADDR_OTHERS}, {"192.0.2.1", ADDR_OTHERS}};
+	struct addr addresses[ADDR_MOST];
+	enum addr_owner found;
+	size_t count, i;
+
+	(void)state;
+	for (i = 0; i < LENGTH(cases); i++) {
+		assert_null(addr_resolve(
+		    cases[i].host, 53, AF_INET, addresses, &count));
+		found = addr_owner(&addresses[0]);
+		/* where anything can be bound, or nothing be read */
+		assert_true(found == cases[i].owner || found == ADDR_UNKNOWN);
+	}
+}
+
 int
 main(void)
 {
@@ -269,6 +292,7 @@ main(void)
 	    cmocka_unit_test(choose_the_one_that_accepts),
 	    cmocka_unit_test(choose_the_first_of_equals),
 	    cmocka_unit_test(choose_none),
+	    cmocka_unit_test(owner),
 	};
 
 	return cmocka_run_group_tests_name("addr", tests, NULL, NULL);

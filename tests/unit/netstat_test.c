@@ -2,29 +2,23 @@
 
 #include <sys/stat.h>
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "lib/netstat.h"
 
-#define ERRNOS 134
-
 /*
  * A /proc root of the test's own.
  */
 
-static const char *const files[] = {"snmp", "netstat", "softnet_stat"};
-
-/* Far more ports than connections: they are not the limit. */
-static const struct limits_ways ample = {
-    .ports = 28232, .sources = 1, .targets = 1};
+static const char *const files[] = {"net/snmp", "net/netstat",
+    "net/softnet_stat", "net/snmp6", "net/stat/nf_conntrack", "vmstat"};
 
 static void
 root_path(const char *root, const char *name, char path[200])
 {
-	snprintf(path, 200, "%s/net/%s", root, name);
+	snprintf(path, 200, "%s/%s", root, name);
 }
 
 static int
@@ -40,8 +34,11 @@ root_make(void **state)
 	snprintf(root, sizeof(root), "%s/netstat_test.XXXXXX", tmp);
 	if (mkdtemp(root) == NULL)
 		return -1;
-	root_path(root, "", path);
 	*state = root;
+	root_path(root, "net", path);
+	if (mkdir(path, 0700) == -1)
+		return -1;
+	root_path(root, "net/stat", path);
 	return mkdir(path, 0700);
 }
 
@@ -55,7 +52,9 @@ root_remove(void **state)
 		root_path(*state, files[i], path);
 		unlink(path);
 	}
-	root_path(*state, "", path);
+	root_path(*state, "net/stat", path);
+	rmdir(path);
+	root_path(*state, "net", path);
 	return rmdir(path) == 0 ? rmdir(*state) : -1;
 }
 
@@ -84,8 +83,8 @@ remove_file(const char *root, const char *name)
 static const char snmp[] =
     "Ip: Forwarding DefaultTTL InReceives\n"
     "Ip: 1 64 123456\n"
-    "Icmp: InMsgs InErrors\n"
-    "Icmp: 9 8\n"
+    "Icmp: InMsgs InErrors InDestUnreachs OutDestUnreachs\n"
+    "Icmp: 9 8 11 12\n"
     "Tcp: RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens "
     "AttemptFails EstabResets CurrEstab InSegs OutSegs RetransSegs InErrs "
     "OutRsts InCsumErrors\n"
@@ -97,9 +96,10 @@ static const char netstat[] =
     "TcpExt: SyncookiesSent SyncookiesRecv EmbryonicRsts TW ListenOverflows "
     "ListenDrops TCPTimeouts TCPAbortOnMemory TCPMemoryPressures "
     "TCPMemoryPressuresChrono TCPBacklogDrop TCPTimeWaitOverflow "
-    "TCPReqQFullDoCookies TCPReqQFullDrop TCPRetransFail TCPSynRetrans\n"
-    "TcpExt: 201 4001 4002 4003 202 203 204 205 206 4004 207 208 209 210 4005 "
-    "211\n"
+    "TCPReqQFullDoCookies TCPReqQFullDrop TCPRetransFail TCPSynRetrans "
+    "SyncookiesFailed TWRecycled\n"
+    "TcpExt: 201 4001 212 4003 202 203 204 205 206 4004 207 208 209 210 213 "
+    "211 214 215\n"
     "IpExt: InNoRoutes ListenDrops\n"
     "IpExt: 5001 5002\n";
 
@@ -108,11 +108,35 @@ static const char softnet[] =
     "ffffffff 000000ff 00000001 00000000 00000000 00000000 00000000 00000000\n"
     "00000000 00000000 00000000 00000000 00000000 00000000 00000000 00000000\n";
 
+static const char snmp6[] = "Ip6InReceives                   \t7\n"
+			    "Icmp6InDestUnreachs             \t301\n";
+
+/* hexadecimal, a line a processor */
+static const char conntrack[] =
+    "entries  clashres found new insert_failed drop early_drop icmp_error\n"
+    "00000001 00000000 00000000 00000000 00000001 0000000a 00000003 00000000\n"
+    "00000001 00000000 00000000 00000000 00000002 00000010 00000004 00000000\n";
+
+static const char vmstat[] = "nr_free_pages 5\noom_kill 401\n";
+
 static const struct {
 	enum netstat_counter counter;
 	const char *name;
 	uint64_t value;
 } fixture[] = {
+    {NETSTAT_Icmp_InDestUnreachs, "InDestUnreachs", 11},
+    {NETSTAT_Icmp_OutDestUnreachs, "OutDestUnreachs", 12},
+    {NETSTAT_Tcp_OutSegs, "OutSegs", 2005},
+    {NETSTAT_Tcp_OutRsts, "OutRsts", 2007},
+    {NETSTAT_TcpExt_EmbryonicRsts, "EmbryonicRsts", 212},
+    {NETSTAT_TcpExt_TCPRetransFail, "TCPRetransFail", 213},
+    {NETSTAT_TcpExt_SyncookiesFailed, "SyncookiesFailed", 214},
+    {NETSTAT_TcpExt_TWRecycled, "TWRecycled", 215},
+    {NETSTAT_snmp6_Icmp6InDestUnreachs, "Icmp6InDestUnreachs", 301},
+    {NETSTAT_conntrack_insert_failed, "conntrack_insert_failed", 3},
+    {NETSTAT_conntrack_drop, "conntrack_drop", 26},
+    {NETSTAT_conntrack_early_drop, "conntrack_early_drop", 7},
+    {NETSTAT_vmstat_oom_kill, "oom_kill", 401},
     {NETSTAT_Tcp_AttemptFails, "AttemptFails", 101},
     {NETSTAT_Tcp_EstabResets, "EstabResets", 102},
     {NETSTAT_Tcp_RetransSegs, "RetransSegs", 103},
@@ -133,18 +157,27 @@ static const struct {
 static void
 put_fixture(const char *root)
 {
-	put_file(root, "snmp", snmp);
-	put_file(root, "netstat", netstat);
-	put_file(root, "softnet_stat", softnet);
+	put_file(root, "net/snmp", snmp);
+	put_file(root, "net/netstat", netstat);
+	put_file(root, "net/softnet_stat", softnet);
+	put_file(root, "net/snmp6", snmp6);
+	put_file(root, "net/stat/nf_conntrack", conntrack);
+	put_file(root, "vmstat", vmstat);
 }
 
 /* Which file a counter is in, as an index of files[]. */
 static size_t
 file_of(enum netstat_counter counter)
 {
+	if (counter == NETSTAT_vmstat_oom_kill)
+		return 5;
+	if (counter >= NETSTAT_conntrack_insert_failed)
+		return 4;
+	if (counter == NETSTAT_snmp6_Icmp6InDestUnreachs)
+		return 3;
 	if (counter == NETSTAT_softnet_dropped)
 		return 2;
-	return counter <= NETSTAT_Tcp_RetransSegs ? 0 : 1;
+	return counter <= NETSTAT_Icmp_OutDestUnreachs ? 0 : 1;
 }
 
 static size_t
@@ -187,6 +220,9 @@ read_all(void **state)
 	}
 }
 
+/* Counters of the fixture that are not in net/netstat. */
+#define ELSEWHERE 13
+
 static void
 read_missing(void **state)
 {
@@ -215,8 +251,8 @@ read_empty(void **state)
 {
 	struct netstat n;
 
-	put_file(*state, "snmp", "");
-	put_file(*state, "netstat", "\n\n\n");
+	put_file(*state, "net/snmp", "");
+	put_file(*state, "net/netstat", "\n\n\n");
 	netstat_read(&n, *state);
 	assert_int_equal(readable_count(&n), 0);
 }
@@ -235,17 +271,17 @@ read_truncated(void **state)
 	for (length = 0; length < strlen(netstat); length++) {
 		memcpy(text, netstat, length);
 		text[length] = '\0';
-		put_file(*state, "netstat", text);
+		put_file(*state, "net/netstat", text);
 		netstat_read(&n, *state);
 		if (length <= line_end)
-			assert_int_equal(readable_count(&n), 4);
+			assert_int_equal(readable_count(&n), ELSEWHERE);
 		for (i = 0; i < NETSTAT_COUNT; i++)
 			if (n.readable[i] && n.value[i] != whole.value[i])
 				/* cut within this number: 21 of 211 */
 				assert_true(n.value[i] < whole.value[i]);
 	}
 	/* values for the first names only */
-	put_file(*state, "netstat",
+	put_file(*state, "net/netstat",
 	    "TcpExt: SyncookiesSent ListenOverflows ListenDrops\n"
 	    "TcpExt: 1 2\n");
 	netstat_read(&n, *state);
@@ -253,11 +289,11 @@ read_truncated(void **state)
 	expect_counter(&n, NETSTAT_TcpExt_ListenOverflows, 2);
 	assert_false(n.readable[NETSTAT_TcpExt_ListenDrops]);
 	/* names for the first values only */
-	put_file(*state, "netstat",
+	put_file(*state, "net/netstat",
 	    "TcpExt: SyncookiesSent ListenOverflows\nTcpExt: 1 2 3 4\n");
 	netstat_read(&n, *state);
 	expect_counter(&n, NETSTAT_TcpExt_ListenOverflows, 2);
-	assert_int_equal(readable_count(&n), 4 + 2);
+	assert_int_equal(readable_count(&n), ELSEWHERE + 2);
 }
 
 static void
@@ -270,14 +306,14 @@ read_odd_forms(void **state)
 	assert_non_null(text);
 	put_fixture(*state);
 	/* the largest value, columns in any order, no end of line */
-	put_file(*state, "netstat",
+	put_file(*state, "net/netstat",
 	    "IpExt: ListenDrops\nIpExt: 5\n"
 	    "TcpExt: TCPSynRetrans Unknown ListenOverflows\n"
 	    "TcpExt: 18446744073709551615 7 8");
 	netstat_read(&n, *state);
 	expect_counter(&n, NETSTAT_TcpExt_TCPSynRetrans, UINT64_MAX);
 	expect_counter(&n, NETSTAT_TcpExt_ListenOverflows, 8);
-	assert_int_equal(readable_count(&n), 3 + 2 + 1);
+	assert_int_equal(readable_count(&n), ELSEWHERE + 2);
 
 	/* lines of any length */
 	used = (size_t)sprintf(text, "TcpExt:");
@@ -287,7 +323,7 @@ read_odd_forms(void **state)
 	while (used < 104000)
 		used += (size_t)sprintf(text + used, " 0");
 	sprintf(text + used, "\n");
-	put_file(*state, "netstat", text);
+	put_file(*state, "net/netstat", text);
 	netstat_read(&n, *state);
 	expect_counter(&n, NETSTAT_TcpExt_ListenDrops, 0);
 	free(text);
@@ -315,7 +351,7 @@ read_softnet(void **state)
 	size_t i;
 
 	for (i = 0; i < LENGTH(cases); i++) {
-		put_file(*state, "softnet_stat", cases[i].text);
+		put_file(*state, "net/softnet_stat", cases[i].text);
 		netstat_read(&n, *state);
 		expect_counter(&n, NETSTAT_softnet_dropped, cases[i].dropped);
 	}
@@ -330,9 +366,8 @@ subtract(void **state)
 	put_fixture(*state);
 	netstat_read(&earlier, *state);
 	netstat_read(&later, *state);
-	remove_file(*state, "snmp");
-	remove_file(*state, "netstat");
-	remove_file(*state, "softnet_stat");
+	for (i = 0; i < LENGTH(files); i++)
+		remove_file(*state, files[i]);
 	netstat_read(&none, *state);
 	for (i = 0; i < NETSTAT_COUNT; i++)
 		later.value[i] += 7 * i;
@@ -352,231 +387,6 @@ subtract(void **state)
 	assert_int_equal(readable_count(&none), 0);
 }
 
-/*
- * Diagnosing.
- */
-
-/* All counters readable, all deltas zero. */
-static struct netstat
-quiet(void)
-{
-	struct netstat n;
-	size_t i;
-
-	memset(&n, 0, sizeof(n));
-	for (i = 0; i < NETSTAT_COUNT; i++)
-		n.readable[i] = true;
-	return n;
-}
-
-static void
-expect_finding(const struct netstat_finding *f, uint64_t count,
-    const char *limit, const char *side)
-{
-	char begin[32];
-
-	snprintf(begin, sizeof(begin), "%" PRIu64 " ", count);
-	assert_memory_equal(f->symptom, begin, strlen(begin));
-	assert_true(strlen(f->symptom) > strlen(begin));
-	assert_true(strlen(f->symptom) < sizeof(f->symptom) - 1);
-	assert_non_null(strstr(f->limit, limit));
-	assert_non_null(strstr(f->side, side));
-	assert_non_null(f->fix);
-	assert_int_not_equal(strlen(f->fix), 0);
-}
-
-static void
-diagnose_nothing(void **state)
-{
-	struct netstat n = quiet();
-	struct netstat_finding out[NETSTAT_FINDINGS];
-	uint64_t errors[ERRNOS] = {0};
-
-	(void)state;
-	assert_int_equal(
-	    netstat_diagnose(&n, errors, ERRNOS, &ample, 1, out), 0);
-	assert_int_equal(netstat_diagnose(&n, NULL, 0, &ample, 1, out), 0);
-	/* failures whose errno is not known say nothing */
-	errors[0] = 5;
-	assert_int_equal(
-	    netstat_diagnose(&n, errors, ERRNOS, &ample, 1, out), 0);
-}
-
-/* These count in healthy runs as well. */
-static void
-diagnose_healthy_counters(void **state)
-{
-	static const enum netstat_counter healthy[] = {NETSTAT_Tcp_RetransSegs,
-	    NETSTAT_Tcp_AttemptFails, NETSTAT_Tcp_EstabResets,
-	    NETSTAT_TcpExt_TCPTimeouts, NETSTAT_TcpExt_TCPSynRetrans};
-	struct netstat_finding out[NETSTAT_FINDINGS];
-	struct netstat n = quiet();
-	size_t i;
-
-	(void)state;
-	for (i = 0; i < LENGTH(healthy); i++) {
-		n.value[healthy[i]] = 1000000;
-		assert_int_equal(
-		    netstat_diagnose(&n, NULL, 0, &ample, 1, out), 0);
-	}
-}
-
-static void
-diagnose_counters(void **state)
-{
-	static const struct {
-		enum netstat_counter counter;
-		const char *limit;
-	} cases[] = {
-	    {NETSTAT_TcpExt_ListenOverflows, "somaxconn"},
-	    {NETSTAT_TcpExt_TCPReqQFullDrop, "tcp_max_syn_backlog"},
-	    {NETSTAT_TcpExt_TCPReqQFullDoCookies, "tcp_max_syn_backlog"},
-	    {NETSTAT_TcpExt_TCPTimeWaitOverflow, "tcp_max_tw_buckets"},
-	    {NETSTAT_TcpExt_TCPMemoryPressures, "tcp_mem"},
-	    {NETSTAT_TcpExt_TCPAbortOnMemory, "tcp_mem"},
-	    {NETSTAT_softnet_dropped, "netdev_max_backlog"},
-	};
-	struct netstat_finding out[NETSTAT_FINDINGS];
-	struct netstat n;
-	size_t i;
-
-	(void)state;
-	for (i = 0; i < LENGTH(cases); i++) {
-		n = quiet();
-		n.value[cases[i].counter] = 17 + i;
-		assert_int_equal(
-		    netstat_diagnose(&n, NULL, 0, &ample, 1, out), 1);
-		expect_finding(&out[0], 17 + i, cases[i].limit, "this host");
-		/* of what cannot be read nothing is known */
-		n.readable[cases[i].counter] = false;
-		assert_int_equal(
-		    netstat_diagnose(&n, NULL, 0, &ample, 1, out), 0);
-	}
-}
-
-static void
-diagnose_errnos(void **state)
-{
-	static const struct {
-		int error;
-		const char *limit;
-		const char *side;
-	} cases[] = {
-	    {EMFILE, "RLIMIT_NOFILE", "client"},
-	    {ENFILE, "fs.file-max", "client"},
-	    {EADDRNOTAVAIL, "ip_local_port_range", "client"},
-	    {ECONNREFUSED, "listen", "server"},
-	    {ETIMEDOUT, "SYN", "server"},
-	    {EHOSTUNREACH, "route", "path"},
-	    {ENETUNREACH, "route", "client"},
-	    {ENOBUFS, "memory", "client"},
-	    {ENOMEM, "memory", "client"},
-	};
-	struct netstat_finding out[NETSTAT_FINDINGS];
-	struct netstat n = quiet();
-	uint64_t *errors, all[ERRNOS];
-	size_t i, error;
-
-	(void)state;
-	for (i = 0; i < LENGTH(cases); i++) {
-		memset(all, 0, sizeof(all));
-		error = (size_t)cases[i].error;
-		all[error] = 3 + i;
-		assert_int_equal(
-		    netstat_diagnose(&n, all, ERRNOS, &ample, 1, out), 1);
-		expect_finding(&out[0], 3 + i, cases[i].limit, cases[i].side);
-		/* just large enough, and one too small to have it */
-		errors = heap_copy(all, (error + 1) * sizeof(*all));
-		assert_int_equal(
-		    netstat_diagnose(&n, errors, error + 1, &ample, 1, out), 1);
-		free(errors);
-		errors = heap_copy(all, error * sizeof(*all));
-		assert_int_equal(
-		    netstat_diagnose(&n, errors, error, &ample, 1, out), 0);
-		free(errors);
-	}
-}
-
-/* Ports that ran out: what was asked for was too much, or others hold them. */
-static void
-diagnose_ports(void **state)
-{
-	const struct limits_ways few = {100, 2, 3}, unknown = {0, 2, 3};
-	struct netstat_finding out[NETSTAT_FINDINGS];
-	struct netstat n = quiet();
-	uint64_t errors[ERRNOS] = {0};
-
-	(void)state;
-	errors[EADDRNOTAVAIL] = 50;
-	assert_int_equal(
-	    netstat_diagnose(&n, errors, ERRNOS, &few, 601, out), 1);
-	expect_finding(&out[0], 50, "ip_local_port_range", "client");
-	assert_string_equal(out[0].symptom,
-	    "50 connects failed, no local port left: 100 ports x 2 sources x 3 "
-	    "targets = 600 connections at most");
-	assert_string_equal(out[0].fix,
-	    "1 more source address (-a) or 1 more target port (-p)");
-	netstat_diagnose(&n, errors, ERRNOS, &few, 1201, out);
-	assert_string_equal(out[0].fix,
-	    "3 more source addresses (-a) or 4 more target ports (-p)");
-
-	/* there would have been enough */
-	netstat_diagnose(&n, errors, ERRNOS, &few, 600, out);
-	assert_string_equal(out[0].symptom,
-	    "50 connects failed, no local port left to this target");
-	assert_non_null(strstr(out[0].fix, "ip_local_port_range="));
-	assert_non_null(strstr(out[0].fix, "tcp_tw_reuse"));
-	assert_non_null(strstr(out[0].fix, "--close rst"));
-	netstat_diagnose(&n, errors, ERRNOS, &unknown, 10000000, out);
-	assert_string_equal(out[0].symptom,
-	    "50 connects failed, no local port left to this target");
-
-	/* other errors have nothing to do with it */
-	errors[EADDRNOTAVAIL] = 0;
-	errors[ECONNREFUSED] = 50;
-	assert_int_equal(
-	    netstat_diagnose(&n, errors, ERRNOS, &few, 601, out), 1);
-	assert_string_equal(out[0].symptom, "50 connects refused");
-}
-
-/* The largest numbers there can be, and nothing is cut off. */
-static void
-diagnose_ports_of_many(void **state)
-{
-	const struct limits_ways ways = {UINT64_C(1) << 62, 1, 1};
-	struct netstat_finding out[NETSTAT_FINDINGS];
-	struct netstat n = quiet();
-	uint64_t errors[ERRNOS] = {0};
-
-	(void)state;
-	errors[EADDRNOTAVAIL] = UINT64_MAX;
-	netstat_diagnose(&n, errors, ERRNOS, &ways, UINT64_MAX, out);
-	assert_non_null(strstr(out[0].symptom, " connections at most"));
-	assert_non_null(strstr(out[0].fix, " more target port"));
-}
-
-static void
-diagnose_everything(void **state)
-{
-	struct netstat_finding *out = calloc(NETSTAT_FINDINGS, sizeof(*out));
-	struct netstat n = quiet();
-	uint64_t errors[ERRNOS];
-	size_t count, i;
-
-	(void)state;
-	assert_non_null(out);
-	for (i = 0; i < NETSTAT_COUNT; i++)
-		n.value[i] = UINT64_MAX;
-	for (i = 0; i < ERRNOS; i++)
-		errors[i] = UINT64_MAX;
-	count = netstat_diagnose(&n, errors, ERRNOS, &ample, 1, out);
-	assert_true(count >= 7 + 9);
-	assert_true(count <= NETSTAT_FINDINGS);
-	for (i = 0; i < count; i++)
-		expect_finding(&out[i], UINT64_MAX, "", "");
-	free(out);
-}
-
 int
 main(void)
 {
@@ -592,14 +402,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(
 		read_softnet, root_make, root_remove),
 	    cmocka_unit_test_setup_teardown(subtract, root_make, root_remove),
-	    cmocka_unit_test(diagnose_nothing),
-	    cmocka_unit_test(diagnose_healthy_counters),
-	    cmocka_unit_test(diagnose_counters),
-	    cmocka_unit_test(diagnose_errnos),
-	    cmocka_unit_test(diagnose_ports),
-	    cmocka_unit_test(diagnose_ports_of_many),
-	    cmocka_unit_test(diagnose_everything),
 	};
 
-	return cmocka_run_group_tests_name("netstat", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("net/netstat", tests, NULL, NULL);
 }

@@ -1,0 +1,141 @@
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/diagnosis_internal.h"
+
+uint64_t
+diagnosis_counted(
+    const struct diagnosis_source *s, enum netstat_counter counter)
+{
+	return s->delta->readable[counter] ? s->delta->value[counter] : 0;
+}
+
+static uint64_t
+count_of(const struct diagnosis_source *s, const struct diagnosis_rule *rule)
+{
+	switch (rule->signal) {
+	case BY_COUNTER:
+		return diagnosis_counted(s, (enum netstat_counter)rule->index);
+	case BY_ERRNO:
+		return (size_t)rule->index < s->errnos ?
+		    s->by_errno[rule->index] :
+		    0;
+	case BY_SEEN:
+		return s->seen[rule->index];
+	}
+	return 0;
+}
+
+static bool
+applies(const struct diagnosis_source *s, const struct diagnosis_rule *rule)
+{
+	enum diagnosis_role role =
+	    s->view == DIAGNOSIS_FROM_SERVER ? ROLE_SERVER : ROLE_CLIENT;
+	uint64_t count = count_of(s, rule);
+
+	if (count == 0 || (rule->role & role) == 0)
+		return false;
+	/* another service's, with which this run has nothing to do */
+	if (rule->blame == BLAME_LISTENER && s->view == DIAGNOSIS_FROM_CLIENT)
+		return false;
+	return rule->holds == NULL || rule->holds(s, count);
+}
+
+static const char *
+side_of(enum diagnosis_view view, enum diagnosis_blame blame)
+{
+	switch (blame) {
+	case BLAME_OWN:
+		return view == DIAGNOSIS_FROM_SERVER ? "server" : "client";
+	case BLAME_HOST:
+		if (view == DIAGNOSIS_FROM_BOTH)
+			return "client and server";
+		return view == DIAGNOSIS_FROM_SERVER ? "server" : "client";
+	case BLAME_LISTENER:
+		return view == DIAGNOSIS_FROM_SOME ? "cannot tell" : "server";
+	case BLAME_PEER:
+		return "server";
+	case BLAME_PATH:
+		return "path";
+	case BLAME_NOBODY:
+		break;
+	}
+	return "cannot tell";
+}
+
+static void __attribute__((format(printf, 2, 3)))
+add_evidence(struct diagnosis_finding *f, const char *format, ...)
+{
+	size_t used = strlen(f->evidence);
+	va_list ap;
+
+	if (used > 0 && used + 2 < sizeof(f->evidence)) {
+		memcpy(f->evidence + used, "; ", 3);
+		used += 2;
+	}
+	va_start(ap, format);
+	vsnprintf(f->evidence + used, sizeof(f->evidence) - used, format, ap);
+	va_end(ap);
+}
+
+static void
+find(const struct diagnosis_source *s, const struct diagnosis_rule *rule,
+    struct diagnosis_finding *f)
+{
+	uint64_t count = count_of(s, rule);
+
+	memset(f, 0, sizeof(*f));
+	f->limit = rule->limit;
+	f->explains = rule->explains;
+	f->side = side_of(s->view, rule->blame);
+	f->of_kernel = rule->signal != BY_SEEN &&
+	    (rule->blame == BLAME_OWN || rule->blame == BLAME_HOST ||
+		rule->blame == BLAME_LISTENER);
+	snprintf(f->symptom, sizeof(f->symptom), "%" PRIu64 " %s", count,
+	    rule->symptom);
+	snprintf(f->fix, sizeof(f->fix), "%s", rule->fix);
+	if (rule->explain != NULL)
+		rule->explain(s, count, f);
+	if (rule->blame == BLAME_LISTENER && s->view == DIAGNOSIS_FROM_SOME)
+		add_evidence(f,
+		    "some servers are on other hosts, so it may have been "
+		    "another service of this one");
+}
+
+/* Who accounts for it; NULL if nobody does. */
+static struct diagnosis_finding *
+cause_of(const struct diagnosis_rule *rule, struct diagnosis_finding *out,
+    size_t found)
+{
+	size_t i;
+
+	for (i = 0; i < found; i++)
+		if ((out[i].explains & rule->is) != 0)
+			return &out[i];
+	return NULL;
+}
+
+size_t
+diagnosis_find(const struct diagnosis_source *s,
+    struct diagnosis_finding out[DIAGNOSIS_MOST])
+{
+	const struct diagnosis_rule *rule;
+	struct diagnosis_finding *cause;
+	size_t found = 0, i;
+
+	for (i = 0; i < diagnosis_rule_count; i++) {
+		rule = &diagnosis_rules[i];
+		if (!applies(s, rule))
+			continue;
+		cause = cause_of(rule, out, found);
+		if (cause != NULL) {
+			add_evidence(cause, "%" PRIu64 " %s", count_of(s, rule),
+			    rule->symptom);
+			continue;
+		}
+		find(s, rule, &out[found++]);
+	}
+	return found;
+}

@@ -1,0 +1,69 @@
+/*
+ * Which limit a run has met: what the kernel counted, what it holds, and how
+ * connections failed, mapped to findings by one table.
+ *
+ * Counters are those of this host or network namespace, for any program in it.
+ * They tell of the server only where it is here as well, which is why who looks
+ * says what it knows of that.
+ */
+#ifndef LIB_DIAGNOSIS_H
+#define LIB_DIAGNOSIS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/gauges.h"
+#include "lib/limits.h"
+#include "lib/netstat.h"
+
+enum diagnosis_view {
+	DIAGNOSIS_FROM_CLIENT, /* every server is on another host */
+	DIAGNOSIS_FROM_BOTH, /* and the server is on this host, too */
+	DIAGNOSIS_FROM_SOME, /* some servers are, or nobody knows */
+	DIAGNOSIS_FROM_SERVER,
+};
+
+/* What the program itself has counted. */
+enum diagnosis_seen {
+	DIAGNOSIS_RESET_BY_PEER, /* connections */
+	DIAGNOSIS_CLOSED_BY_PEER, /* connections, before the client did */
+	DIAGNOSIS_KILLED, /* processes of this program, by SIGKILL or so */
+	DIAGNOSIS_SEEN
+};
+
+struct diagnosis_source {
+	enum diagnosis_view view;
+	const struct netstat *delta;
+	const struct gauges *gauges; /* while it ran, the most */
+	const uint64_t *by_errno; /* failed connects, or accepts */
+	size_t errnos;
+	uint64_t seen[DIAGNOSIS_SEEN];
+	struct limits_ways ways; /* of a client; ports 0: unknown */
+	uint64_t connections; /* asked for */
+};
+
+#define DIAGNOSIS_TEXT 320
+
+struct diagnosis_finding {
+	const char *limit; /* the same string for the same finding */
+	const char *side; /* client, server, client and server, path, or
+			   * cannot tell: then evidence says why */
+	unsigned int explains; /* effects that it accounts for */
+	bool of_kernel; /* a limit of this host's kernel */
+	char symptom[DIAGNOSIS_TEXT]; /* begins with its number */
+	char fix[DIAGNOSIS_TEXT];
+	char evidence[DIAGNOSIS_TEXT]; /* "": none but the symptom */
+};
+
+#define DIAGNOSIS_MOST 40 /* more findings than there can be */
+
+/*
+ * Stores what the source points to, the most precise first, and returns how
+ * many. What one finding accounts for is named in its evidence and is no
+ * finding of its own. A healthy run has none.
+ */
+size_t diagnosis_find(const struct diagnosis_source *,
+    struct diagnosis_finding out[DIAGNOSIS_MOST]);
+
+#endif

@@ -1,0 +1,281 @@
+/*
+ * What the numbers beside a signal say: whether it matters, and whose it is.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "lib/diagnosis_internal.h"
+
+/* Of all segments, that a run may lose without anything being wrong. */
+#define RESENT_PERCENT 1
+#define RESENT_LEAST   100
+
+bool
+diagnosis_was_killed(const struct diagnosis_source *s, uint64_t count)
+{
+	(void)count;
+	return s->seen[DIAGNOSIS_KILLED] > 0;
+}
+
+/* Not SYNs: those that nobody answered are found as such. */
+static uint64_t
+resent_data(const struct diagnosis_source *s)
+{
+	uint64_t resent = diagnosis_counted(s, NETSTAT_Tcp_RetransSegs),
+		 syns = diagnosis_counted(s, NETSTAT_TcpExt_TCPSynRetrans);
+
+	return resent > syns ? resent - syns : 0;
+}
+
+/*
+ * They are the whole machine's. Of this namespace they were some only if it had
+ * to send as much again; SYNs do not tell, which may have gone unanswered.
+ */
+bool
+diagnosis_drops_matter(const struct diagnosis_source *s, uint64_t count)
+{
+	uint64_t resent = resent_data(s),
+		 sent = diagnosis_counted(s, NETSTAT_Tcp_OutSegs);
+
+	return resent >= 10 && resent >= sent / 1000 && count >= resent / 2;
+}
+
+bool
+diagnosis_resends_matter(const struct diagnosis_source *s, uint64_t count)
+{
+	uint64_t resent = resent_data(s),
+		 sent = diagnosis_counted(s, NETSTAT_Tcp_OutSegs);
+
+	(void)count;
+	return resent >= RESENT_LEAST && sent > 0 &&
+	    resent > sent / 100 * RESENT_PERCENT;
+}
+
+void
+diagnosis_explain_resends(const struct diagnosis_source *s, uint64_t count,
+    struct diagnosis_finding *f)
+{
+	uint64_t sent = diagnosis_counted(s, NETSTAT_Tcp_OutSegs);
+
+	(void)count;
+	snprintf(f->symptom, sizeof(f->symptom),
+	    "%" PRIu64 " of %" PRIu64 " segments sent again", resent_data(s),
+	    sent);
+	snprintf(f->evidence, sizeof(f->evidence),
+	    "this host's own queues dropped none of them that it knows of; the "
+	    "other side or the path may have");
+}
+
+static uint64_t
+gauge(const struct diagnosis_source *s, enum gauge which)
+{
+	return s->gauges->readable[which] ? s->gauges->value[which] : 0;
+}
+
+void
+diagnosis_explain_table(const struct diagnosis_source *s, uint64_t count,
+    struct diagnosis_finding *f)
+{
+	(void)count;
+	if (s->gauges->readable[GAUGES_conntrack_max])
+		snprintf(f->evidence, sizeof(f->evidence),
+		    "the table has room for %" PRIu64 ", and held %" PRIu64
+		    " when last looked at",
+		    gauge(s, GAUGES_conntrack_max),
+		    gauge(s, GAUGES_conntrack_count));
+}
+
+void
+diagnosis_explain_time_wait(const struct diagnosis_source *s, uint64_t count,
+    struct diagnosis_finding *f)
+{
+	(void)count;
+	if (s->gauges->readable[GAUGES_tcp_max_tw_buckets])
+		snprintf(f->evidence, sizeof(f->evidence),
+		    "there may be %" PRIu64 " of them",
+		    gauge(s, GAUGES_tcp_max_tw_buckets));
+}
+
+/* The kernel counts both causes as one. */
+void
+diagnosis_explain_abort(const struct diagnosis_source *s, uint64_t count,
+    struct diagnosis_finding *f)
+{
+	uint64_t orphans = gauge(s, GAUGES_tcp_orphans);
+
+	(void)count;
+	if (s->gauges->readable[GAUGES_tcp_max_orphans])
+		snprintf(f->evidence, sizeof(f->evidence),
+		    "up to %" PRIu64 " sockets were closed but still sending, "
+		    "of %" PRIu64 " that may be",
+		    orphans, gauge(s, GAUGES_tcp_max_orphans));
+}
+
+void
+diagnosis_explain_cookies(const struct diagnosis_source *s, uint64_t count,
+    struct diagnosis_finding *f)
+{
+	(void)count;
+	if (gauge(s, GAUGES_tcp_syncookies) != 2)
+		return;
+	f->limit = "net.ipv4.tcp_syncookies";
+	snprintf(f->evidence, sizeof(f->evidence),
+	    "net.ipv4.tcp_syncookies is 2: a cookie for every SYN");
+	snprintf(f->fix, sizeof(f->fix), "sysctl net.ipv4.tcp_syncookies=1");
+}
+
+/*
+ * Ports.
+ */
+
+static void
+fix_time_wait(struct diagnosis_finding *f)
+{
+	snprintf(f->fix, sizeof(f->fix),
+	    "close with --close rst, or sysctl net.ipv4.tcp_tw_reuse=1 and "
+	    "wait a second, or more sources (-a), more target ports (-p), "
+	    "net.ipv4.ip_local_port_range=\"1024 65535\"");
+}
+
+/* Too many were asked for; or others, or TIME_WAIT, hold the ports. */
+void
+diagnosis_explain_ports(const struct diagnosis_source *s, uint64_t count,
+    struct diagnosis_finding *f)
+{
+	const struct limits_ways *w = &s->ways;
+	uint64_t waiting = gauge(s, GAUGES_tcp_time_wait);
+	char missing[LIMITS_TEXT];
+	int used = 0;
+
+	if (w->ports > 0)
+		used = snprintf(f->symptom, sizeof(f->symptom),
+		    "%" PRIu64 " connects failed, no local port left: %" PRIu64
+		    " ports x %" PRIu64 " sources x %" PRIu64
+		    " targets = %" PRIu64 " connections at most",
+		    count, w->ports, w->sources, w->targets,
+		    w->ports * w->sources * w->targets);
+	else
+		used = snprintf(f->symptom, sizeof(f->symptom),
+		    "%" PRIu64 " connects failed, no local port left", count);
+	if (waiting > 0)
+		snprintf(f->symptom + used, sizeof(f->symptom) - (size_t)used,
+		    ", and %" PRIu64 " sockets of this host in TIME_WAIT",
+		    waiting);
+	if (limits_ways_short(w, s->connections, missing))
+		snprintf(f->fix, sizeof(f->fix), "%s", missing);
+	else if (waiting > 0)
+		fix_time_wait(f);
+	else if (w->ports > 0)
+		snprintf(f->evidence, sizeof(f->evidence),
+		    "other connections of this host hold the others");
+}
+
+/*
+ * No answer, or one that nobody asked for.
+ */
+
+/* Nothing here has dropped a SYN, and that much is known. */
+static bool
+knows_of_no_drop(const struct diagnosis_source *s, uint64_t count)
+{
+	return diagnosis_counted(s, NETSTAT_softnet_dropped) < count &&
+	    s->delta->readable[NETSTAT_TcpExt_ListenOverflows] &&
+	    s->delta->readable[NETSTAT_TcpExt_TCPReqQFullDrop];
+}
+
+/* The kernel's own drops here would have been found before. */
+void
+diagnosis_explain_timeout(const struct diagnosis_source *s, uint64_t count,
+    struct diagnosis_finding *f)
+{
+	if (s->view == DIAGNOSIS_FROM_BOTH && knows_of_no_drop(s, count)) {
+		f->side = "path";
+		snprintf(f->evidence, sizeof(f->evidence),
+		    "the server is on this host, whose accept queue, SYN queue "
+		    "and tracking table dropped nothing: a packet filter did, "
+		    "or the server is in another network namespace");
+		snprintf(f->fix, sizeof(f->fix),
+		    "let the port pass: nft list ruleset, iptables -nvL");
+		return;
+	}
+	snprintf(f->evidence, sizeof(f->evidence),
+	    "this host knows of no packet that it dropped; a packet filter, a "
+	    "full tracking table on the way, and a full accept or SYN queue of "
+	    "the server look the same from here");
+	snprintf(f->fix, sizeof(f->fix),
+	    "look there: nstat -az TcpExtListenOverflows "
+	    "TcpExtTCPReqQFullDrop, conntrack -S, nft list ruleset, iptables "
+	    "-nvL; tcpserver's summary has its own");
+}
+
+static uint64_t
+icmp_received(const struct diagnosis_source *s)
+{
+	return diagnosis_counted(s, NETSTAT_Icmp_InDestUnreachs) +
+	    diagnosis_counted(s, NETSTAT_snmp6_Icmp6InDestUnreachs);
+}
+
+/* Somebody has sent an ICMP message for each: who? */
+static void
+blame_icmp(const struct diagnosis_source *s, uint64_t count,
+    struct diagnosis_finding *f)
+{
+	f->side = "path";
+	/* the kernel sends so many ICMP messages a second and no more */
+	f->explains |= EFFECT_TIMED_OUT | EFFECT_RESENT;
+	snprintf(f->evidence, sizeof(f->evidence),
+	    "%" PRIu64 " ICMP messages said so%s", icmp_received(s),
+	    diagnosis_counted(s, NETSTAT_Icmp_OutDestUnreachs) >= count ?
+		", and this host sent them: a rule of its own, or a neighbour "
+		"that does not answer (ip neigh)" :
+		", from another host");
+}
+
+/* TCP answers with a reset, a packet filter with one or with ICMP. */
+void
+diagnosis_explain_refusal(const struct diagnosis_source *s, uint64_t count,
+    struct diagnosis_finding *f)
+{
+	static const char rejects[] = "a packet filter rejects",
+			  fix[] = "let the port pass: nft list ruleset, "
+				  "iptables -nvL, on both hosts and between";
+
+	if (icmp_received(s) >= count) {
+		f->limit = rejects;
+		snprintf(f->fix, sizeof(f->fix), "%s", fix);
+		blame_icmp(s, count, f);
+	} else if (s->view == DIAGNOSIS_FROM_BOTH &&
+	    s->delta->readable[NETSTAT_Tcp_OutRsts] &&
+	    diagnosis_counted(s, NETSTAT_Tcp_OutRsts) < count) {
+		f->limit = rejects;
+		f->side = "path";
+		snprintf(f->fix, sizeof(f->fix), "%s", fix);
+		snprintf(f->evidence, sizeof(f->evidence),
+		    "reset, but TCP of this host sent only %" PRIu64 " resets",
+		    diagnosis_counted(s, NETSTAT_Tcp_OutRsts));
+	} else if (s->view == DIAGNOSIS_FROM_BOTH) {
+		f->limit = "nothing listens there";
+		snprintf(f->evidence, sizeof(f->evidence),
+		    "TCP of this host itself sent %" PRIu64 " resets",
+		    diagnosis_counted(s, NETSTAT_Tcp_OutRsts));
+	} else
+		snprintf(f->evidence, sizeof(f->evidence),
+		    "a reset came back, as it does where nothing listens, or "
+		    "where a packet filter rejects with a reset");
+}
+
+void
+diagnosis_explain_unreachable(const struct diagnosis_source *s, uint64_t count,
+    struct diagnosis_finding *f)
+{
+	if (icmp_received(s) >= count) {
+		blame_icmp(s, count, f);
+		return;
+	}
+	f->side = "client";
+	snprintf(f->evidence, sizeof(f->evidence),
+	    "no ICMP message said so: it is a route or a rule of this host");
+	snprintf(f->fix, sizeof(f->fix),
+	    "check the address, ip route get, that IPv6 is on, nft list "
+	    "ruleset");
+}
