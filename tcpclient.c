@@ -108,6 +108,7 @@ make_report(const struct options *o, int argc, char **argv,
 	    .seed = o->load.seed,
 	    .probe = o->load.probe,
 	    .reset = o->load.reset,
+	    .states = o->output.verbose > 0 ? stderr : NULL,
 	    .series = series,
 	    .keep_buckets = o->output.json != NULL,
 	};
@@ -254,6 +255,8 @@ main(int argc, char **argv)
 	config.report = make_report(&options, argc, argv, target_text, &ways,
 	    config.search, outputs.series);
 	config.workers = (unsigned int)options.load.workers;
+	config.states = outputs.json != NULL || outputs.series != NULL ||
+	    options.output.verbose > 0;
 	config.live_terminal = isatty(STDERR_FILENO) == 1;
 	config.live_every = live_interval(&options, config.live_terminal);
 	result = run_workers(&config);
