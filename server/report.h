@@ -5,9 +5,11 @@
 #ifndef SERVER_REPORT_H
 #define SERVER_REPORT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
+#include "lib/sockdiag.h"
 #include "server/counts.h"
 #include "server/listener.h"
 
@@ -23,7 +25,14 @@ struct server_report {
 	uint64_t peak_accepts; /* most in one second */
 	uint64_t peak_seen; /* most open at once when somebody looked */
 	unsigned int workers_died;
+	struct sockdiag_queues queues; /* the accept queues, a moment ago */
+	bool queues_known;
+	uint64_t queue_peak; /* most seen in one of them */
 };
+
+/* The accept queues as they are now; the last ones there were are kept. */
+void server_report_queues(
+    struct server_report *, const struct sockdiag_queues *);
 
 /*
  * Looks at the sum for the most that were open at once over all workers. What
@@ -34,8 +43,8 @@ struct server_report {
 void server_report_peak(struct server_report *, const struct counts *);
 
 /* One line: the counts, and the rates since an earlier moment. */
-void server_report_line(const struct counts *now, const struct counts *before,
-    double seconds, FILE *);
+void server_report_line(const struct server_report *, const struct counts *now,
+    const struct counts *before, double seconds, FILE *);
 
 void server_report_text(
     const struct server_report *, const struct counts *, uint64_t now, FILE *);
