@@ -20,6 +20,7 @@
 #include "client/report.h"
 #include "client/routes.h"
 #include "client/run.h"
+#include "client/self_connect.h"
 #include "dns_query.h"
 #include "lib/clock.h"
 #include "lib/output.h"
@@ -50,6 +51,7 @@ make_generator_config(const struct options *o, const struct routes *routes,
 	config->pool.connect_timeout = o->load.connect_timeout;
 	config->pool.probe = o->load.probe;
 	config->pool.reset = o->load.reset;
+	config->pool.self_possible = self_connect_possible(routes);
 	config->open_rate = o->load.open_rate;
 	config->program = &o->load.program;
 	config->warmup = o->load.warmup;

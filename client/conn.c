@@ -19,6 +19,7 @@
 #include "client/inflight.h"
 #include "client/querylog.h"
 #include "client/routes.h"
+#include "client/self_connect.h"
 #include "client/stats.h"
 #include "client/suspect.h"
 #include "client/wheel.h"
@@ -624,6 +625,11 @@ on_connected(int fd, short what, void *arg)
 	uint64_t now = clock_now();
 	int error = what & EV_READ ? socket_error(fd) : 0;
 
+	if (error == 0 && env->self_possible && self_connect_is(fd)) {
+		/* or its port would be in TIME_WAIT when a server is started */
+		reset_on_close(fd);
+		error = SELF_CONNECT_ERRNO;
+	}
 	if (error != 0)
 		conn_fail(c, error);
 	else

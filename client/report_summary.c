@@ -7,6 +7,7 @@
 #include "lib/clock.h"
 #include "lib/version.h"
 #include "client/report_internal.h"
+#include "client/self_connect.h"
 
 #define LOAD_TEXT 120
 
@@ -75,6 +76,13 @@ print_head(const struct report *r, FILE *out)
 	fprintf(out, "\n\n");
 }
 
+static const char *
+explain(int error)
+{
+	return error == SELF_CONNECT_ERRNO ? "connected to itself" :
+					     strerror(error);
+}
+
 static void
 print_connections(const struct report *r, FILE *out)
 {
@@ -104,7 +112,7 @@ print_connections(const struct report *r, FILE *out)
 		if (n->failed_errno[e] > 0)
 			fprintf(out,
 			    "             failed with %s (%s): %" PRIu64 "\n",
-			    e == 0 ? "?" : strerrorname_np(e), strerror(e),
+			    e == 0 ? "?" : strerrorname_np(e), explain(e),
 			    n->failed_errno[e]);
 	fprintf(out,
 	    "             closed by peer %" PRIu64 ", reset by peer %" PRIu64

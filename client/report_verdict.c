@@ -233,7 +233,6 @@ report_judge(struct report *r)
 	if (r->end.workers_died > 0)
 		add(&r->reasons, "%u worker%s died; look at the messages above",
 		    r->end.workers_died, r->end.workers_died == 1 ? "" : "s");
-	judge_suspects(r);
 	if (r->config.search != NULL) {
 		if (search_config(r->config.search)->what == SEARCH_RATE)
 			judge_connections(r);
@@ -242,6 +241,7 @@ report_judge(struct report *r)
 		judge_connections(r);
 		judge_queries(r);
 	}
+	judge_suspects(r);
 	judge_conditions(r);
 	warn(r);
 }

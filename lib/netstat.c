@@ -76,6 +76,11 @@ static const struct {
 	    "sysctl net.ipv4.ip_local_port_range=\"1024 65535\" "
 	    "net.ipv4.tcp_tw_reuse=1; or more sources (-a), more target ports "
 	    "(-p), --close rst"}},
+    {ELOOP, /* counted by the client; connect() never gives it */
+	{"target port in net.ipv4.ip_local_port_range", "this host",
+	    "connects were connected to themselves, nobody listens there",
+	    "start the server; sysctl net.ipv4.ip_local_reserved_ports=PORT "
+	    "keeps connect() from choosing its port"}},
     {ECONNREFUSED,
 	{"nothing listens there, or the server closed its listener", "server",
 	    "connects refused", "start the server; look at its own limits"}},
