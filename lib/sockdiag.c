@@ -320,10 +320,16 @@ count_listener(struct sockdiag *d, const struct inet_diag_msg *m)
 		q->fullest = m->idiag_rqueue;
 }
 
+static const void *
+payload(const struct nlmsghdr *head)
+{
+	return (const uint8_t *)head + NLMSG_HDRLEN;
+}
+
 static enum sockdiag_progress
 read_error(const struct nlmsghdr *head)
 {
-	const struct nlmsgerr *e = NLMSG_DATA(head);
+	const struct nlmsgerr *e = payload(head);
 
 	errno = EPROTO;
 	if (head->nlmsg_len >= NLMSG_LENGTH(sizeof(*e)) && e->error < 0)
@@ -344,7 +350,7 @@ next_family(struct sockdiag *d)
 static void
 count_socket(struct sockdiag *d, const struct nlmsghdr *head)
 {
-	const struct inet_diag_msg *m = NLMSG_DATA(head);
+	const struct inet_diag_msg *m = payload(head);
 
 	if (head->nlmsg_type != SOCK_DIAG_BY_FAMILY ||
 	    head->nlmsg_len < NLMSG_LENGTH(sizeof(*m)))
