@@ -20,6 +20,7 @@
 #include "client/report.h"
 #include "client/routes.h"
 #include "client/run.h"
+#include "client/self_connect.h"
 #include "client/whereabouts.h"
 #include "dns_query.h"
 #include "lib/clock.h"
@@ -51,6 +52,7 @@ make_generator_config(const struct options *o, const struct routes *routes,
 	config->pool.connect_timeout = o->load.connect_timeout;
 	config->pool.probe = o->load.probe;
 	config->pool.reset = o->load.reset;
+	config->pool.self_possible = self_connect_possible(routes);
 	config->open_rate = o->load.open_rate;
 	config->program = &o->load.program;
 	config->warmup = o->load.warmup;
@@ -110,6 +112,7 @@ make_report(const struct options *o, int argc, char **argv,
 	    .seed = o->load.seed,
 	    .probe = o->load.probe,
 	    .reset = o->load.reset,
+	    .states = o->output.verbose > 0 ? stderr : NULL,
 	    .series = series,
 	    .keep_buckets = o->output.json != NULL,
 	};
@@ -259,6 +262,8 @@ main(int argc, char **argv)
 	config.report = make_report(&options, argc, argv, target_text, &ways,
 	    config.view, config.search, outputs.series);
 	config.workers = (unsigned int)options.load.workers;
+	config.states = outputs.json != NULL || outputs.series != NULL ||
+	    options.output.verbose > 0;
 	config.live_terminal = isatty(STDERR_FILENO) == 1;
 	config.live_every = live_interval(&options, config.live_terminal);
 	config.say_limits = config.live_every > 0 || options.output.verbose > 0;

@@ -22,12 +22,14 @@
 #include <unistd.h>
 
 #include "lib/addr.h"
+#include "lib/addr_list.h"
 #include "lib/check.h"
 #include "lib/clock.h"
 #include "lib/limits.h"
 #include "lib/output.h"
 #include "lib/parse.h"
 #include "lib/port_list.h"
+#include "lib/sockdiag.h"
 #include "lib/status.h"
 #include "lib/timer.h"
 #include "lib/version.h"
@@ -79,6 +81,7 @@ struct server {
 	struct listener listener;
 	struct handover *handover; /* NULL: one worker */
 	struct server_report report;
+	struct sockdiag *diag;
 	struct workers *workers;
 	struct event *sample_timer;
 	struct event *peak_timer;
@@ -253,17 +256,31 @@ add_up(struct server *s, struct counts *sum)
 {
 	const struct counts_slot *slot;
 	struct counts copy;
+	uint64_t peak;
 	unsigned int i;
 
 	memset(sum, 0, sizeof(*sum));
 	for (i = 0; i < s->count; i++) {
 		slot = workers_shared(s->workers, i);
 		copy = slot->counts;
+		peak = __atomic_load_n(&slot->queue_peak, __ATOMIC_RELAXED);
+		if (peak > s->report.queue_peak)
+			s->report.queue_peak = peak;
 		if (s->members[i].died)
 			counts_bury(&copy);
 		counts_merge(sum, &copy);
 	}
 	server_report_peak(&s->report, sum);
+}
+
+/* The parent asks: workers can be too busy, or stuck. */
+static void
+look_at_queues(struct server *s)
+{
+	struct sockdiag_queues queues;
+
+	if (s->diag != NULL && sockdiag_queues(s->diag, &queues) == 0)
+		server_report_queues(&s->report, &queues);
 }
 
 static void
@@ -289,6 +306,7 @@ on_sample_timer(int fd, short what, void *arg)
 		s->report.peak_accepts = now.accepted - s->sampled.accepted;
 	s->sampled = now;
 	server_report_watch(&s->report);
+	look_at_queues(s);
 }
 
 static void
@@ -301,10 +319,19 @@ on_line_timer(int fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	add_up(s, &now);
-	server_report_line(
-	    &now, &s->shown, clock_to_seconds(at - s->shown_at), stderr);
+	look_at_queues(s);
+	server_report_line(&s->report, &now, &s->shown,
+	    clock_to_seconds(at - s->shown_at), stderr);
 	s->shown = now;
 	s->shown_at = at;
+}
+
+/* The listeners are about to be closed, and what waits is refused. */
+static void
+end(struct server *s)
+{
+	look_at_queues(s);
+	workers_tell(s->workers, WORKER_DRAIN, 0);
 }
 
 static void
@@ -313,11 +340,13 @@ on_signal(struct workers *workers, int number, void *arg)
 	struct server *s = arg;
 	struct counts now;
 
+	(void)workers;
 	if (number == SIGUSR1) {
 		add_up(s, &now);
+		look_at_queues(s);
 		server_report_text(&s->report, &now, clock_now(), s->text_out);
 	} else
-		workers_tell(workers, WORKER_DRAIN, 0);
+		end(s);
 }
 
 /*
@@ -483,12 +512,25 @@ start_workers(struct server *s)
 }
 
 static void
+watch_queues(struct server *s)
+{
+	const struct listener *l = &s->listener;
+	struct addr_list bound = {NULL, 0};
+
+	if (!l->any)
+		(void)addr_list_append(&bound, &l->addr);
+	s->diag = sockdiag_new(bound.at, bound.count, l->ports, l->count);
+	addr_list_free(&bound);
+}
+
+static void
 serve(struct server *s)
 {
 	struct event_base *base;
 
 	s->report.begun = s->shown_at = clock_now();
 	server_report_begin(&s->report);
+	watch_queues(s);
 	start_workers(s);
 	base = workers_base(s->workers);
 	s->sample_timer = timer_new(base, EV_PERSIST, on_sample_timer, s);
@@ -698,6 +740,7 @@ main(int argc, char **argv)
 	serve(&server);
 	status = finish(&server);
 	workers_free(server.workers);
+	sockdiag_free(server.diag);
 	listener_free(&server.listener);
 	free(server.report.address);
 	free(server.members);

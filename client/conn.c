@@ -19,7 +19,9 @@
 #include "client/inflight.h"
 #include "client/querylog.h"
 #include "client/routes.h"
+#include "client/self_connect.h"
 #include "client/stats.h"
+#include "client/suspect.h"
 #include "client/wheel.h"
 #include "client/window.h"
 
@@ -44,7 +46,7 @@ struct conn {
 	uint32_t id;
 	int send_error; /* why it is broken */
 	uint8_t state;
-	bool verified;
+	uint8_t proof; /* enum suspect */
 	bool blocked; /* the output buffer may hold something */
 	bool partial; /* the input buffer holds the beginning of a message */
 };
@@ -104,7 +106,7 @@ conn_is_open(const struct conn *c)
 bool
 conn_is_verified(const struct conn *c)
 {
-	return c->verified;
+	return c->proof == SUSPECT_VERIFIED;
 }
 
 void
@@ -114,7 +116,8 @@ conn_reset(struct conn *c)
 		return;
 	c->state = CONN_IDLE;
 	c->send_error = 0;
-	c->verified = c->blocked = c->partial = false;
+	c->proof = SUSPECT_UNVERIFIED;
+	c->blocked = c->partial = false;
 }
 
 bool
@@ -136,6 +139,37 @@ log_event(const struct conn *c, enum querylog_type type, uint64_t when,
 	if (c->env->log != NULL)
 		querylog_event(
 		    c->env->log, type, when, c->env->first_id + c->id, id, rtt);
+}
+
+/*
+ * Whether there is somebody at the other end.
+ */
+
+/* Down before up: a worker that dies in between has one unverified too many. */
+static void
+set_proof(struct conn *c, enum suspect proof)
+{
+	struct stats_counters *n = &c->env->stats->n;
+	uint64_t *counter[] = {
+	    [SUSPECT_UNVERIFIED] = &n->unverified,
+	    [SUSPECT_UNACKED] = &n->suspect_unacked,
+	    [SUSPECT_QUEUED] = &n->suspect_queued,
+	    [SUSPECT_VERIFIED] = &n->verified,
+	};
+
+	if (c->proof == proof)
+		return;
+	--*counter[c->proof];
+	++*counter[proof];
+	c->proof = (uint8_t)proof;
+}
+
+/* It has been asked, and there was no answer in time. */
+static void
+suspect(struct conn *c)
+{
+	if (c->proof != SUSPECT_VERIFIED)
+		set_proof(c, suspect_ask(c->fd, (enum suspect)c->proof));
 }
 
 /*
@@ -216,6 +250,8 @@ conn_close(struct conn *c, enum conn_end end)
 		return;
 	if ((end == CONN_LOCAL || end == CONN_DRAINED) && c->env->reset)
 		reset_on_close(c->fd);
+	if (c->proof != SUSPECT_UNVERIFIED)
+		suspect(c); /* it may have got further since */
 	lose_in_flight(c, now, lost[end]);
 	++*closed[end];
 	log_event(c, QUERYLOG_CLOSED, now, QUERYLOG_NONE, QUERYLOG_NONE);
@@ -325,10 +361,8 @@ handle_message(
 		found = inflight_take(
 		    &c->inflight, c->env->inflight, m->id, now, &query);
 
-	if (!c->verified && found != INFLIGHT_UNKNOWN) {
-		c->verified = true;
-		n->verified++;
-	}
+	if (found != INFLIGHT_UNKNOWN)
+		set_proof(c, SUSPECT_VERIFIED);
 	switch (found) {
 	case INFLIGHT_ANSWERED:
 		book_answer(c, m, &query, now);
@@ -556,6 +590,7 @@ opened(struct conn *c, uint64_t now)
 	c->state = CONN_OPEN;
 	histogram_add(&stats->connect, now - c->begun);
 	stats->n.opened++;
+	stats->n.unverified++;
 	if (stats_open(stats) > stats->n.peak)
 		stats->n.peak = stats_open(stats);
 	log_event(c, QUERYLOG_OPENED, now, QUERYLOG_NONE, now - c->begun);
@@ -590,6 +625,11 @@ on_connected(int fd, short what, void *arg)
 	uint64_t now = clock_now();
 	int error = what & EV_READ ? socket_error(fd) : 0;
 
+	if (error == 0 && env->self_possible && self_connect_is(fd)) {
+		/* or its port would be in TIME_WAIT when a server is started */
+		reset_on_close(fd);
+		error = SELF_CONNECT_ERRNO;
+	}
 	if (error != 0)
 		conn_fail(c, error);
 	else
@@ -816,9 +856,14 @@ conn_expire(struct conn *c, uint64_t now)
 	const struct conn_env *env = c->env;
 	struct inflight_query query;
 	uint64_t deadline;
+	bool any = false;
 
-	while (inflight_expire(&c->inflight, env->inflight, now, &query))
+	while (inflight_expire(&c->inflight, env->inflight, now, &query)) {
 		book_timeout(c, &query, now);
+		any = true;
+	}
+	if (any)
+		suspect(c);
 	deadline = inflight_deadline(&c->inflight, env->inflight);
 	if (deadline != CLOCK_NEVER)
 		wheel_add(env->expiry, &c->expiry, deadline);

@@ -44,6 +44,7 @@ struct conn_env {
 	uint64_t measure_from; /* and before this, of the warm-up */
 	uint32_t first_id; /* of connection 0, in the query log */
 	bool probe; /* send one query once open */
+	bool self_possible; /* it may be connected to itself: to be looked at */
 	bool reset; /* a local close is a RST: no TIME_WAIT, nothing waits */
 
 	const uint8_t *query; /* framed, as dns_query_build() wrote it */

@@ -144,6 +144,7 @@ pool_new(const struct pool_config *config, struct event_base *base,
 	env->first_id = config->first;
 	env->probe = config->probe;
 	env->reset = config->reset;
+	env->self_possible = config->self_possible;
 	env->query = config->query;
 	env->query_length = config->query_length;
 	env->input = malloc(CONN_INPUT_SIZE);

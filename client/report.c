@@ -51,6 +51,13 @@ report_rate(const struct report *r, uint64_t count)
 }
 
 void
+report_queues(struct report *r, const struct sockdiag_queues *queues)
+{
+	r->queues = *queues;
+	r->queues_known = true;
+}
+
+void
 report_conclude(struct report *r)
 {
 	report_diagnose(r, &r->total.stats.n, &r->kernel);

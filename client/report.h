@@ -14,6 +14,7 @@
 #include "client/generator.h"
 #include "lib/diagnosis.h"
 #include "lib/limits.h"
+#include "lib/sockdiag.h"
 #include "client/condition.h"
 #include "client/health.h"
 #include "client/program.h"
@@ -46,6 +47,7 @@ struct report_config {
 	const struct condition *fail;
 	size_t fail_count;
 	const struct search *search; /* NULL: none */
+	FILE *states; /* a line of the states each second; NULL: none */
 	FILE *series; /* a row of the series each second; NULL: none */
 	bool keep_buckets; /* of each second, for report_json(): 4 KB a row */
 };
@@ -61,6 +63,15 @@ struct report_end {
 /* Takes the first sample of the kernel's counters. Exits on lack of memory. */
 struct report *report_new(const struct report_config *);
 void report_free(struct report *);
+
+/* What the next row says of the states of connections; without: nothing. */
+void report_states(struct report *, const struct sockdiag_states *);
+
+/*
+ * The accept queues of the targets, on this host, while connections that did not
+ * answer were open.
+ */
+void report_queues(struct report *, const struct sockdiag_queues *);
 
 /* The sum over all workers as it is at now: a row of the series. */
 void report_sample(

@@ -65,12 +65,15 @@ struct report_row {
 	uint64_t lost;
 	struct report_row_times response;
 	struct report_row_times lateness;
+	bool states_known;
+	struct sockdiag_states states; /* of this host */
 };
 
 /* Called with each value of a row, in order: one list for every format. */
 struct report_visitor {
 	void (*count)(struct report_visitor *, const char *name, uint64_t);
 	void (*real)(struct report_visitor *, const char *name, double);
+	void (*nothing)(struct report_visitor *, const char *name);
 };
 
 /*
@@ -100,6 +103,10 @@ struct report {
 	struct generator_result total;
 	struct stats sampled; /* as of the last row */
 	struct stats shown; /* as of the last live line */
+	struct sockdiag_states states; /* for the next row */
+	bool states_known;
+	struct sockdiag_queues queues;
+	bool queues_known;
 	struct stats change; /* scratch: they are too large for the stack */
 	uint64_t sampled_at;
 	uint64_t shown_at;

@@ -87,6 +87,7 @@ config_json(const struct report *r)
 }
 
 #define PUT(name)	  json_put_count(o, #name, n->name);
+#define PUT_SUSPECT(name) json_put_count(o, #name, n->suspect_##name);
 #define PUT_SKIPPED(name) json_put_count(skipped, #name, n->skipped_##name);
 #define PUT_PROBE(name)	  json_put_count(o, #name, n->probe_##name);
 #define PUT_WARMUP(name)  json_put_count(o, #name, n->warmup_##name);
@@ -130,6 +131,15 @@ warmup_json(const struct stats_counters *n)
 }
 
 static json_t *
+suspect_json(const struct stats_counters *n)
+{
+	json_t *o = json_object();
+
+	STATS_SUSPECTS(PUT_SUSPECT)
+	return o;
+}
+
+static json_t *
 connections_json(const struct report *r)
 {
 	const struct stats_counters *n = &r->total.stats.n;
@@ -137,6 +147,8 @@ connections_json(const struct report *r)
 
 	json_put_count(o, "asked", r->config.connections);
 	STATS_CONNECTIONS(PUT)
+	STATS_GAUGES(PUT)
+	json_put(o, "suspect", suspect_json(n));
 	json_put_count(o, "failed_total", n->failed);
 	json_put(o, "failed", failed_json(n)); /* by errno */
 	json_put(o, "probes", probes_json(n));
@@ -255,10 +267,17 @@ put_real(struct report_visitor *v, const char *name, double value)
 	json_put(((struct row_writer *)v)->row, name, json_real(value));
 }
 
+static void
+put_nothing(struct report_visitor *v, const char *name)
+{
+	json_put(((struct row_writer *)v)->row, name, json_null());
+}
+
 static json_t *
 row_json(const struct report *r, const struct report_row *row)
 {
-	struct row_writer writer = {{put_count, put_real}, json_object()};
+	struct row_writer writer = {
+	    {put_count, put_real, put_nothing}, json_object()};
 
 	report_row_visit(r, row, &writer.visitor);
 	json_put(writer.row, "end_unix_ns", wall_or_null(r, row->end));

@@ -30,6 +30,19 @@ print_live(FILE *out, bool terminal, const char *line)
 	fflush(out);
 }
 
+/* Only where there is one; returns the length of the line. */
+static int
+add_suspects(const struct stats *s, char *line, int length)
+{
+	uint64_t suspects = stats_suspects(&s->n);
+
+	if (suspects == 0)
+		return length;
+	return length +
+	    snprintf(line + length, LINE_SIZE - (size_t)length,
+		", suspect %" PRIu64, suspects);
+}
+
 /* The time left is what the speed since the last line makes of it. */
 static void
 format_opening(const struct report *r, const struct generator_result *sum,
@@ -45,6 +58,7 @@ format_opening(const struct report *r, const struct generator_result *sum,
 	    seconds, s->n.opened, r->config.connections,
 	    stats_pending(s) + stats_probes_in_flight(s), s->n.failed);
 
+	length = add_suspects(s, line, length);
 	if (left > 0 && speed > 0)
 		snprintf(line + length, LINE_SIZE - (size_t)length,
 		    ", %.0f/s, %.0f s left", speed, (double)left / speed);
@@ -55,8 +69,7 @@ format_querying(const struct generator_result *sum, const struct stats *change,
     double seconds, double window, char *line)
 {
 	const struct stats *s = &sum->stats;
-
-	snprintf(line, LINE_SIZE,
+	int length = snprintf(line, LINE_SIZE,
 	    "%.1f s: open %" PRIu64 ", sent %.0f/s, answered %.0f/s, "
 	    "in flight %" PRIu64 ", response p50 %.3f p99 %.3f ms, "
 	    "late p99 %.3f ms",
@@ -65,6 +78,8 @@ format_querying(const struct generator_result *sum, const struct stats *change,
 	    MS(histogram_quantile(&change->response, 0.5)),
 	    MS(histogram_quantile(&change->response, 0.99)),
 	    MS(histogram_quantile(&change->lateness, 0.99)));
+
+	(void)add_suspects(s, line, length);
 }
 
 /* The clock has not begun, or what is counted is not measured yet. */

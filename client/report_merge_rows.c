@@ -36,6 +36,25 @@ add_times(struct histogram *h, struct report_row_times *t)
 	t->buckets = NULL;
 }
 
+/* Of a run the later one holds; of several runs all must be known. */
+static void
+add_states(struct report_row *into, const struct report_row *row, bool one_run)
+{
+	if (one_run) {
+		if (!row->states_known)
+			return;
+		into->states = row->states;
+		into->states_known = true;
+		return;
+	}
+	into->states_known = into->states_known && row->states_known;
+#define ADD_STATE(name, number) \
+	into->states.name = report_plus(into->states.name, row->states.name);
+	if (into->states_known) {
+		SOCKDIAG_STATES(ADD_STATE)
+	}
+}
+
 /* The rows of a run follow one another, those of two lie side by side. */
 static void
 add_row(struct report_row *into, const struct report_row *row, bool one_run)
@@ -44,6 +63,7 @@ add_row(struct report_row *into, const struct report_row *row, bool one_run)
 	into->skipped = report_plus(into->skipped, row->skipped);
 	into->lost = report_plus(into->lost, row->lost);
 	into->offered += row->offered;
+	add_states(into, row, one_run);
 	if (row->end > into->end)
 		into->end = row->end;
 	if (one_run) {

@@ -68,6 +68,7 @@ check_sum(const struct json_node *at, const char *key, uint64_t sum)
 
 #define READ_CONNECTIONS(name) n->name = get_connections(&at, #name);
 #define READ(name)	       n->name = json_get_count(&at, #name);
+#define READ_SUSPECT(name)     n->suspect_##name = json_get_count(&in, #name);
 #define READ_SKIPPED(name)     n->skipped_##name = json_get_count(&in, #name);
 #define READ_LOST(name)	       n->lost_##name = json_get_count(&in, #name);
 #define READ_PROBE(name)       n->probe_##name = json_get_count(&in, #name);
@@ -81,6 +82,9 @@ report_read_connections(const struct json_node *top, struct report *r)
 
 	json_enter_object(top, "connections", &at);
 	STATS_CONNECTIONS(READ_CONNECTIONS)
+	STATS_GAUGES(READ)
+	json_enter_object(&at, "suspect", &in);
+	STATS_SUSPECTS(READ_SUSPECT)
 	json_enter_object(&at, "failed", &in);
 	read_named(&in, "an errno", n->failed_errno, STATS_ERRNOS, errno_name);
 	json_enter_object(&at, "probes", &in);
@@ -210,6 +214,17 @@ read_row_buckets(
 	return copy;
 }
 
+/* All of them or none. */
+static void
+read_states(const struct json_node *at, struct report_row *row)
+{
+	row->states_known = true;
+#define READ_STATE(name, number) \
+	row->states_known &=     \
+	    json_get_count_or_null(at, "tcp_" #name, &row->states.name);
+	SOCKDIAG_STATES(READ_STATE)
+}
+
 static void
 read_row(const struct json_node *series, size_t i, struct report *r)
 {
@@ -231,6 +246,7 @@ read_row(const struct json_node *series, size_t i, struct report *r)
 	STATS_WARMUP(READ_ROW_WARMUP)
 	REPORT_ROW_TIMES(READ_RESPONSE)
 	REPORT_ROW_TIMES(READ_LATENESS)
+	read_states(&at, row);
 	row->response.buckets =
 	    read_row_buckets(&at, "response_buckets", &r->change.response);
 	row->lateness.buckets =

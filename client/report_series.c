@@ -57,6 +57,17 @@ report_row_times(
 #define VISIT_RESPONSE(name) v->count(v, "response_" #name, row->response.name);
 #define VISIT_LATENESS(name) v->count(v, "lateness_" #name, row->lateness.name);
 
+static void
+visit_states(const struct report_row *row, struct report_visitor *v)
+{
+#define VISIT_STATE(name, number)                            \
+	if (row->states_known)                               \
+		v->count(v, "tcp_" #name, row->states.name); \
+	else                                                 \
+		v->nothing(v, "tcp_" #name);
+	SOCKDIAG_STATES(VISIT_STATE)
+}
+
 void
 report_row_visit(const struct report *r, const struct report_row *row,
     struct report_visitor *v)
@@ -73,6 +84,7 @@ report_row_visit(const struct report *r, const struct report_row *row,
 	STATS_WARMUP(VISIT_WARMUP)
 	REPORT_ROW_TIMES(VISIT_RESPONSE)
 	REPORT_ROW_TIMES(VISIT_LATENESS)
+	visit_states(row, v);
 }
 
 /*
@@ -110,6 +122,13 @@ real_name(struct report_visitor *v, const char *name, double value)
 	count_name(v, name, 0);
 }
 
+/* An empty field has a name all the same. */
+static void
+nothing_name(struct report_visitor *v, const char *name)
+{
+	count_name(v, name, 0);
+}
+
 static void
 count_value(struct report_visitor *v, const char *name, uint64_t value)
 {
@@ -129,6 +148,15 @@ real_value(struct report_visitor *v, const char *name, double value)
 }
 
 static void
+nothing_value(struct report_visitor *v, const char *name)
+{
+	struct csv *csv = (struct csv *)v;
+
+	(void)name;
+	fputs(separator(csv), csv->out);
+}
+
+static void
 write_line(const struct report *r, const struct report_row *row, FILE *out,
     struct report_visitor visitor)
 {
@@ -144,9 +172,10 @@ report_row_write(
 {
 	if (row == r->rows)
 		write_line(r, row, out,
-		    (struct report_visitor){count_name, real_name});
-	write_line(
-	    r, row, out, (struct report_visitor){count_value, real_value});
+		    (struct report_visitor){
+			count_name, real_name, nothing_name});
+	write_line(r, row, out,
+	    (struct report_visitor){count_value, real_value, nothing_value});
 	fflush(out);
 }
 
@@ -179,6 +208,26 @@ offered(const struct report *r, const struct generator_result *sum,
 }
 
 void
+report_states(struct report *r, const struct sockdiag_states *s)
+{
+	FILE *out = r->config.states;
+	const char *between = "tcp: ";
+
+	r->states = *s;
+	r->states_known = true;
+	if (out == NULL)
+		return;
+#define SAY_STATE(name, number)                                         \
+	if (s->name > 0) {                                              \
+		fprintf(out, "%s" #name " %" PRIu64, between, s->name); \
+		between = ", ";                                         \
+	}
+	SOCKDIAG_STATES(SAY_STATE)
+	if (between[0] == ',')
+		fputc('\n', out);
+}
+
+void
 report_sample(
     struct report *r, const struct generator_result *sum, uint64_t now)
 {
@@ -195,6 +244,9 @@ report_sample(
 	row->offered = offered(r, sum, r->sampled_at, now);
 	r->sampled_at = now;
 	row->open = stats_open(&sum->stats);
+	row->states = r->states;
+	row->states_known = r->states_known;
+	r->states_known = false;
 	row->n = change->n;
 	row->skipped = stats_skipped(&change->n);
 	row->lost = stats_lost(&change->n);

@@ -8,6 +8,7 @@
 #include "lib/findings.h"
 #include "lib/version.h"
 #include "client/report_internal.h"
+#include "client/self_connect.h"
 
 #define LOAD_TEXT 120
 
@@ -35,6 +36,7 @@ print_nonzero(FILE *out, const char *open, const struct named_count *list,
 		fputs(close, out);
 }
 
+#define NAMED_SUSPECT(name) {#name, n->suspect_##name},
 #define NAMED_SKIPPED(name) {#name, n->skipped_##name},
 #define NAMED_LOST(name)    {#name, n->lost_##name},
 #define LENGTH(array)	    (sizeof(array) / sizeof((array)[0]))
@@ -75,10 +77,18 @@ print_head(const struct report *r, FILE *out)
 	fprintf(out, "\n\n");
 }
 
+static const char *
+explain(int error)
+{
+	return error == SELF_CONNECT_ERRNO ? "connected to itself" :
+					     strerror(error);
+}
+
 static void
 print_connections(const struct report *r, FILE *out)
 {
 	const struct stats_counters *n = &r->total.stats.n;
+	const struct named_count suspects[] = {STATS_SUSPECTS(NAMED_SUSPECT)};
 	double seconds = report_seconds(r->total.open_begin, r->total.open_end);
 	int e;
 
@@ -88,9 +98,11 @@ print_connections(const struct report *r, FILE *out)
 	if (seconds > 0)
 		fprintf(out, " (%.0f/s)", (double)n->opened / seconds);
 	fprintf(out,
-	    ", failed %" PRIu64 ", abandoned %" PRIu64 ", verified %" PRIu64
-	    "\n",
-	    n->failed, n->abandoned, n->verified);
+	    ", failed %" PRIu64 ", abandoned %" PRIu64 "\n"
+	    "             verified %" PRIu64 ", suspect %" PRIu64,
+	    n->failed, n->abandoned, n->verified, stats_suspects(n));
+	print_nonzero(out, " (", suspects, LENGTH(suspects), ")");
+	fprintf(out, ", unverified %" PRIu64 "\n", n->unverified);
 	if (r->config.probe)
 		fprintf(out,
 		    "             probes sent %" PRIu64 ", answered %" PRIu64
@@ -101,7 +113,7 @@ print_connections(const struct report *r, FILE *out)
 		if (n->failed_errno[e] > 0)
 			fprintf(out,
 			    "             failed with %s (%s): %" PRIu64 "\n",
-			    e == 0 ? "?" : strerrorname_np(e), strerror(e),
+			    e == 0 ? "?" : strerrorname_np(e), explain(e),
 			    n->failed_errno[e]);
 	fprintf(out,
 	    "             closed by peer %" PRIu64 ", reset by peer %" PRIu64

@@ -99,6 +99,40 @@ judge_connections(struct report *r)
 		    n->opened - n->verified, n->opened);
 }
 
+/* Where the server is on this host, too, its queue tells what they wait for. */
+static const char *
+where_queued(const struct report *r)
+{
+	if (!r->queues_known || r->queues.listeners == 0)
+		return "they wait in its accept queue, or the program is stuck";
+	if (r->queues.queued == 0)
+		return "its accept queue is empty: the program is stuck";
+	if (r->queues.queued >= r->total.stats.n.suspect_queued)
+		return "they wait in its accept queue: the program is stuck, "
+		       "or too slow in accepting";
+	return "some wait in its accept queue, others the program has "
+	       "accepted: it is stuck";
+}
+
+/* What does not answer may be no connection to the other side. */
+static void
+judge_suspects(struct report *r)
+{
+	const struct stats_counters *n = &r->total.stats.n;
+
+	if (n->suspect_unacked > 0)
+		add(&r->reasons,
+		    "%" PRIu64 " connections are open here only: their last "
+		    "ACK was dropped by a full accept queue; larger backlog "
+		    "and net.core.somaxconn in the server, or lower -n",
+		    n->suspect_unacked);
+	if (n->suspect_queued > 0)
+		add(&r->reasons,
+		    "%" PRIu64 " connections were accepted by the server's "
+		    "kernel and never answered: %s; look at the server",
+		    n->suspect_queued, where_queued(r));
+}
+
 static void
 judge_queries(struct report *r)
 {
@@ -215,6 +249,7 @@ report_judge(struct report *r)
 		judge_connections(r);
 		judge_queries(r);
 	}
+	judge_suspects(r);
 	judge_conditions(r);
 	warn(r);
 }

@@ -12,11 +12,15 @@
 #include "lib/worker.h"
 #include "client/find_max.h"
 #include "client/run.h"
+#include "client/states.h"
 
 #define SAMPLE_MARGIN CLOCK_NS_PER_MS
 
 /* A worker that was told to stop and has not by then is ended. */
 #define STOP_PATIENCE (2 * CLOCK_NS_PER_SEC)
+
+/* To count the states of what is left. */
+#define STATES_PATIENCE CLOCK_NS_PER_SEC
 
 #define LEAD_PER_WORKER (200 * CLOCK_NS_PER_US)
 
@@ -38,7 +42,9 @@ struct run {
 	struct run_result *result;
 	struct member *members;
 	struct find_max *find_max; /* NULL: no search */
+	struct states *states;
 	enum stage stage;
+	bool queues_taken; /* while the connections were open */
 	struct event *sample_timer;
 	struct event *live_timer;
 	struct event *kill_timer;
@@ -269,6 +275,45 @@ on_signal(struct workers *workers, int number, void *arg)
 		warnx("waiting for answers still due; again to stop at once");
 }
 
+/*
+ * What the kernel of this host knows.
+ */
+
+/* Of the second that is over. */
+static void
+take_states(struct run *run)
+{
+	struct sockdiag_states counted;
+
+	if (run->config->states && states_take(run->states, &counted))
+		report_states(run->config->report, &counted);
+}
+
+/* The last row: nothing is measured any more. */
+static void
+take_last_states(struct run *run)
+{
+	struct sockdiag_states counted;
+
+	if (run->config->states &&
+	    states_count(run->states, STATES_PATIENCE, &counted))
+		report_states(run->config->report, &counted);
+}
+
+/* Only where something has not answered; connections in the queue stay in it
+ * when they are closed. */
+static void
+take_queues(struct run *run, const struct stats *stats, bool last)
+{
+	struct sockdiag_queues queues;
+
+	if (stats->n.suspect_queued == 0 || (last && run->queues_taken) ||
+	    !states_queues(run->states, &queues))
+		return;
+	run->queues_taken = true;
+	report_queues(run->config->report, &queues);
+}
+
 /* Rows begin with the seconds of the wall clock; never before, for a timer. */
 static void
 set_sample_timer(struct run *run)
@@ -281,13 +326,19 @@ static void
 on_sample_timer(int fd, short what, void *arg)
 {
 	struct run *run = arg;
+	const struct generator_result *sum = add_up(run);
 
 	(void)fd;
 	(void)what;
-	report_sample(run->config->report, add_up(run), clock_now());
-	report_watch(run->config->report, &run->result->sum,
+	take_states(run);
+	report_sample(run->config->report, sum, clock_now());
+	report_watch(run->config->report, sum,
 	    run->config->say_limits ? stderr : NULL,
 	    run->config->live_terminal);
+	if (run->config->states)
+		states_begin(run->states);
+	if (sum->close_begin == 0)
+		take_queues(run, &sum->stats, false);
 	set_sample_timer(run);
 }
 
@@ -317,6 +368,9 @@ loop(struct run *run)
 {
 	struct event_base *base = workers_base(run->workers);
 
+	run->states = states_new(base, run->config->generator->pool.routes);
+	if (run->config->states)
+		states_begin(run->states);
 	run->sample_timer = timer_new(base, 0, on_sample_timer, run);
 	run->live_timer = timer_new(base, EV_PERSIST, on_live_timer, run);
 	run->kill_timer = timer_new(base, 0, on_kill_timer, run);
@@ -390,6 +444,9 @@ run_workers(const struct run_config *config)
 	loop(&run);
 	run.result->end.usage = busiest(&run);
 	close_books(&run);
+	take_last_states(&run);
+	take_queues(&run, &run.result->sum.stats, true);
+	states_free(run.states);
 	find_max_free(run.find_max);
 	workers_free(run.workers);
 	free(run.members);

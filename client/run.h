@@ -14,6 +14,7 @@
 struct run_config {
 	const struct generator_config *generator; /* of the whole run */
 	struct report *report; /* gets a sample a second */
+	bool states; /* also of the states of this host's connections */
 	struct search *search; /* NULL: one run; else in steps */
 	uint64_t start_at; /* nanoseconds since the epoch; 0: once open */
 	unsigned int workers; /* at most one for each connection */

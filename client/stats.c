@@ -5,6 +5,7 @@
 
 #define COUNTERS (sizeof(struct stats_counters) / sizeof(uint64_t))
 
+#define PLUS_SUSPECT(name) +n->suspect_##name
 #define PLUS_SKIPPED(name) +n->skipped_##name
 #define PLUS_LOST(name)	   +n->lost_##name
 
@@ -34,6 +35,12 @@ stats_subtract(struct stats *later, const struct stats *earlier)
 #define SUBTRACT(name) histogram_subtract(&later->name, &earlier->name);
 	STATS_HISTOGRAMS(SUBTRACT)
 #undef SUBTRACT
+}
+
+uint64_t
+stats_suspects(const struct stats_counters *n)
+{
+	return 0 STATS_SUSPECTS(PLUS_SUSPECT);
 }
 
 uint64_t
@@ -136,6 +143,7 @@ stats_bury(struct stats *s)
 	n->echoed += n->answered - answered_by_kind(s);
 	n->replies = replies_by_kind(n);
 	n->opened = histogram_count(&s->connect);
+	n->unverified = n->opened - n->verified - stats_suspects(n);
 	n->failed = sum(n->failed_errno, STATS_ERRNOS);
 	n->lost_worker_died += stats_in_flight(s);
 	n->probe_lost += stats_probes_in_flight(s);
@@ -182,6 +190,9 @@ check_connections(const struct stats *s, FILE *out)
 		   n->opened + n->failed + n->abandoned) +
 	    accounts_check(out, "failed", n->failed, "failures by errno",
 		sum(n->failed_errno, STATS_ERRNOS)) +
+	    accounts_check(out, "opened", n->opened,
+		"verified + suspect + unverified",
+		n->verified + stats_suspects(n) + n->unverified) +
 	    accounts_check(
 		out, "opened", n->opened, "closed, in every way", closed(s));
 }

@@ -33,6 +33,20 @@
 	X(peak) /* most open at once; summed over workers, at most */     \
 	X(buried) /* workers that died */
 
+/*
+ * X(name): gauges, which go down too: what was opened and is not verified adds up
+ * from them and from those below.
+ */
+#define STATS_GAUGES(X) X(unverified) /* not asked, or in time to answer */
+
+/*
+ * X(name): gauges again: was asked, has not answered in time, by what the kernel
+ * here knows of it (suspect.h). One that answers later is no suspect any more.
+ */
+#define STATS_SUSPECTS(X)                                            \
+	X(unacked) /* nothing that was sent has been acknowledged */ \
+	X(queued) /* the other kernel has it, its program is silent */
+
 /* X(name): what became of queries and of what came back. */
 #define STATS_QUERIES(X)                                                     \
 	X(scheduled) /* arrivals taken from the schedule */                  \
@@ -98,6 +112,7 @@
 #define STATS_ERRNOS 134
 
 #define STATS_FIELD(name)	    uint64_t name;
+#define STATS_SUSPECT_FIELD(name)   uint64_t suspect_##name;
 #define STATS_SKIPPED_FIELD(name)   uint64_t skipped_##name;
 #define STATS_LOST_FIELD(name)	    uint64_t lost_##name;
 #define STATS_PROBE_FIELD(name)	    uint64_t probe_##name;
@@ -107,6 +122,8 @@
 /* The counters: all of one type, added and subtracted as an array. */
 struct stats_counters {
 	STATS_CONNECTIONS(STATS_FIELD)
+	STATS_GAUGES(STATS_FIELD)
+	STATS_SUSPECTS(STATS_SUSPECT_FIELD)
 	STATS_QUERIES(STATS_FIELD)
 	STATS_SKIPPED(STATS_SKIPPED_FIELD)
 	STATS_LOST(STATS_LOST_FIELD)
@@ -127,6 +144,7 @@ void stats_merge(struct stats *into, const struct stats *from);
 /* later -= earlier, a former copy of the same. */
 void stats_subtract(struct stats *later, const struct stats *earlier);
 
+uint64_t stats_suspects(const struct stats_counters *);
 uint64_t stats_skipped(const struct stats_counters *);
 uint64_t stats_lost(const struct stats_counters *);
 

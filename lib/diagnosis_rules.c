@@ -102,6 +102,13 @@ const struct diagnosis_rule diagnosis_rules[] = {
     {BY_ERRNO, ENOMEM, ROLE_ANY, BLAME_OWN, EFFECT_NONE, EFFECT_NONE,
 	"kernel memory", "sockets failed for want of memory", FIX_MEMORY, NULL,
 	NULL},
+    /* counted by the client itself; connect() never gives it for TCP */
+    {BY_ERRNO, ELOOP, ROLE_CLIENT, BLAME_OWN, EFFECT_NONE, EFFECT_NONE,
+	"target port in net.ipv4.ip_local_port_range",
+	"connects were connected to themselves, nobody listens there",
+	"start the server; sysctl net.ipv4.ip_local_reserved_ports=PORT keeps "
+	"connect() from choosing its port",
+	NULL, NULL},
     {BY_ERRNO, ECONNREFUSED, ROLE_CLIENT, BLAME_PEER, EFFECT_NONE, EFFECT_NONE,
 	"nothing listens there, or a packet filter resets", "connects refused",
 	"start the server, on the address and port asked for", NULL,

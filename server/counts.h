@@ -43,6 +43,8 @@ struct counts_slot {
 	/* connections it can take on now, in the low 32 bits; above them, how
 	 * often that was written; atomic, the others read it */
 	uint64_t room;
+	/* most connections found waiting in one accept queue; atomic */
+	uint64_t queue_peak;
 };
 
 /* into += from. The sum's peak is the sum of the peaks: never too low. */

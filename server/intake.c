@@ -1,6 +1,9 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
 #include <event2/event.h>
 
 #include <err.h>
@@ -17,6 +20,7 @@
 
 #define BURST	   256 /* connections a turn, then the others get theirs */
 #define READY_MOST 64 /* sources a turn */
+#define QUEUE_SURE 8 /* a burst as long as that is worth a system call */
 #define RETRY_MOST (100 * CLOCK_NS_PER_MS)
 #define RETRY_SOON CLOCK_NS_PER_MS
 
@@ -346,18 +350,46 @@ take_one(struct intake *i, int source)
 	}
 }
 
+/*
+ * The accept queue as it was found: what has been taken out of it in this turn,
+ * and what is still in it. A short burst has emptied it without being asked.
+ */
+static void
+note_queue(struct intake *i, int source, uint64_t taken)
+{
+	struct tcp_info info;
+	socklen_t length = sizeof(info);
+
+	if (taken == QUEUE_SURE &&
+	    getsockopt(source, IPPROTO_TCP, TCP_INFO, &info, &length) == 0 &&
+	    info.tcpi_state == TCP_LISTEN)
+		taken += info.tcpi_unacked;
+	if (taken > i->slot->queue_peak)
+		__atomic_store_n(&i->slot->queue_peak, taken, __ATOMIC_RELAXED);
+}
+
+static void
+take_burst(struct intake *i, int source, int most)
+{
+	int taken;
+
+	for (taken = 0; taken < most && take_one(i, source); taken++)
+		if (taken < QUEUE_SURE &&
+		    (i->config.handover == NULL ||
+			source != handover_inbox(i->config.handover)))
+			note_queue(i, source, (uint64_t)taken + 1);
+}
+
 static void
 on_readable(int fd, short what, void *arg)
 {
 	struct intake *i = arg;
 	struct epoll_event ready[READY_MOST];
-	int n = epoll_wait(fd, ready, READY_MOST, 0), k, burst;
+	int n = epoll_wait(fd, ready, READY_MOST, 0), k;
 
 	(void)what;
 	for (k = 0; k < n && !i->paused; k++)
-		for (burst = 0; burst < BURST / n; burst++)
-			if (!take_one(i, ready[k].data.fd))
-				break;
+		take_burst(i, ready[k].data.fd, BURST / n);
 }
 
 static void

@@ -68,17 +68,47 @@ server_report_peak(struct server_report *r, const struct counts *now)
 }
 
 void
-server_report_line(const struct counts *now, const struct counts *before,
-    double seconds, FILE *out)
+server_report_queues(
+    struct server_report *r, const struct sockdiag_queues *queues)
+{
+	if (queues->listeners == 0)
+		return; /* they have been closed */
+	r->queues = *queues;
+	r->queues_known = true;
+	if (queues->fullest > r->queue_peak)
+		r->queue_peak = queues->fullest;
+}
+
+/* "3 of 128", or of several "5 (most in one 3 of 128)" */
+static void
+print_queues(const struct server_report *r, FILE *out)
+{
+	const struct sockdiag_queues *q = &r->queues;
+
+	if (!r->queues_known)
+		fputs("unknown", out);
+	else if (q->listeners == 1)
+		fprintf(out, "%" PRIu64 " of %" PRIu64, q->queued, q->limit);
+	else
+		fprintf(out,
+		    "%" PRIu64 " (most in one %" PRIu64 " of %" PRIu64 ")",
+		    q->queued, q->fullest, q->limit);
+}
+
+void
+server_report_line(const struct server_report *r, const struct counts *now,
+    const struct counts *before, double seconds, FILE *out)
 {
 	fprintf(out,
 	    "open %" PRIu64 ", accepted %.0f/s, messages %.0f/s, "
-	    "in %.0f bytes/s, out %.0f bytes/s\n",
+	    "in %.0f bytes/s, out %.0f bytes/s, accept queue ",
 	    counts_open_all(now),
 	    per_second(now->accepted, before->accepted, seconds),
 	    per_second(now->messages, before->messages, seconds),
 	    per_second(now->bytes_in, before->bytes_in, seconds),
 	    per_second(now->bytes_out, before->bytes_out, seconds));
+	print_queues(r, out);
+	fputc('\n', out);
 	fflush(out);
 }
 
@@ -106,6 +136,9 @@ server_report_text(const struct server_report *r, const struct counts *c,
 	    c->closed_locally);
 	if (c->closed_worker_died > 0)
 		fprintf(out, ", worker died %" PRIu64, c->closed_worker_died);
+	fprintf(out, "\n             accept queue ");
+	print_queues(r, out);
+	fprintf(out, ", most seen in one %" PRIu64, r->queue_peak);
 	fprintf(out,
 	    "\ntraffic      messages %" PRIu64 ", bytes in %" PRIu64
 	    ", out %" PRIu64 ", discarded %" PRIu64 "\n",
@@ -156,6 +189,27 @@ config_json(const struct server_report *r)
 	return o;
 }
 
+/* null where the kernel does not tell. */
+static json_t *
+queues_json(const struct server_report *r)
+{
+	const struct sockdiag_queues *q = &r->queues;
+	json_t *o = json_object();
+	const struct {
+		const char *name;
+		uint64_t value;
+	} now[] = {{"listeners", q->listeners}, {"queued", q->queued},
+	    {"fullest", q->fullest}, {"limit", q->limit}};
+	size_t i;
+
+	for (i = 0; i < sizeof(now) / sizeof(now[0]); i++)
+		json_put(o, now[i].name,
+		    r->queues_known ? json_integer((json_int_t)now[i].value) :
+				      json_null());
+	json_put_count(o, "peak", r->queue_peak);
+	return o;
+}
+
 #define PUT_COUNT(name) json_put_count(counts, #name, c->name);
 
 void
@@ -177,6 +231,7 @@ server_report_json(const struct server_report *r, const struct counts *c,
 	json_put(o, "counts", counts);
 	json_put(o, "kernel", findings_kernel_json(&r->kernel, &r->gauges));
 	json_put(o, "findings", findings_json(r->findings, r->finding_count));
+	json_put(o, "accept_queue", queues_json(r));
 	json_put(o, "workers_died", json_integer(r->workers_died));
 	json_write(o, out);
 }

@@ -5,10 +5,12 @@
 #ifndef SERVER_REPORT_H
 #define SERVER_REPORT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
 #include "lib/diagnosis.h"
+#include "lib/sockdiag.h"
 #include "server/counts.h"
 #include "server/listener.h"
 
@@ -30,11 +32,18 @@ struct server_report {
 	struct gauges_span gauges;
 	struct diagnosis_finding findings[DIAGNOSIS_MOST];
 	size_t finding_count;
+	struct sockdiag_queues queues; /* the accept queues, a moment ago */
+	bool queues_known;
+	uint64_t queue_peak; /* most seen in one of them */
 };
 
 /* The kernel's counters, and what it holds: when it begins, and now and then. */
 void server_report_begin(struct server_report *);
 void server_report_watch(struct server_report *);
+
+/* The accept queues as they are now; the last ones there were are kept. */
+void server_report_queues(
+    struct server_report *, const struct sockdiag_queues *);
 
 /* Which limits it has met, from the final sum; before text and JSON. */
 void server_report_finish(struct server_report *, const struct counts *);
@@ -48,8 +57,8 @@ void server_report_finish(struct server_report *, const struct counts *);
 void server_report_peak(struct server_report *, const struct counts *);
 
 /* One line: the counts, and the rates since an earlier moment. */
-void server_report_line(const struct counts *now, const struct counts *before,
-    double seconds, FILE *);
+void server_report_line(const struct server_report *, const struct counts *now,
+    const struct counts *before, double seconds, FILE *);
 
 void server_report_text(
     const struct server_report *, const struct counts *, uint64_t now, FILE *);

@@ -32,10 +32,11 @@ setup() {
 
 # calm FILE: without the reasons for which this machine, being busy, is to blame.
 calm() {
-	jq 'def calm: map(select(
+	jq 'def kept: map(select(
 			test("queries left late|too slow for the rate") | not));
-		(.verdict.reasons[:.verdict.judged] | calm | length) as $judged
-		| .verdict.reasons |= calm | .verdict.judged = $judged
+		.verdict.judged = (.verdict |
+			.reasons[:.judged] | kept | length)
+		| .verdict.reasons |= kept
 		| .verdict.valid = (.verdict.reasons == [])' "$1" >calm
 	mv calm "$1"
 }

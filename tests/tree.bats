@@ -39,8 +39,13 @@ only() {
 	only 'lib/port_list' 'lib/parse'
 	only 'lib/json_read' 'lib/clock|lib/status'
 	only 'lib/addr_list' 'lib/parse|lib/addr'
+	only 'lib/sockdiag' 'lib/(addr|addr_list)'
 	only 'client/(batch|wheel)' 'nothing'
 	only 'client/window' 'lib/clock'
+	only 'client/suspect' 'nothing'
+	only 'client/self_connect' 'client/routes|lib/(addr|addr_list|port_list)'
+	only 'client/states' \
+		'client/routes|lib/(sockdiag|addr|addr_list|port_list|clock|timer)'
 	only 'client/options.*' \
 		'client/(options|condition|program|schedule|search)|lib/.*'
 	only 'client/hosts' 'client/(options|routes)|lib/.*'
@@ -54,7 +59,7 @@ only() {
 	only 'client/program.*' 'client/program|lib/(clock|parse)'
 	only 'client/generator_result' 'client/generator'
 	only 'client/report.*' \
-		'client/(report.*|stats|generator|condition|health|program|search)|lib/.*'
+		'client/(report.*|stats|generator|condition|health|program|search|self_connect)|lib/.*'
 	only 'client/search' 'client/condition|lib/clock'
 	only 'client/health' 'client/stats|lib/(clock|histogram)'
 	only 'client/find_max' 'client/(generator|health|search)|lib/.*'

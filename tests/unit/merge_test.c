@@ -127,6 +127,8 @@ connection(struct stats *s, const struct event *e)
 	struct stats_counters *n = &s->n;
 	uint64_t *ends[] = {&n->closed_by_peer, &n->reset_by_peer,
 	    &n->closed_by_error, &n->closed_locally, &n->closed_worker_died};
+	uint64_t *proofs[] = {&n->verified, &n->unverified, &n->suspect_unacked,
+	    &n->suspect_queued};
 	uint64_t error = e->a % STATS_ERRNOS;
 
 	n->attempted++;
@@ -139,7 +141,7 @@ connection(struct stats *s, const struct event *e)
 		stats_count_failure(s, (int)error);
 	} else {
 		n->opened++;
-		n->verified += e->b % 2;
+		(*proofs[e->b % LENGTH(proofs)])++;
 		n->peak++;
 		histogram_add(&s->connect, e->a);
 		(*ends[e->b % LENGTH(ends)])++;
@@ -206,6 +208,35 @@ end_of_second(size_t second)
 	    BEGUN_WALL % CLOCK_NS_PER_SEC;
 }
 
+static bool
+is_counted(size_t run, size_t second)
+{
+	return second % 3 != 0 || run == 2;
+}
+
+/* Of all runs only the seconds of which all of them know. */
+static void
+count_states(struct world *w, size_t second)
+{
+	struct sockdiag_states sum = {0}, states;
+	bool all = true;
+	size_t i;
+
+	for (i = 0; i < RUNS; i++) {
+		if (!is_counted(i, second)) {
+			all = false;
+			continue;
+		}
+#define DRAW(name, number)                         \
+	states.name = rng_below(&w->rng, 1000000); \
+	sum.name += states.name;
+		SOCKDIAG_STATES(DRAW)
+		report_states(w->reports[i], &states);
+	}
+	if (all)
+		report_states(w->reports[ALL], &sum);
+}
+
 static void
 run_second(struct world *w, size_t second)
 {
@@ -218,6 +249,7 @@ run_second(struct world *w, size_t second)
 			happen(&w->sums[i]->stats, &e);
 			happen(&w->sums[ALL]->stats, &e);
 		}
+	count_states(w, second);
 	for (i = 0; second < SECONDS - 1 && i <= RUNS; i++)
 		report_sample(w->reports[i], w->sums[i], end_of_second(second));
 }
@@ -380,6 +412,11 @@ seconds_are_those_of_all_samples(void **state)
 		REPORT_ROW_CONNECTIONS(SAME_COUNT)
 		STATS_QUERIES(SAME_COUNT)
 		STATS_WARMUP(SAME_WARMUP)
+		assert_int_equal(is->states_known, expected->states_known);
+		assert_int_equal(is->states_known, i % 3 != 0);
+		if (is->states_known)
+			assert_memory_equal(
+			    &is->states, &expected->states, sizeof(is->states));
 		same_times(&is->response, &expected->response);
 		same_times(&is->lateness, &expected->lateness);
 	}
