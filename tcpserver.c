@@ -1,7 +1,8 @@
 /*
  * tcpserver: sends back whatever it receives.
  *
- * Options, wiring, reports, exit status. server/listener opens the sockets,
+ * Wiring, reports, exit status. server/options reads the command line,
+ * server/preflight looks at the limits. server/listener opens the sockets,
  * server/intake accepts and server/echo echoes in worker processes, which count
  * in shared memory (server/counts) what this, the parent, prints
  * (server/report).
@@ -12,7 +13,6 @@
 
 #include <err.h>
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
@@ -23,61 +23,28 @@
 
 #include "lib/addr.h"
 #include "lib/addr_list.h"
-#include "lib/check.h"
 #include "lib/clock.h"
 #include "lib/limits.h"
 #include "lib/output.h"
-#include "lib/parse.h"
 #include "lib/port_list.h"
 #include "lib/sockdiag.h"
 #include "lib/status.h"
 #include "lib/timer.h"
-#include "lib/version.h"
 #include "lib/worker.h"
 #include "server/counts.h"
 #include "server/echo.h"
 #include "server/handover.h"
 #include "server/listener.h"
+#include "server/options.h"
+#include "server/preflight.h"
 #include "server/report.h"
 
-#define PORT_DEFAULT "4242"
 #define SAMPLE_EVERY CLOCK_NS_PER_SEC
 #define PEAK_EVERY   (100 * CLOCK_NS_PER_MS)
-/* Descriptors of the parent beside those for its ports and workers. */
-#define PARENT_DESCRIPTORS 24
-
-enum {
-	OPT_JSON = 256,
-	OPT_MAX_CONNECTIONS,
-	OPT_CHECK,
-	OPT_FORCE,
-};
-
-/* What --check looks for where --max-connections does not say. */
-#define CHECK_CONNECTIONS 65536
-#define CHECK_OPENS	  1000 /* a second, the default of tcpclient's -n */
-
-/* What the command line says. */
-struct options {
-	const char *bind; /* NULL: every address */
-	struct port_list ports;
-	uint64_t workers; /* 0: auto */
-	uint64_t backlog; /* 0: the largest */
-	uint64_t max_connections; /* over all workers; 0: no limit */
-	uint64_t report_every; /* 0: never */
-	const char *json; /* NULL: none; "-": stdout */
-	int verbose;
-	double opens; /* to check for, a second */
-	double queries;
-	bool have_rates;
-	bool check;
-	bool sysctls;
-	bool force;
-};
 
 /* The server, seen from the parent. */
 struct server {
-	const struct options *options;
+	const struct server_options *options;
 	struct listener listener;
 	struct handover *handover; /* NULL: one worker */
 	struct server_report report;
@@ -103,149 +70,6 @@ struct member {
 	bool ready;
 	bool died;
 };
-
-static const char usage_text[] =
-    "usage: tcpserver [options] [PORT|RANGE|LIST]...\n"
-    "  PORT                   to listen on (4242); 0: any that is free;\n"
-    "                         several: 7000-7199, 53,853\n"
-    "  -w, --workers N|auto   processes that share the connections (1); auto:\n"
-    "                         one for each processor, more if it takes more\n"
-    "                         for --max-connections\n"
-    "  -b, --bind ADDR        address to listen on (::, and IPv4 too)\n"
-    "  -B, --backlog N        of the listening socket (all the kernel allows)\n"
-    "  --max-connections N    serve no more than N at once, over all workers\n"
-    "  -i, --report TIME      print a line that often\n"
-    "  --json[=FILE]          counts at the end as JSON, on stdout or to FILE\n"
-    "  --check[=sysctl]       do not serve: the limits of this host, what is needed,\n"
-    "                         and how to mend it; =sysctl: NAME VALUE lines\n"
-    "  -n RATE, -r RATE       with --check: new connections (1000) and queries (0)\n"
-    "                         per second to look for; -n 0: all at once\n"
-    "  --force                serve even where --max-connections is impossible\n"
-    "  -v                     a line for each connection\n"
-    "  -h, -V                 this help, version\n"
-    "SIGUSR1 prints the counts; SIGINT and SIGTERM end the server and print\n"
-    "the summary.\n";
-
-/*
- * Options.
- */
-
-static void
-set_workers(struct options *o, const char *arg)
-{
-	if (strcmp(arg, "auto") == 0)
-		o->workers = 0;
-	else if (parse_count(arg, 1, LIMITS_WORKERS_MOST, &o->workers) != NULL)
-		errx(STATUS_USAGE,
-		    "-w %s: neither auto nor a whole number from 1 to %d", arg,
-		    LIMITS_WORKERS_MOST);
-}
-
-static void
-set_check(struct options *o, const char *arg)
-{
-	o->check = true;
-	o->sysctls = arg != NULL && strcmp(arg, "sysctl") == 0;
-	if (arg != NULL && !o->sysctls)
-		errx(STATUS_USAGE, "--check=%s: not sysctl", arg);
-}
-
-/* What is done about the limits of this host. */
-static void
-set_check_option(struct options *o, int option, const char *arg)
-{
-	switch (option) {
-	case 'n':
-		parse_must(parse_rate(arg, &o->opens), "-n", arg);
-		o->have_rates = true;
-		break;
-	case 'r':
-		parse_must(parse_rate(arg, &o->queries), "-r", arg);
-		o->have_rates = true;
-		break;
-	case OPT_CHECK:
-		set_check(o, arg);
-		break;
-	case OPT_FORCE:
-		o->force = true;
-		break;
-	case 'h':
-		output_answer(usage_text);
-	case 'V':
-		output_answer("tcpserver " TCPSCALER_VERSION "\n");
-	default: /* getopt has said what is wrong */
-		errx(STATUS_USAGE, "tcpserver -h shows the options");
-	}
-}
-
-static void
-set_option(struct options *o, int option)
-{
-	const char *arg = optarg;
-
-	switch (option) {
-	case 'b':
-		o->bind = arg;
-		break;
-	case 'B':
-		parse_must(
-		    parse_count(arg, 1, INT_MAX, &o->backlog), "-B", arg);
-		break;
-	case 'i':
-		parse_must(parse_duration(arg, &o->report_every), "-i", arg);
-		if (o->report_every < 10 * CLOCK_NS_PER_MS)
-			errx(STATUS_USAGE, "-i must be at least 10ms");
-		break;
-	case 'w':
-		set_workers(o, arg);
-		break;
-	case OPT_MAX_CONNECTIONS:
-		parse_must(parse_count(arg, 1, INT_MAX, &o->max_connections),
-		    "--max-connections", arg);
-		break;
-	case OPT_JSON:
-		o->json = arg == NULL ? "-" : arg;
-		break;
-	case 'v':
-		o->verbose++;
-		break;
-	default:
-		set_check_option(o, option, arg);
-	}
-}
-
-static void
-read_options(struct options *o, int argc, char **argv)
-{
-	static const struct option long_options[] = {
-	    {"bind", required_argument, NULL, 'b'},
-	    {"backlog", required_argument, NULL, 'B'},
-	    {"workers", required_argument, NULL, 'w'},
-	    {"report", required_argument, NULL, 'i'},
-	    {"max-connections", required_argument, NULL, OPT_MAX_CONNECTIONS},
-	    {"json", optional_argument, NULL, OPT_JSON},
-	    {"check", optional_argument, NULL, OPT_CHECK},
-	    {"force", no_argument, NULL, OPT_FORCE},
-	    {"help", no_argument, NULL, 'h'},
-	    {"version", no_argument, NULL, 'V'},
-	    {NULL, 0, NULL, 0},
-	};
-	int option;
-
-	memset(o, 0, sizeof(*o));
-	o->workers = 1;
-	o->opens = CHECK_OPENS;
-	while ((option = getopt_long(
-		    argc, argv, "b:B:w:i:n:r:vhV", long_options, NULL)) != -1)
-		set_option(o, option);
-	if (o->have_rates && !o->check)
-		errx(STATUS_USAGE, "-n and -r belong to --check");
-	for (; optind < argc; optind++)
-		parse_must(port_list_parse(argv[optind], 0, &o->ports), "PORT",
-		    argv[optind]);
-	if (o->ports.count == 0)
-		port_list_parse(PORT_DEFAULT, 0, &o->ports);
-}
 
 /*
  * Reports.
@@ -555,7 +379,7 @@ serve(struct server *s)
 static void
 open_listener(struct server *s)
 {
-	const struct options *o = s->options;
+	const struct server_options *o = s->options;
 	const char *host = o->bind == NULL ? "::" : o->bind;
 	struct listener *l = &s->listener;
 	const char *why = listener_prepare(
@@ -577,106 +401,6 @@ open_listener(struct server *s)
 	s->report.address = listener_format(l);
 	s->report.listener = l;
 	s->report.backlog = l->backlog;
-}
-
-/* Descriptors of each of so many workers besides its connections: all ports, and
- * a way into each other's inbox. */
-static uint64_t
-others_of_each(const struct options *o, uint64_t workers)
-{
-	return LIMITS_SPARE_DESCRIPTORS + o->ports.count +
-	    (workers > 1 ? workers : 0);
-}
-
-/* Connections of each. */
-static uint64_t
-room_of_each(const struct options *o, uint64_t workers, uint64_t limit)
-{
-	uint64_t others = others_of_each(o, workers);
-
-	return limit > others ? limit - others : 0;
-}
-
-/* What -w says; auto: one for each processor, and more while that makes room
- * for --max-connections. */
-static unsigned int
-choose_workers(const struct options *o, uint64_t limit)
-{
-	uint64_t n = limits_processors();
-
-	if (o->workers > 0)
-		return (unsigned int)o->workers;
-	while (n < LIMITS_WORKERS_MOST &&
-	    n * room_of_each(o, n, limit) < o->max_connections &&
-	    (n + 1) * room_of_each(o, n + 1, limit) >
-		n * room_of_each(o, n, limit))
-		n++;
-	return (unsigned int)n;
-}
-
-static void
-check_descriptors(const struct server *s, uint64_t limit)
-{
-	const struct options *o = s->options;
-	uint64_t own = o->ports.count + PARENT_DESCRIPTORS +
-	    3 * (uint64_t)s->count; /* channels, and inboxes until the fork */
-
-	if (o->verbose > 0)
-		warnx("descriptor limit: %" PRIu64, limit);
-	if (s->count + o->ports.count > 2 && limit < own)
-		errx(STATUS_COULD_NOT_RUN,
-		    "%zu port(s) and %u worker(s) need %" PRIu64
-		    " descriptors, and this process may have %" PRIu64
-		    ": raise the hard limit (ulimit -Hn)",
-		    o->ports.count, s->count, own, limit);
-}
-
-static void
-make_check(const struct server *s, struct check_run *run)
-{
-	const struct options *o = s->options;
-
-	memset(run, 0, sizeof(*run));
-	run->ends = CHECK_SERVER;
-	run->here = o->sysctls ? 2 : 1; /* wherever the client will be */
-	run->connections =
-	    o->max_connections > 0 ? o->max_connections : CHECK_CONNECTIONS;
-	run->workers = s->count;
-	run->spare = others_of_each(o, s->count);
-	run->opens = o->opens;
-	run->queries = o->queries;
-	run->ipv6 = o->bind == NULL || strchr(o->bind, ':') != NULL;
-	run->ports = o->ports.at;
-	run->port_count = o->ports.count;
-}
-
-static int
-show_limits(const struct server *s)
-{
-	struct check_run run;
-
-	make_check(s, &run);
-	return check_show(&run, s->options->sysctls) ? STATUS_AS_ASKED :
-						       STATUS_COULD_NOT_RUN;
-}
-
-/* Where it is not known how many there will be, there is nothing to look for. */
-static void
-check_room(const struct server *s)
-{
-	struct check_run run;
-
-	if (s->options->max_connections == 0)
-		return;
-	make_check(s, &run);
-	if (check_start(&run) == 0)
-		return;
-	if (!s->options->force)
-		errx(STATUS_COULD_NOT_RUN,
-		    "--max-connections %" PRIu64 " is not possible here; "
-		    "--force serves as many as are",
-		    s->options->max_connections);
-	warnx("--force: it is tried all the same");
 }
 
 static void
@@ -716,26 +440,28 @@ finish(struct server *s)
 int
 main(int argc, char **argv)
 {
-	struct options options;
+	struct server_options options;
 	struct server server;
 	uint64_t limit;
 	int status;
 
 	output_guard();
-	read_options(&options, argc, argv);
+	server_options_read(&options, argc, argv);
 	limit = limits_raise_descriptors();
 	memset(&server, 0, sizeof(server));
 	server.options = &options;
-	server.count = choose_workers(&options, limit);
+	server.count = server_preflight_workers(&options, limit);
 	server.report.argc = argc;
 	server.report.argv = argv;
 	server.report.workers = server.count;
 	server.report.max_connections = options.max_connections;
 	if (options.check)
-		return show_limits(&server);
+		return server_preflight_show(&options, server.count) ?
+		    STATUS_AS_ASKED :
+		    STATUS_COULD_NOT_RUN;
 	open_outputs(&server);
-	check_descriptors(&server, limit);
-	check_room(&server);
+	server_preflight_descriptors(&options, server.count, limit);
+	server_preflight_room(&options, server.count);
 	open_listener(&server);
 	serve(&server);
 	status = finish(&server);

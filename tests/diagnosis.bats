@@ -115,7 +115,8 @@ restore_global() {
 	start_server
 	(
 		ulimit -n 80
-		exits 3 client -w 1 -c 100 -n 0 -r 100 -t 200ms 127.0.0.1
+		exits 3 client --force -w 1 -c 100 -n 0 -r 100 -t 200ms \
+			127.0.0.1
 	)
 	names RLIMIT_NOFILE client '^[0-9]+ connects failed' 'more workers \(-w\)'
 	(
@@ -144,7 +145,7 @@ restore_global() {
 	enter_namespace 40000 40099
 	start_server_on 7000
 	PORT=7000
-	exits 3 client -c 120 -n 0 -r 0 --close rst -t 100ms 127.0.0.1
+	exits 3 client --force -c 120 -n 0 -r 0 --close rst -t 100ms 127.0.0.1
 	names ip_local_port_range client \
 		'^20 connects .* 100 ports x 1 sources x 1 targets' \
 		'1 more source address \(-a\)'
@@ -334,9 +335,11 @@ rejected() {
 	enter_namespace 40000 40099
 	start_server_on 7000
 	PORT=7000
-	exits 3 client -i 300ms -c 120 -n 0 -r 100 --close rst -t 2500ms 127.0.0.1
+	exits 3 client --force -i 300ms -c 120 -n 0 -r 100 --close rst \
+		-t 2500ms 127.0.0.1
 	[ "$(grep -c '^tcpclient: LIMIT net.ipv4.ip_local_port_range (client): 20 connects .*; fix: ' client.err)" -eq 1 ]
-	exits 3 client -c 120 -n 0 -r 100 --close rst -t 1200ms 127.0.0.1
+	exits 3 client --force -c 120 -n 0 -r 100 --close rst -t 1200ms \
+		127.0.0.1
 	run ! grep -q LIMIT client.err
 }
 

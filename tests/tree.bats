@@ -98,9 +98,8 @@ only() {
 @test "manuals are mandoc clean and name every long option" {
 	mandoc -Tlint -W warning man/tcpclient.1 man/tcpserver.1
 	local source program option
-	for source in client/options.c tcpserver.c; do
-		program=tcpserver
-		[ "$source" = tcpserver.c ] || program=tcpclient
+	for source in client/options.c server/options.c; do
+		program=tcp${source%/options.c}
 		for option in $(sed -n 's/^\t*    {"\([a-z-]*\)", .*_argument.*/\1/p' \
 			"$source"); do
 			mandoc -Tascii "man/$program.1" | sed 's/.\x08//g' |

@@ -1,0 +1,163 @@
+#include <err.h>
+#include <getopt.h>
+#include <limits.h>
+#include <string.h>
+
+#include "lib/clock.h"
+#include "lib/limits.h"
+#include "lib/output.h"
+#include "lib/parse.h"
+#include "lib/status.h"
+#include "lib/version.h"
+#include "server/options.h"
+
+#define PORT_DEFAULT "4242"
+
+/* What --check looks for where -n does not say, the default of tcpclient. */
+#define CHECK_OPENS 1000
+
+enum {
+	OPT_JSON = 256,
+	OPT_MAX_CONNECTIONS,
+	OPT_CHECK,
+	OPT_FORCE,
+};
+
+static const char usage_text[] =
+    "usage: tcpserver [options] [PORT|RANGE|LIST]...\n"
+    "  PORT                   to listen on (4242); 0: any that is free;\n"
+    "                         several: 7000-7199, 53,853\n"
+    "  -w, --workers N|auto   processes that share the connections (1); auto:\n"
+    "                         one for each processor, more if it takes more\n"
+    "                         for --max-connections\n"
+    "  -b, --bind ADDR        address to listen on (::, and IPv4 too)\n"
+    "  -B, --backlog N        of the listening socket (all the kernel allows)\n"
+    "  --max-connections N    serve no more than N at once, over all workers\n"
+    "  -i, --report TIME      print a line that often\n"
+    "  --json[=FILE]          counts at the end as JSON, on stdout or to FILE\n"
+    "  --check[=sysctl]       do not serve: the limits of this host, what is needed,\n"
+    "                         and how to mend it; =sysctl: NAME VALUE lines\n"
+    "  -n RATE, -r RATE       with --check: new connections (1000) and queries (0)\n"
+    "                         per second to look for; -n 0: all at once\n"
+    "  --force                serve even where --max-connections is impossible\n"
+    "  -v                     a line for each connection\n"
+    "  -h, -V                 this help, version\n"
+    "SIGUSR1 prints the counts; SIGINT and SIGTERM end the server and print\n"
+    "the summary.\n";
+
+static void
+set_workers(struct server_options *o, const char *arg)
+{
+	if (strcmp(arg, "auto") == 0)
+		o->workers = 0;
+	else if (parse_count(arg, 1, LIMITS_WORKERS_MOST, &o->workers) != NULL)
+		errx(STATUS_USAGE,
+		    "-w %s: neither auto nor a whole number from 1 to %d", arg,
+		    LIMITS_WORKERS_MOST);
+}
+
+static void
+set_check(struct server_options *o, const char *arg)
+{
+	o->check = true;
+	o->sysctls = arg != NULL && strcmp(arg, "sysctl") == 0;
+	if (arg != NULL && !o->sysctls)
+		errx(STATUS_USAGE, "--check=%s: not sysctl", arg);
+}
+
+/* What is done about the limits of this host. */
+static void
+set_check_option(struct server_options *o, int option, const char *arg)
+{
+	switch (option) {
+	case 'n':
+		parse_must(parse_rate(arg, &o->opens), "-n", arg);
+		o->have_rates = true;
+		break;
+	case 'r':
+		parse_must(parse_rate(arg, &o->queries), "-r", arg);
+		o->have_rates = true;
+		break;
+	case OPT_CHECK:
+		set_check(o, arg);
+		break;
+	case OPT_FORCE:
+		o->force = true;
+		break;
+	case 'h':
+		output_answer(usage_text);
+	case 'V':
+		output_answer("tcpserver " TCPSCALER_VERSION "\n");
+	default: /* getopt has said what is wrong */
+		errx(STATUS_USAGE, "tcpserver -h shows the options");
+	}
+}
+
+static void
+set_option(struct server_options *o, int option)
+{
+	const char *arg = optarg;
+
+	switch (option) {
+	case 'b':
+		o->bind = arg;
+		break;
+	case 'B':
+		parse_must(
+		    parse_count(arg, 1, INT_MAX, &o->backlog), "-B", arg);
+		break;
+	case 'i':
+		parse_must(parse_duration(arg, &o->report_every), "-i", arg);
+		if (o->report_every < 10 * CLOCK_NS_PER_MS)
+			errx(STATUS_USAGE, "-i must be at least 10ms");
+		break;
+	case 'w':
+		set_workers(o, arg);
+		break;
+	case OPT_MAX_CONNECTIONS:
+		parse_must(parse_count(arg, 1, INT_MAX, &o->max_connections),
+		    "--max-connections", arg);
+		break;
+	case OPT_JSON:
+		o->json = arg == NULL ? "-" : arg;
+		break;
+	case 'v':
+		o->verbose++;
+		break;
+	default:
+		set_check_option(o, option, arg);
+	}
+}
+
+void
+server_options_read(struct server_options *o, int argc, char **argv)
+{
+	static const struct option long_options[] = {
+	    {"bind", required_argument, NULL, 'b'},
+	    {"backlog", required_argument, NULL, 'B'},
+	    {"workers", required_argument, NULL, 'w'},
+	    {"report", required_argument, NULL, 'i'},
+	    {"max-connections", required_argument, NULL, OPT_MAX_CONNECTIONS},
+	    {"json", optional_argument, NULL, OPT_JSON},
+	    {"check", optional_argument, NULL, OPT_CHECK},
+	    {"force", no_argument, NULL, OPT_FORCE},
+	    {"help", no_argument, NULL, 'h'},
+	    {"version", no_argument, NULL, 'V'},
+	    {NULL, 0, NULL, 0},
+	};
+	int option;
+
+	memset(o, 0, sizeof(*o));
+	o->workers = 1;
+	o->opens = CHECK_OPENS;
+	while ((option = getopt_long(
+		    argc, argv, "b:B:w:i:n:r:vhV", long_options, NULL)) != -1)
+		set_option(o, option);
+	if (o->have_rates && !o->check)
+		errx(STATUS_USAGE, "-n and -r belong to --check");
+	for (; optind < argc; optind++)
+		parse_must(port_list_parse(argv[optind], 0, &o->ports), "PORT",
+		    argv[optind]);
+	if (o->ports.count == 0)
+		port_list_parse(PORT_DEFAULT, 0, &o->ports);
+}
