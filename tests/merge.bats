@@ -156,9 +156,10 @@ edited() {
 	jq '.verdict += {valid: false, judged: 0,
 		reasons: [range(300) | "reason \(.)"]}' 1.json >many.json
 	exits 3 merge many.json
-	holds '.verdict.reasons | length == 128' \
-		'.verdict.reasons[126] == "many.json: reason 126"' \
-		'.verdict.reasons[127] | startswith("and ")'
+	# calm() may have taken one that came first
+	holds '.verdict.reasons | length == 128 or length == 127' \
+		'.verdict.reasons[-2] | test("^many.json: reason 12[56]$")' \
+		'.verdict.reasons[-1] | startswith("and ")'
 }
 
 @test "runs that were not at the same time" {
