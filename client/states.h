@@ -1,6 +1,6 @@
 /*
  * In what TCP states this host's connections to the targets are, as often as a
- * tenth of a processor allows: each second, or of a million of them every ten.
+ * tenth of a processor allows: each second, or of a million of them every 15.
  * For the parent; workers have better things to do.
  */
 #ifndef CLIENT_STATES_H

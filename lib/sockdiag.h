@@ -7,8 +7,8 @@
  * never copied; addresses are looked at here.
  *
  * A count of very many connections comes in pieces, about 250 sockets each, so
- * that its caller can do other things in between; about a second of processor
- * time a million. It is no picture of one moment.
+ * that its caller can do other things in between; 1.6 s of processor time a
+ * million. It is no picture of one moment.
  */
 #ifndef LIB_SOCKDIAG_H
 #define LIB_SOCKDIAG_H

@@ -114,14 +114,14 @@ restore_global() {
 @test "descriptor limit of the client: -w" {
 	start_server
 	(
-		ulimit -n 80
-		exits 3 client --force -w 1 -c 100 -n 0 -r 100 -t 200ms \
+		ulimit -n 120
+		exits 3 client --force -w 1 -c 150 -n 0 -r 100 -t 200ms \
 			127.0.0.1
 	)
 	names RLIMIT_NOFILE client '^[0-9]+ connects failed' 'more workers \(-w\)'
 	(
-		ulimit -n 80
-		mended -w 3 -c 100 -n 0 -r 100 -t 200ms 127.0.0.1
+		ulimit -n 120
+		mended -w 3 -c 150 -n 0 -r 100 -t 200ms 127.0.0.1
 	)
 }
 

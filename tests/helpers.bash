@@ -213,6 +213,7 @@ accounts_close() {
 		'.queries | .answered == .echoed + ([.rcodes[]] | add // 0)' \
 		'.connections | .attempted == .opened + .failed_total + .abandoned' \
 		'.connections | .failed_total == ([.failed[]] | add // 0)' \
+		'.connections | .opened == .verified + .unverified + (.suspect | .unacked + .queued)' \
 		'.connections | .opened == .closed_by_peer + .reset_by_peer + .closed_by_error + .closed_locally + .closed_worker_died' \
 		'.response_ns.count == .queries.answered' \
 		'.service_ns.count <= .queries.answered' \

@@ -156,9 +156,9 @@ edited() {
 	jq '.verdict += {valid: false, judged: 0,
 		reasons: [range(300) | "reason \(.)"]}' 1.json >many.json
 	exits 3 merge many.json
-	# 128, but for one that is no longer there
-	holds '.verdict.reasons | length >= 127' \
-		'.verdict.reasons[125] | startswith("many.json: reason 12")' \
+	# calm() may have taken one that came first
+	holds '.verdict.reasons | length == 128 or length == 127' \
+		'.verdict.reasons[-2] | test("^many.json: reason 12[56]$")' \
 		'.verdict.reasons[-1] | startswith("and ")'
 }
 
