@@ -178,7 +178,7 @@ meet_full_queue() {
 	enter_namespace 40000 40001
 	PORT=40000
 	for host in 127.0.0.1 0.0.0.0 ::1; do
-		exits 1 client -c 6 -n 0 -r 0 -t 100ms "$host"
+		exits 1 client --force -c 6 -n 0 -r 0 -t 100ms "$host"
 		accounts_close
 		holds '.connections.opened == 0' '.connections.failed.ELOOP > 0' \
 			'.connections.failed.ELOOP + .connections.failed.ECONNREFUSED == 6' \
