@@ -241,15 +241,16 @@ report_judge(struct report *r)
 	if (r->end.workers_died > 0)
 		add(&r->reasons, "%u worker%s died; look at the messages above",
 		    r->end.workers_died, r->end.workers_died == 1 ? "" : "s");
-	if (r->config.search != NULL) {
-		if (search_config(r->config.search)->what == SEARCH_RATE)
-			judge_connections(r);
-		judge_search(r);
-	} else {
+	/* a search for connections goes on until some are no good */
+	if (r->config.search == NULL ||
+	    search_config(r->config.search)->what == SEARCH_RATE) {
 		judge_connections(r);
-		judge_queries(r);
+		judge_suspects(r);
 	}
-	judge_suspects(r);
+	if (r->config.search != NULL)
+		judge_search(r);
+	else
+		judge_queries(r);
 	judge_conditions(r);
 	warn(r);
 }

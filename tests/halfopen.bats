@@ -162,7 +162,7 @@ meet_full_queue() {
 	stop_server
 	jq -e --argjson waiting "$waiting" '.accept_queue |
 		.listeners == 2 and .limit == 50 and .fullest <= .queued and
-		.peak >= $waiting and .peak <= 51' server.json
+		.peak >= $waiting and .peak <= 51' server.json || { jq -c .accept_queue server.json; false; }
 }
 
 @test "a burst that is taken at once is seen by the worker" {
@@ -189,7 +189,7 @@ meet_full_queue() {
 	[ -z "$("${INSIDE[@]}" ss -Htan)" ]
 	# one port beyond, it cannot be
 	PORT=40002
-	exits 1 client -c 6 -n 0 -r 0 -t 100ms 127.0.0.1
+	exits 1 client --force -c 6 -n 0 -r 0 -t 100ms 127.0.0.1
 	holds '.connections.failed == {ECONNREFUSED: 6}'
 }
 
@@ -199,13 +199,16 @@ meet_full_queue() {
 	client -c 50 -n 0 -r 100 -t 2500ms -v --series=series.csv --close fin \
 		127.0.0.1
 	holds '[.series[].tcp_established] | max == 50' \
-		'.series[-1] | .tcp_time_wait == 50 and .tcp_established == 0' \
+		'.series[-1] | .tcp_established == 0 and .tcp_time_wait > 0 and
+			.tcp_time_wait + .tcp_fin_wait1 + .tcp_fin_wait2 == 50' \
 		'.series | all(.tcp_syn_sent == 0 or .tcp_syn_sent == null)'
 	grep -q '^tcp: established 50$' client.err
-	grep -q '^tcp: time_wait 50$' client.err
+	# the server may still have to answer some of the FINs
+	grep -qE '^tcp: .*time_wait [0-9]+$' client.err
 	# the same in the rows, by name
 	awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "tcp_time_wait") at = i }
-		END { exit !(at > 0 && $at == 50) }' series.csv
+		END { exit !(at > 0 && $at == '"$(result '.series[-1].tcp_time_wait')"') }' \
+		series.csv
 	awk -F, 'NR == 1 { n = NF } NF != n { exit 1 }' series.csv
 }
 
