@@ -13,28 +13,31 @@
 #define MS(ns) ((double)(ns) / (double)CLOCK_NS_PER_MS)
 
 /*
- * Arrivals see the state of the host in proportion to time: if other processes
- * are why a share of them was late, it waited for about that share of the time.
+ * Arrivals see the state of the host in proportion to time: what kept it from
+ * running for a share of the time is why about that share of them was late.
  */
 static bool
-others_ran(const struct stats *s, const struct health_usage *u)
+explains(const struct stats *s, double kept)
 {
 	uint64_t sent = histogram_count(&s->lateness),
 		 late = histogram_above(&s->lateness, LATENESS_LEAST);
 
-	return late > 0 && 2 * u->waited * (double)sent >= (double)late;
+	return late > 0 && 2 * kept * (double)sent >= (double)late;
 }
 
 static const char *
 advice_for_slowness(const struct stats *s, const struct health_usage *u)
 {
+	if (explains(s, u->stolen))
+		return "the host of this virtual machine took its processors "
+		       "away: query from another one";
 	if (u->ran > HEALTH_BUSY)
 		return "more workers (-w), another host, or a lower rate";
-	if (others_ran(s, u))
+	if (explains(s, u->waited))
 		return "end the other programs on this host, or query from "
 		       "another one";
-	return "something stopped it: a signal, swapping, or the host of a "
-	       "virtual machine; run it again";
+	return "something stopped it: a signal, swapping, or the like; run it "
+	       "again";
 }
 
 /* By this host's doing: a peer that does not read makes nothing late. */
@@ -93,10 +96,11 @@ health_check(
 	if (left_late(s)) {
 		snprintf(why, HEALTH_TEXT,
 		    "queries left late, p99 %.3f ms (the busiest worker ran "
-		    "%.0f %% of the time and waited %.0f %% for a processor); "
-		    "%s",
+		    "%.0f %% of the time and waited %.0f %% for a processor, "
+		    "and %.1f %% was stolen); %s",
 		    MS(histogram_quantile(&s->lateness, 0.99)), 100 * u->ran,
-		    100 * u->waited, advice_for_slowness(s, u));
+		    100 * u->waited, 100 * u->stolen,
+		    advice_for_slowness(s, u));
 		return HEALTH_LATE;
 	}
 	return HEALTH_SOUND;

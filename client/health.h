@@ -20,6 +20,7 @@ enum health {
 struct health_usage {
 	double ran;
 	double waited; /* ready to run, but another process did */
+	double stolen; /* of every processor, by a virtual machine's host */
 };
 
 /* Past that a worker may be what limits the rate. */

@@ -341,6 +341,7 @@ end_json(const struct report *r)
 	json_put_count(o, "late_start_ns", r->end.late_start);
 	json_put(o, "busiest_ran", json_real(r->end.usage.ran));
 	json_put(o, "busiest_waited", json_real(r->end.usage.waited));
+	json_put(o, "stolen", json_real(r->end.usage.stolen));
 	return o;
 }
 

@@ -248,6 +248,8 @@ add_report(struct report *sum, struct report *in)
 	    plus32(sum->end.workers_died, in->end.workers_died);
 	sum->end.late_start = larger(sum->end.late_start, in->end.late_start);
 	sum->end.usage.ran = fmax(sum->end.usage.ran, in->end.usage.ran);
+	sum->end.usage.stolen =
+	    fmax(sum->end.usage.stolen, in->end.usage.stolen);
 	sum->end.usage.waited =
 	    fmax(sum->end.usage.waited, in->end.usage.waited);
 	report_rows_move(sum, in);

@@ -184,6 +184,7 @@ read_end(const struct json_node *top, struct report *r)
 	r->end.late_start = json_get_count(&at, "late_start_ns");
 	r->end.usage.ran = json_get_real(&at, "busiest_ran");
 	r->end.usage.waited = json_get_real(&at, "busiest_waited");
+	r->end.usage.stolen = json_get_real(&at, "stolen");
 }
 
 static void

@@ -99,7 +99,7 @@ lead(const struct run *run)
 static struct health_usage
 busiest(const struct run *run)
 {
-	struct health_usage most = {0, 0};
+	struct health_usage most = {0, 0, 0};
 	const struct generator_result *r;
 	double length, ran, waited;
 	unsigned int i;
@@ -112,7 +112,8 @@ busiest(const struct run *run)
 		ran = (double)r->usage.ran / length;
 		waited = (double)r->usage.waited / length;
 		if (ran + waited > most.ran + most.waited)
-			most = (struct health_usage){ran, waited};
+			most = (struct health_usage){
+			    ran, waited, (double)r->usage.stolen / length};
 	}
 	return most;
 }

@@ -13,6 +13,8 @@ struct usage {
 	uint64_t waited; /* ready to run, and another process did
 			  * (Documentation/scheduler/sched-stats.rst); 0 where
 			  * the kernel does not say */
+	uint64_t stolen; /* of a processor, on the average, by the host of this
+			  * virtual machine (proc(5), steal) */
 };
 
 /* Since this process began. */

@@ -8,15 +8,16 @@
 #define MORE_WORKERS "; more workers (-w), another host, or a lower rate"
 #define OTHERS \
 	"; end the other programs on this host, or query from another one"
-#define STOPPED                                                         \
-	"; something stopped it: a signal, swapping, or the host of a " \
-	"virtual machine; run it again"
+#define STOPPED \
+	"; something stopped it: a signal, swapping, or the like; run it again"
+#define STOLEN \
+	"; the host of this virtual machine took its processors away: query from another one"
 #define CLOSED "; the other side closed all connections: look there"
 #define TOO_MUCH                                                             \
 	"; too much waited for answers; a lower rate, more connections, or " \
 	"a shorter --timeout"
 
-static const struct health_usage idle = {0.1, 0};
+static const struct health_usage idle = {0.1, 0, 0};
 
 static void
 add(struct histogram *h, uint64_t value, unsigned int count)
@@ -152,12 +153,12 @@ who_is_late_in_reading_has_no_one_else_to_blame(void **state)
 
 	(void)state;
 	add(&s->lateness, 50 * MS, 9000);
-	found(
-	    s, (struct health_usage){0.9, 0}, HEALTH_OVERLOADED, MORE_WORKERS);
+	found(s, (struct health_usage){0.9, 0, 0}, HEALTH_OVERLOADED,
+	    MORE_WORKERS);
 	/* but connections are not held up by that */
 	s = skipped(0, 0, 1, 599, 400);
 	add(&s->lateness, 50 * MS, 9000);
-	found(s, (struct health_usage){0.9, 0}, HEALTH_PEER, TOO_MUCH);
+	found(s, (struct health_usage){0.9, 0, 0}, HEALTH_PEER, TOO_MUCH);
 }
 
 /* A worker that was killed had no time to be late. */
@@ -217,18 +218,19 @@ how_late(void **state)
 {
 	(void)state;
 	said(run_late(1000, 50 * MS, 60 * MS),
-	    (struct health_usage){0.93, 0.02},
+	    (struct health_usage){0.93, 0.02, 0},
 	    "queries left late, p99 50.000 ms (the busiest worker ran 93 % of "
-	    "the time and waited 2 % for a processor)" MORE_WORKERS);
+	    "the time and waited 2 % for a processor, and 0.0 % was "
+	    "stolen)" MORE_WORKERS);
 }
 
 static void
 a_busy_worker_was_too_slow(void **state)
 {
 	(void)state;
-	found(run_late(500, 50 * MS, MS), (struct health_usage){0.851, 0.9},
+	found(run_late(500, 50 * MS, MS), (struct health_usage){0.851, 0.9, 0},
 	    HEALTH_LATE, MORE_WORKERS);
-	found(run_late(500, 50 * MS, MS), (struct health_usage){0.85, 0},
+	found(run_late(500, 50 * MS, MS), (struct health_usage){0.85, 0, 0},
 	    HEALTH_LATE, STOPPED);
 }
 
@@ -237,12 +239,25 @@ static void
 others_had_the_processor(void **state)
 {
 	(void)state;
-	found(run_late(500, 50 * MS, MS), (struct health_usage){0.2, 0.25},
+	found(run_late(500, 50 * MS, MS), (struct health_usage){0.2, 0.25, 0},
 	    HEALTH_LATE, OTHERS);
-	found(run_late(500, 50 * MS, MS), (struct health_usage){0.2, 0.249},
+	found(run_late(500, 50 * MS, MS), (struct health_usage){0.2, 0.249, 0},
 	    HEALTH_LATE, STOPPED);
-	found(run_late(500, 50 * MS, MS), (struct health_usage){0, 1},
+	found(run_late(500, 50 * MS, MS), (struct health_usage){0, 1, 0},
 	    HEALTH_LATE, OTHERS);
+}
+
+/* The same of what was stolen, whatever the worker did with the rest. */
+static void
+the_host_of_the_machine_had_it(void **state)
+{
+	(void)state;
+	found(run_late(500, 50 * MS, MS), (struct health_usage){0.9, 0.5, 0.25},
+	    HEALTH_LATE, STOLEN);
+	found(run_late(500, 50 * MS, MS), (struct health_usage){0.2, 0, 0.249},
+	    HEALTH_LATE, STOPPED);
+	found(run_late(500, 50 * MS, MS),
+	    (struct health_usage){0.2, 0.3, 0.249}, HEALTH_LATE, OTHERS);
 }
 
 static void
@@ -251,18 +266,20 @@ too_little_sent_has_the_same_advice(void **state)
 	struct stats *s = skipped(1000, 0, 0, 0, 0);
 
 	(void)state;
-	found(
-	    s, (struct health_usage){0.9, 0}, HEALTH_OVERLOADED, MORE_WORKERS);
+	found(s, (struct health_usage){0.9, 0, 0}, HEALTH_OVERLOADED,
+	    MORE_WORKERS);
 	s = skipped(1000, 0, 0, 0, 0);
 	add(&s->lateness, 50 * MS, 9000); /* half of them */
-	found(s, (struct health_usage){0.2, 0.3}, HEALTH_OVERLOADED, OTHERS);
+	found(s, (struct health_usage){0.2, 0.3, 0}, HEALTH_OVERLOADED, OTHERS);
 	s = skipped(1000, 0, 0, 0, 0);
 	add(&s->lateness, 50 * MS, 9000);
-	found(s, (struct health_usage){0.2, 0.1}, HEALTH_OVERLOADED, STOPPED);
+	found(
+	    s, (struct health_usage){0.2, 0.1, 0}, HEALTH_OVERLOADED, STOPPED);
 	/* not a single one */
 	s = run_of(1000, 0);
 	s->n.skipped_overload = 1000;
-	found(s, (struct health_usage){0.2, 0.7}, HEALTH_OVERLOADED, STOPPED);
+	found(
+	    s, (struct health_usage){0.2, 0.7, 0}, HEALTH_OVERLOADED, STOPPED);
 }
 
 static void
@@ -282,7 +299,7 @@ the_longest_reason_fits(void **state)
 	    run_late(1000, HISTOGRAM_LIMIT - 1, HISTOGRAM_LIMIT - 1);
 
 	(void)state;
-	found(s, (struct health_usage){0.84, 0.49}, HEALTH_LATE, STOPPED);
+	found(s, (struct health_usage){0.84, 0.49, 0}, HEALTH_LATE, STOPPED);
 	s = run_of(0, 0);
 	s->n.scheduled = s->n.skipped_output_full = UINT64_MAX;
 	found(s, idle, HEALTH_PEER, TOO_MUCH);
@@ -305,6 +322,7 @@ main(void)
 	    cmocka_unit_test(how_late),
 	    cmocka_unit_test(a_busy_worker_was_too_slow),
 	    cmocka_unit_test(others_had_the_processor),
+	    cmocka_unit_test(the_host_of_the_machine_had_it),
 	    cmocka_unit_test(too_little_sent_has_the_same_advice),
 	    cmocka_unit_test(what_was_not_sent_comes_before_what_was_late),
 	    cmocka_unit_test(the_longest_reason_fits),
