@@ -121,7 +121,7 @@ bats_require_minimum_version 1.5.0
 	accounts_close
 	holds '.queries.sent == 65536' \
 		'.queries.skipped_by_reason.ids_exhausted > 100000' \
-		'.verdict.reasons[0] | contains("skipped")'
+		'.verdict.reasons | any(contains("skipped"))'
 }
 
 @test "closed port: exit 1, by errno" {
