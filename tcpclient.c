@@ -220,12 +220,12 @@ merge(const struct options *o, int argc, char **argv)
 	return status;
 }
 
-int
-main(int argc, char **argv)
+/* A run, from its last looks at this host to its results. */
+static int
+measure(
+    const struct options *o, const struct routes *routes, int argc, char **argv)
 {
-	struct options options;
 	struct outputs outputs;
-	struct routes routes;
 	struct limits_ways ways;
 	struct generator_config generator;
 	struct run_config config;
@@ -234,39 +234,26 @@ main(int argc, char **argv)
 	uint8_t query[DNS_QUERY_MAX];
 	int status;
 
-	output_guard();
-	options_read(&options, argc, argv);
-	if (options.merge.asked)
-		return merge(&options, argc, argv);
-	hosts_find(&options.target,
-	    options.limits.check ? 0 : options.load.connect_timeout, &routes);
-	routes_format(&routes, target_text);
-	if (options.load.workers == 0)
-		options.load.workers =
-		    preflight_workers(options.load.connections);
-	options.goal.search.connections_least = options.load.workers;
-	preflight_sources(&routes, options.load.connections);
-	if (options.limits.check)
-		return preflight_show(&options, &routes);
-	preflight_limits(&options, &routes);
-	preflight_ways(&routes, &ways);
-	outputs_open(&options, &outputs);
-	make_generator_config(&options, &routes, query, &generator);
+	routes_format(routes, target_text);
+	preflight_limits(o, routes);
+	preflight_ways(routes, &ways);
+	outputs_open(o, &outputs);
+	make_generator_config(o, routes, query, &generator);
 
 	config.generator = &generator;
-	config.search = options.goal.search.what == SEARCH_NOTHING ?
+	config.search = o->goal.search.what == SEARCH_NOTHING ?
 	    NULL :
-	    search_new(&options.goal.search);
-	config.view = whereabouts_find(&routes);
-	config.start_at = options.load.start_at;
-	config.report = make_report(&options, argc, argv, target_text, &ways,
+	    search_new(&o->goal.search);
+	config.view = whereabouts_find(routes);
+	config.start_at = o->load.start_at;
+	config.report = make_report(o, argc, argv, target_text, &ways,
 	    config.view, config.search, outputs.series);
-	config.workers = (unsigned int)options.load.workers;
+	config.workers = (unsigned int)o->load.workers;
 	config.states = outputs.json != NULL || outputs.series != NULL ||
-	    options.output.verbose > 0;
+	    o->output.verbose > 0;
 	config.live_terminal = isatty(STDERR_FILENO) == 1;
-	config.live_every = live_interval(&options, config.live_terminal);
-	config.say_limits = config.live_every > 0 || options.output.verbose > 0;
+	config.live_every = live_interval(o, config.live_terminal);
+	config.say_limits = config.live_every > 0 || o->output.verbose > 0;
 	result = run_workers(&config);
 	if (result == NULL)
 		err(STATUS_COULD_NOT_RUN, "cannot start a worker");
@@ -274,12 +261,35 @@ main(int argc, char **argv)
 		fputs("\r\033[K", stderr);
 
 	report_finish(config.report, &result->sum, clock_now(), &result->end);
-	outputs_write(&options, &outputs, config.report);
+	outputs_write(o, &outputs, config.report);
 	status = exit_status(result, config.report);
 	report_free(config.report);
 	search_free(config.search);
+	free(result);
+	return status;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options options;
+	struct routes routes;
+	int status;
+
+	output_guard();
+	options_read(&options, argc, argv);
+	if (options.merge.asked)
+		return merge(&options, argc, argv);
+	hosts_find(&options.target,
+	    options.limits.check ? 0 : options.load.connect_timeout, &routes);
+	if (options.load.workers == 0)
+		options.load.workers =
+		    preflight_workers(options.load.connections);
+	options.goal.search.connections_least = options.load.workers;
+	preflight_sources(&routes, options.load.connections);
+	status = options.limits.check ? preflight_show(&options, &routes) :
+					measure(&options, &routes, argc, argv);
 	program_clear(&options.load.program);
 	routes_clear(&routes);
-	free(result);
 	return status;
 }

@@ -455,10 +455,13 @@ main(int argc, char **argv)
 	server.report.argv = argv;
 	server.report.workers = server.count;
 	server.report.max_connections = options.max_connections;
-	if (options.check)
-		return server_preflight_show(&options, server.count) ?
+	if (options.check) {
+		status = server_preflight_show(&options, server.count) ?
 		    STATUS_AS_ASKED :
 		    STATUS_COULD_NOT_RUN;
+		port_list_free(&options.ports);
+		return status;
+	}
 	open_outputs(&server);
 	server_preflight_descriptors(&options, server.count, limit);
 	server_preflight_room(&options, server.count);
