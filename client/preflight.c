@@ -74,7 +74,7 @@ is_here(const struct addr_list *hosts)
 
 	for (i = 0; i < hosts->count && i < LOCAL_TRIED; i++) {
 		addr_from_ip(&hosts->at[i], 0, &host);
-		if (try_source(&host) == 0)
+		if (addr_owner(&host) == ADDR_OURS)
 			return true;
 	}
 	return false;

@@ -2,74 +2,40 @@
 
 #include <netinet/in.h>
 
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "lib/limits.h"
 #include "client/routes.h"
 #include "client/self_connect.h"
 
-#define PORT_RANGE "/proc/sys/net/ipv4/ip_local_port_range" /* IPv6, too */
-
-/* Where it cannot be read, any port may be one. */
-static void
-read_range(unsigned int *first, unsigned int *last)
-{
-	FILE *file = fopen(PORT_RANGE, "re");
-
-	*first = 0;
-	*last = UINT16_MAX;
-	if (file == NULL)
-		return;
-	if (fscanf(file, "%u %u", first, last) != 2) {
-		*first = 0;
-		*last = UINT16_MAX;
-	}
-	fclose(file);
-}
-
+/* Where the range cannot be read, any port may be one. */
 static bool
 any_port_is_local(const struct port_list *ports)
 {
-	unsigned int first, last;
+	unsigned long first, last;
 	size_t i;
 
-	read_range(&first, &last);
+	if (!limits_port_range(&first, &last))
+		return true;
 	for (i = 0; i < ports->count; i++)
 		if (ports->at[i] >= first && ports->at[i] <= last)
 			return true;
 	return false;
 }
 
-/* Only to the addresses of this host can a socket be bound. */
-static bool
-is_of_this_host(const struct addr_ip *ip)
-{
-	struct addr addr;
-	bool bound;
-	int fd;
-
-	addr_from_ip(ip, 0, &addr);
-	fd = socket(addr.sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd == -1)
-		return false;
-	bound = bind(fd, (const struct sockaddr *)&addr.sa, addr.length) == 0 ||
-	    errno != EADDRNOTAVAIL;
-	close(fd);
-	return bound;
-}
-
 bool
 self_connect_possible(const struct routes *routes)
 {
+	struct addr host;
 	size_t i;
 
 	if (!any_port_is_local(&routes->ports))
 		return false;
-	for (i = 0; i < routes->hosts.count; i++)
-		if (is_of_this_host(&routes->hosts.at[i]))
+	for (i = 0; i < routes->hosts.count; i++) {
+		addr_from_ip(&routes->hosts.at[i], 0, &host);
+		if (addr_owner(&host) != ADDR_OTHERS)
 			return true;
+	}
 	return false;
 }
 

@@ -121,24 +121,35 @@ limits_reserved(const char *list, unsigned long low, unsigned long high)
 	}
 }
 
+bool
+limits_port_range(unsigned long *first, unsigned long *last)
+{
+	FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+	bool known;
+
+	if (file == NULL)
+		return false;
+	known = fscanf(file, "%lu %lu", first, last) == 2 && *first <= *last;
+	fclose(file);
+	return known;
+}
+
 uint64_t
 limits_local_ports(void)
 {
-	FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
 	unsigned long low, high;
 	char *reserved = NULL;
 	size_t size = 0;
-	uint64_t count = 0;
+	uint64_t count;
+	FILE *file;
 
-	if (file == NULL)
+	if (!limits_port_range(&low, &high))
 		return 0;
-	if (fscanf(file, "%lu %lu", &low, &high) == 2 && low <= high)
-		count = high - low + 1;
-	fclose(file);
+	count = high - low + 1;
 	file = fopen("/proc/sys/net/ipv4/ip_local_reserved_ports", "re");
 	if (file == NULL)
 		return count;
-	if (count > 0 && getline(&reserved, &size, file) > 0)
+	if (getline(&reserved, &size, file) > 0)
 		count -= limits_reserved(reserved, low, high);
 	free(reserved);
 	fclose(file);

@@ -39,6 +39,12 @@ uint64_t limits_descriptors_open(void);
 uint64_t limits_somaxconn(void);
 
 /*
+ * The first and the last port that connect() chooses from: ip_local_port_range,
+ * which holds for IPv6, too. False if that is unreadable.
+ */
+bool limits_port_range(unsigned long *first, unsigned long *last);
+
+/*
  * The local ports that connect() chooses from: ip_local_port_range without the
  * reserved ones; 0 if unreadable. (It holds for IPv6, too.)
  */

@@ -174,10 +174,11 @@ largest_number() {
 
 @test "a load program: what it offers, from the warm-up on" {
 	start_server
-	produce program.json -c 5 --program 300ms@1000,900ms@1000..3000 --warmup 700ms ::1
+	produce program.json -c 5 --program 300ms@1000,700ms@1000..3000,2100ms@3000 --warmup 700ms ::1
 	plot program.json
 	says program.svg "$(result .config.target), 5 connections, 1000 to 3000 queries/s asked"
-	[ "$(largest_number program.svg)" -ge 2000 ]
+	# Rows are seconds of the wall clock: one of them lies whole in 2.1 s.
+	[ "$(largest_number program.svg)" -ge 3000 ]
 	[ "$(largest_number program.svg)" -le 3500 ]
 }
 

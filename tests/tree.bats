@@ -43,7 +43,7 @@ only() {
 	only 'client/(batch|wheel)' 'nothing'
 	only 'client/window' 'lib/clock'
 	only 'client/suspect' 'nothing'
-	only 'client/self_connect' 'client/routes|lib/(addr|addr_list|port_list)'
+	only 'client/self_connect' 'client/routes|lib/(addr|addr_list|limits|port_list)'
 	only 'client/states' \
 		'client/routes|lib/(sockdiag|addr|addr_list|port_list|clock|timer)'
 	only 'client/options.*' \
