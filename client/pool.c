@@ -8,6 +8,7 @@
 #include "client/inflight.h"
 #include "client/pool.h"
 #include "client/querylog.h"
+#include "client/random.h"
 #include "client/router.h"
 #include "client/routes.h"
 #include "client/schedule.h"
@@ -319,7 +320,7 @@ pool_enqueue(struct pool *p, const struct arrival *a)
 		return;
 	}
 	++*scheduled(p, a);
-	chosen = p->usable[schedule_choose(a->pick, p->usable_count)];
+	chosen = p->usable[random_choose(a->pick, p->usable_count)];
 	batch_add(&p->batch, chosen, a->due, a->gap);
 }
 

@@ -4,16 +4,8 @@
 
 #include "lib/clock.h"
 #include "client/program.h"
+#include "client/random.h"
 #include "client/schedule.h"
-
-/*
- * wyrand (Wang 2019): a Weyl sequence, each number folded from a 128-bit product;
- * five instructions, and it passes PractRand. Streams are starting points that
- * a hash scatters over the period of 2^64.
- */
-struct generator {
-	uint64_t state;
-};
 
 /*
  * Exponential variates by the ziggurat method (Marsaglia, Tsang 2000): the area
@@ -34,8 +26,8 @@ struct ziggurat {
 #define OFFSET_MAX 0x1p63
 
 struct schedule {
-	struct generator gaps;
-	struct generator picks;
+	struct random gaps;
+	struct random picks;
 	struct ziggurat ziggurat;
 	struct schedule_config config;
 	const struct program *program;
@@ -52,43 +44,21 @@ struct schedule {
 	uint64_t next;
 };
 
-static inline uint64_t
-generator_next(struct generator *g)
-{
-	unsigned __int128 product;
-
-	g->state += UINT64_C(0xa0761d6478bd642f);
-	product = (unsigned __int128)g->state *
-	    (g->state ^ UINT64_C(0xe7037ed1a0b428db));
-	return (uint64_t)(product >> 64) ^ (uint64_t)product;
-}
-
-/* splitmix64 (Steele, Lea, Flood 2014), for seeding. */
-static uint64_t
-mix(uint64_t *state)
-{
-	uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-
-	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-	return z ^ z >> 31;
-}
-
 static void
 generators_seed(struct schedule *s, uint64_t seed, unsigned int stream)
 {
 	uint64_t state = seed;
 
-	state = mix(&state) + stream;
-	s->gaps.state = mix(&state);
-	s->picks.state = mix(&state);
+	state = random_mix(&state) + stream;
+	s->gaps.state = random_mix(&state);
+	s->picks.state = random_mix(&state);
 }
 
 /* Uniform over (0, 1]: its logarithm is finite. */
 static double
-uniform(struct generator *g)
+uniform(struct random *g)
 {
-	return (double)(int64_t)((generator_next(g) >> 11) + 1) * 0x1p-53;
+	return (double)(int64_t)((random_next(g) >> 11) + 1) * 0x1p-53;
 }
 
 static void
@@ -109,7 +79,7 @@ ziggurat_init(struct ziggurat *z)
 /* Past the layer's part that is all below the curve: one in a hundred. */
 static bool
 ziggurat_accepts(
-    const struct ziggurat *z, struct generator *g, int layer, double *x)
+    const struct ziggurat *z, struct random *g, int layer, double *x)
 {
 	if (layer == 0) { /* the tail has the same shape as the whole */
 		*x = TAIL - log(uniform(g));
@@ -121,14 +91,14 @@ ziggurat_accepts(
 
 /* Mean 1. The layer comes from other bits than the place in it. */
 static double
-exponential(const struct ziggurat *z, struct generator *g)
+exponential(const struct ziggurat *z, struct random *g)
 {
 	uint64_t bits;
 	double x;
 	int layer;
 
 	for (;;) {
-		bits = generator_next(g);
+		bits = random_next(g);
 		layer = (int)(bits & (LAYERS - 1));
 		x = (double)(int64_t)(bits >> 11) * 0x1p-53 * z->x[layer];
 		if (x < z->x[layer + 1] || ziggurat_accepts(z, g, layer, &x))
@@ -298,7 +268,7 @@ schedule_take(struct schedule *s)
 
 	a.due = s->next;
 	a.gap = s->gap;
-	a.pick = (uint32_t)(generator_next(&s->picks) >> 32);
+	a.pick = (uint32_t)(random_next(&s->picks) >> 32);
 	advance(s, draw(s));
 	return a;
 }

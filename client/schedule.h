@@ -9,9 +9,9 @@
  * of the rate, piece by piece in closed form, so that a ramp has no steps and a
  * rate holds from its exact moment on.
  *
- * Due times are absolute, each the one before plus a gap. Nothing that happens to the caller moves them: who is late stays late until it has
- * caught up, and none is left out. The same seed and stream give the same
- * schedule; gaps and connections come from generators of their own, so that
+ * Due times are absolute, each the one before plus a gap. Nothing that happens to
+ * the caller moves them: who is late stays late until it has caught up, and none
+ * is left out. The same seed and stream give the same schedule; gaps and connections come from generators of their own, so that
  * the number of connections does not change the times.
  *
  * No clock, no socket: the caller says when to start and asks what is due.
@@ -41,7 +41,7 @@ struct schedule_config {
 struct arrival {
 	uint64_t due; /* monotonic nanoseconds */
 	double gap; /* nanoseconds since the arrival before, or the start */
-	uint32_t pick; /* uniform over 32 bits; see schedule_choose() */
+	uint32_t pick; /* uniform over 32 bits; see random_choose() */
 };
 
 /* NULL when there is no memory. Owned by the caller. */
@@ -60,15 +60,5 @@ uint64_t schedule_next(const struct schedule *);
 
 /* Takes the next arrival. Only while schedule_next() is not CLOCK_NEVER. */
 struct arrival schedule_take(struct schedule *);
-
-/*
- * One of count connections, count > 0, for an arrival's pick: multiplication
- * instead of a division; uneven by less than count / 2^32.
- */
-static inline uint32_t
-schedule_choose(uint32_t pick, uint32_t count)
-{
-	return (uint32_t)((uint64_t)pick * count >> 32);
-}
 
 #endif

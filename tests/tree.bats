@@ -52,7 +52,8 @@ only() {
 	only 'client/routes' 'lib/(addr|addr_list|port_list)'
 	only 'client/router' 'client/routes|lib/clock'
 	only 'client/(inflight|querylog)' 'lib/clock'
-	only 'client/schedule' 'client/program|lib/clock'
+	only 'client/random' 'nothing'
+	only 'client/schedule' 'client/(program|random)|lib/clock'
 	only 'client/stats' 'lib/histogram|lib/accounts|dns_query'
 	only 'client/condition' \
 		'client/stats|lib/(histogram|parse|clock)|dns_query'

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "client/program.h"
+#include "client/random.h"
 #include "client/schedule.h"
 #include "lib/clock.h"
 
@@ -384,7 +385,7 @@ picks_are_uniform(void **state)
 	for (c = 0; c < LENGTH(connections); c++) {
 		memset(counts, 0, sizeof(counts));
 		for (i = 0; i < total; i++) {
-			chosen = schedule_choose(a[i].pick, connections[c]);
+			chosen = random_choose(a[i].pick, connections[c]);
 			assert_true(chosen < connections[c]);
 			counts[chosen]++;
 		}
@@ -393,11 +394,11 @@ picks_are_uniform(void **state)
 	/* it does tell: one in a hundred connections left out, or favoured */
 	memset(counts, 0, sizeof(counts));
 	for (i = 0; i < total; i++)
-		counts[schedule_choose(a[i].pick, 99)]++;
+		counts[random_choose(a[i].pick, 99)]++;
 	assert_false(is_uniform(counts, 100, total));
 	memset(counts, 0, sizeof(counts));
 	for (i = 0; i < total; i++)
-		counts[schedule_choose(a[i].pick, 101) % 100]++;
+		counts[random_choose(a[i].pick, 101) % 100]++;
 	assert_false(is_uniform(counts, 100, total));
 	free(a);
 }
@@ -415,8 +416,8 @@ picks_are_independent(void **state)
 	for (lag = 1; lag <= 3; lag++) {
 		memset(counts, 0, sizeof(counts));
 		for (i = 0; i + lag < total; i++)
-			counts[schedule_choose(a[i].pick, 10) * 10 +
-			    schedule_choose(a[i + lag].pick, 10)]++;
+			counts[random_choose(a[i].pick, 10) * 10 +
+			    random_choose(a[i + lag].pick, 10)]++;
 		assert_true(is_uniform(counts, 100, total - lag));
 	}
 	free(a);
@@ -457,19 +458,18 @@ choose_bounds(void **state)
 	int i;
 
 	(void)state;
-	assert_int_equal(schedule_choose(0, 1), 0);
-	assert_int_equal(schedule_choose(UINT32_MAX, 1), 0);
-	assert_int_equal(schedule_choose(0, UINT32_MAX), 0);
-	assert_int_equal(
-	    schedule_choose(UINT32_MAX, UINT32_MAX), UINT32_MAX - 1);
-	assert_int_equal(schedule_choose(0x7fffffff, 2), 0);
-	assert_int_equal(schedule_choose(0x80000000, 2), 1);
+	assert_int_equal(random_choose(0, 1), 0);
+	assert_int_equal(random_choose(UINT32_MAX, 1), 0);
+	assert_int_equal(random_choose(0, UINT32_MAX), 0);
+	assert_int_equal(random_choose(UINT32_MAX, UINT32_MAX), UINT32_MAX - 1);
+	assert_int_equal(random_choose(0x7fffffff, 2), 0);
+	assert_int_equal(random_choose(0x80000000, 2), 1);
 	for (i = 0; i < 10000; i++) {
 		pick = (uint32_t)rng_next(&rng);
 		count = 1 + (uint32_t)(rng_next(&rng) >> (33 + i % 31));
-		assert_true(schedule_choose(pick, count) < count);
-		assert_int_equal(schedule_choose(0, count), 0);
-		assert_int_equal(schedule_choose(UINT32_MAX, count), count - 1);
+		assert_true(random_choose(pick, count) < count);
+		assert_int_equal(random_choose(0, count), 0);
+		assert_int_equal(random_choose(UINT32_MAX, count), count - 1);
 	}
 }
 
