@@ -45,6 +45,7 @@ make_generator_config(const struct options *o, const struct routes *routes,
 		errx(STATUS_COULD_NOT_RUN, "%s: %s", QUERY_NAME, why);
 	memset(config, 0, sizeof(*config));
 	config->pool.connections = (uint32_t)o->load.connections;
+	config->pool.capacity = (uint32_t)o->load.connections;
 	config->pool.routes = routes;
 	config->pool.query = query;
 	config->pool.query_length = (size_t)length;

@@ -35,7 +35,7 @@ enum conn_state {
 	CONN_ENDED,
 };
 
-/* 104 bytes; with libevent's bufferevent about 1 KB. */
+/* 112 bytes; with libevent's bufferevent about 1 KB. */
 struct conn {
 	struct bufferevent *bev;
 	const struct conn_env *env;
@@ -45,7 +45,9 @@ struct conn {
 	int fd;
 	uint32_t id;
 	int send_error; /* why it is broken */
+	uint32_t queries_left; /* where they are limited */
 	uint8_t state;
+	uint8_t leaves; /* enum conn_end, see conn_leaves() */
 	uint8_t proof; /* enum suspect */
 	bool blocked; /* the output buffer may hold something */
 	bool partial; /* the input buffer holds the beginning of a message */
@@ -117,6 +119,7 @@ conn_reset(struct conn *c)
 	c->state = CONN_IDLE;
 	c->send_error = 0;
 	c->proof = SUSPECT_UNVERIFIED;
+	c->leaves = CONN_NOT_ENDED;
 	c->blocked = c->partial = false;
 }
 
@@ -225,39 +228,102 @@ reset_on_close(int fd)
 	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 }
 
+/* What is counted when it ends that way: the connection, and what it loses. */
+static void
+counters_of(struct stats_counters *n, enum conn_end end, uint64_t **closed,
+    uint64_t **lost)
+{
+	*lost = &n->lost_stopped;
+	switch (end) {
+	case CONN_PEER_FIN:
+		*closed = &n->closed_by_peer;
+		*lost = &n->lost_peer_fin;
+		break;
+	case CONN_PEER_RST:
+		*closed = &n->reset_by_peer;
+		*lost = &n->lost_peer_rst;
+		break;
+	case CONN_ON_TIMEOUT:
+		*closed = &n->closed_on_timeout;
+		*lost = &n->lost_on_timeout;
+		break;
+	case CONN_DRAINED:
+		*closed = &n->closed_locally;
+		*lost = &n->lost_drain_over;
+		break;
+	case CONN_LOCAL:
+		*closed = &n->closed_locally;
+		break;
+	case CONN_CHURNED:
+		*closed = &n->closed_churned;
+		break;
+	case CONN_USED_UP:
+		*closed = &n->closed_used_up;
+		break;
+	case CONN_ON_REQUEST:
+		*closed = &n->closed_on_request;
+		break;
+	default:
+		*closed = &n->closed_by_error;
+		*lost = &n->lost_error;
+		break;
+	}
+}
+
+static bool
+is_from_here(enum conn_end end)
+{
+	return end >= CONN_LOCAL;
+}
+
 void
 conn_close(struct conn *c, enum conn_end end)
 {
-	struct stats_counters *n = &c->env->stats->n;
-	uint64_t *closed[] = {
-	    [CONN_PEER_FIN] = &n->closed_by_peer,
-	    [CONN_PEER_RST] = &n->reset_by_peer,
-	    [CONN_ERROR] = &n->closed_by_error,
-	    [CONN_LOCAL] = &n->closed_locally,
-	    [CONN_DRAINED] = &n->closed_locally,
-	};
-	uint64_t *lost[] = {
-	    [CONN_PEER_FIN] = &n->lost_peer_fin,
-	    [CONN_PEER_RST] = &n->lost_peer_rst,
-	    [CONN_ERROR] = &n->lost_error,
-	    [CONN_LOCAL] = &n->lost_stopped,
-	    [CONN_DRAINED] = &n->lost_drain_over,
-	};
-	bool was_usable = c->state == CONN_OPEN;
-	uint64_t now = clock_now();
+	struct stats *stats = c->env->stats;
+	uint64_t now = clock_now(), *closed, *lost;
 
 	if (c->state != CONN_OPEN && c->state != CONN_BROKEN)
 		return;
-	if ((end == CONN_LOCAL || end == CONN_DRAINED) && c->env->reset)
+	counters_of(&stats->n, end, &closed, &lost);
+	if (is_from_here(end) && c->env->reset)
 		reset_on_close(c->fd);
 	if (c->proof != SUSPECT_UNVERIFIED)
 		suspect(c); /* it may have got further since */
-	lose_in_flight(c, now, lost[end]);
-	++*closed[end];
+	lose_in_flight(c, now, lost);
+	if (end == CONN_CHURNED || end == CONN_USED_UP)
+		histogram_add(&stats->lifetime, now - c->begun);
+	++*closed;
 	log_event(c, QUERYLOG_CLOSED, now, QUERYLOG_NONE, QUERYLOG_NONE);
 	release(c);
-	if (was_usable)
-		c->env->on_unusable(c, c->env->arg);
+	c->env->on_ended(c, end, c->env->arg);
+}
+
+static void
+leave_if_done(struct conn *c)
+{
+	if (c->leaves != CONN_NOT_ENDED && inflight_waiting(&c->inflight) == 0)
+		conn_close(c, (enum conn_end)c->leaves);
+}
+
+void
+conn_leave(struct conn *c, enum conn_end end)
+{
+	if (c->state != CONN_OPEN || c->leaves != CONN_NOT_ENDED)
+		return;
+	c->leaves = (uint8_t)end;
+	leave_if_done(c);
+}
+
+enum conn_end
+conn_leaves(const struct conn *c)
+{
+	return (enum conn_end)c->leaves;
+}
+
+uint32_t
+conn_reserve(struct conn *c)
+{
+	return --c->queries_left;
 }
 
 static void
@@ -267,6 +333,7 @@ fail(struct conn *c, int error)
 	log_event(
 	    c, QUERYLOG_FAILED, clock_now(), QUERYLOG_NONE, QUERYLOG_NONE);
 	c->state = CONN_ENDED;
+	c->env->on_ended(c, CONN_FAILED, c->env->arg);
 }
 
 void
@@ -283,6 +350,7 @@ conn_abandon(struct conn *c)
 {
 	release(c);
 	c->env->stats->n.abandoned++;
+	c->env->on_ended(c, CONN_ABANDONED, c->env->arg);
 }
 
 /* For an error that the socket reported once it was open. */
@@ -505,9 +573,10 @@ on_readable(int fd, short what, void *arg)
 	uint64_t now = clock_now();
 
 	(void)what;
-	if (n > 0)
+	if (n > 0) {
 		handle_input(c, env->input, (size_t)n, now);
-	else if (n == 0)
+		leave_if_done(c);
+	} else if (n == 0)
 		end_of_stream(c, 0);
 	else if (error != EAGAIN && error != EINTR)
 		end_of_stream(c, error);
@@ -562,7 +631,10 @@ write_out(struct conn *c, const uint8_t *data, size_t length)
 	return (ssize_t)length - n;
 }
 
-/* One query, to see that someone answers; no part of the measurement. */
+/*
+ * One query, to see that someone answers; no part of the measurement: due before
+ * any clock starts, also where the connection takes another's place in mid-run.
+ */
 static void
 send_probe(struct conn *c, uint64_t now)
 {
@@ -570,7 +642,7 @@ send_probe(struct conn *c, uint64_t now)
 	uint8_t query[DNS_QUERY_MAX];
 	uint16_t id;
 
-	if (!inflight_add(&c->inflight, env->inflight, now, now, &id))
+	if (!inflight_add(&c->inflight, env->inflight, 0, now, &id))
 		return;
 	memcpy(query, env->query, env->query_length);
 	dns_query_set_id(query, id);
@@ -588,6 +660,7 @@ opened(struct conn *c, uint64_t now)
 	struct stats *stats = env->stats;
 
 	c->state = CONN_OPEN;
+	c->queries_left = env->most_queries;
 	histogram_add(&stats->connect, now - c->begun);
 	stats->n.opened++;
 	stats->n.unverified++;
@@ -603,6 +676,10 @@ opened(struct conn *c, uint64_t now)
 		send_probe(c, now);
 	else
 		window_note(env->window, c->begun, now, false);
+	if (env->leave_at_once) {
+		env->on_unusable(c, env->arg);
+		conn_leave(c, CONN_USED_UP);
+	}
 }
 
 static int
@@ -848,6 +925,8 @@ conn_send(struct conn *c, const struct batch *batch, uint32_t first)
 		}
 		next = batch->arrivals[next].next;
 	}
+	if (env->limited && c->queries_left == 0)
+		conn_leave(c, CONN_USED_UP);
 }
 
 void
@@ -862,8 +941,12 @@ conn_expire(struct conn *c, uint64_t now)
 		book_timeout(c, &query, now);
 		any = true;
 	}
-	if (any)
+	if (any) {
 		suspect(c);
+		if (env->drop)
+			conn_close(c, CONN_ON_TIMEOUT);
+		leave_if_done(c);
+	}
 	deadline = inflight_deadline(&c->inflight, env->inflight);
 	if (deadline != CLOCK_NEVER)
 		wheel_add(env->expiry, &c->expiry, deadline);

@@ -4,6 +4,9 @@
  *	idle -> connecting -> open -> ended
  *			   \-> ended   open -> broken -> ended
  *
+ * An open one may be leaving: it is sent nothing new, and is closed as soon as
+ * nothing waits for an answer any more.
+ *
  * broken: a send failed; what the peer sent before that is still read, and the
  * end of the stream then tells why.
  *
@@ -31,6 +34,22 @@ struct window;
 
 #define CONN_INPUT_SIZE 65536 /* bytes a read */
 
+/* How it ended; what is in flight then is lost, by a name of its own. */
+enum conn_end {
+	CONN_NOT_ENDED,
+	CONN_FAILED, /* never open */
+	CONN_ABANDONED, /* the same, but it was ended from here */
+	CONN_PEER_FIN,
+	CONN_PEER_RST,
+	CONN_ERROR,
+	CONN_LOCAL, /* lost: stopped */
+	CONN_DRAINED, /* at the end as well, but lost: drain_over */
+	CONN_CHURNED, /* in favour of a new one */
+	CONN_USED_UP, /* has carried its most_queries */
+	CONN_ON_TIMEOUT, /* env->drop; lost: on_timeout */
+	CONN_ON_REQUEST, /* fewer are wanted */
+};
+
 /* What a worker's connections share. All of it outlives them. */
 struct conn_env {
 	struct event_base *base;
@@ -46,27 +65,29 @@ struct conn_env {
 	bool probe; /* send one query once open */
 	bool self_possible; /* it may be connected to itself: to be looked at */
 	bool reset; /* a local close is a RST: no TIME_WAIT, nothing waits */
+	bool drop; /* one whose query timed out is closed */
+	bool limited; /* each carries at most that many queries, then leaves: */
+	uint32_t most_queries;
+	bool
+	    leave_at_once; /* as soon as it is open, or has answered its probe */
 
 	const uint8_t *query; /* framed, as dns_query_build() wrote it */
 	size_t query_length;
 	uint8_t *input; /* CONN_INPUT_SIZE bytes, to read into */
 	size_t output_max; /* bytes unsent, past which arrivals are skipped */
 
-	/* It can be sent on from now on; it no longer can. */
+	/*
+	 * It can be sent on from now on; it no longer can, but is there; it has
+	 * ended, which comes once for each that was begun or refused. None of
+	 * them may open or close a connection.
+	 */
 	void (*on_usable)(struct conn *, void *arg);
 	void (*on_unusable)(struct conn *, void *arg);
+	void (*on_ended)(struct conn *, enum conn_end, void *arg);
 	/* Something was read, opened or ended, at now. Runs last in a callback;
 	 * may close any connection. */
 	void (*on_progress)(uint64_t now, void *arg);
 	void *arg;
-};
-
-enum conn_end {
-	CONN_PEER_FIN,
-	CONN_PEER_RST,
-	CONN_ERROR,
-	CONN_LOCAL, /* what is in flight is lost: stopped */
-	CONN_DRAINED, /* the same, but lost: drain_over */
 };
 
 /* count connections, numbered from 0. Exits on lack of memory. */
@@ -114,5 +135,21 @@ void conn_expire(struct conn *, uint64_t now);
 
 /* Ends it, if it is open or broken; what is in flight is lost. */
 void conn_close(struct conn *, enum conn_end);
+
+/*
+ * Has it leave, and end that way, at once if nothing waits for an answer. The
+ * caller sees to it that it is sent nothing more. Nothing unless it is open.
+ */
+void conn_leave(struct conn *, enum conn_end);
+
+/* How it will end, CONN_NOT_ENDED unless it is leaving; until it is reset. */
+enum conn_end conn_leaves(const struct conn *);
+
+/*
+ * Where they are limited: takes one of the queries that it may still be sent.
+ * Returns how many are left after this one; it leaves by itself when the last has
+ * been sent.
+ */
+uint32_t conn_reserve(struct conn *);
 
 #endif

@@ -6,8 +6,8 @@
  *	   ^------ |  ^---------------------- |	in steps
  *
  * It tells the parent WORKER_READY when every connection is open or has failed,
- * and begins to query at the time that comes with WORKER_GO. WORKER_DRAIN ends
- * any phase in order, WORKER_STOP at once.
+ * and begins to query at the time that comes with WORKER_GO; from then on, it
+ * replaces connections. WORKER_DRAIN ends any phase in order, WORKER_STOP at once.
  *
  * In steps, each WORKER_GO runs one: at the rate of WORKER_RATE, for as long as
  * WORKER_LAST said. WORKER_READY tells that all of it has been answered or has
@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "lib/usage.h"
+#include "client/outage.h"
 #include "client/pool.h"
 #include "client/schedule.h"
 #include "client/stats.h"
@@ -34,6 +35,8 @@ struct generator_config {
 	const struct program *program; /* of the whole run; outlives it */
 	double share; /* of its rates, this worker's */
 	enum schedule_arrivals arrivals;
+	double churn; /* connections replaced per second, of all workers */
+	enum pool_pick churn_pick;
 	uint64_t warmup; /* what the program begins with is not measured */
 	uint64_t drain; /* waits for answers no longer than that */
 	bool steps; /* instead of the program */
@@ -59,6 +62,7 @@ struct generator_result {
 	struct stats stats;
 	GENERATOR_TIMES(GENERATOR_TIME)
 	struct usage usage; /* from clock_begin to query_end */
+	struct outage outage; /* the longest of any worker */
 };
 
 /* into += from, its phases from the first begin to the last end. */

@@ -20,4 +20,6 @@ generator_result_add(
 	stats_merge(&into->stats, &from->stats);
 #define ADD(name, which) into->name = which(into->name, from->name);
 	GENERATOR_TIMES(ADD)
+	into->outage.none = latest(into->outage.none, from->outage.none);
+	into->outage.some = latest(into->outage.some, from->outage.some);
 }

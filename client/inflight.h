@@ -71,6 +71,13 @@ void inflight_pool_free(struct inflight_pool *);
 bool inflight_add(struct inflight *, struct inflight_pool *, uint64_t due,
     uint64_t sent, uint16_t *id);
 
+/* How many wait for an answer. */
+static inline uint32_t
+inflight_waiting(const struct inflight *in)
+{
+	return in->waiting.count;
+}
+
 /*
  * Matches the answer with this ID that was read at now, which is not before any
  * query was sent. Whatever was found is held no longer.

@@ -3,18 +3,9 @@
 #include <stdlib.h>
 
 #include "lib/clock.h"
-#include "client/batch.h"
-#include "client/conn.h"
 #include "client/inflight.h"
-#include "client/pool.h"
-#include "client/querylog.h"
-#include "client/random.h"
-#include "client/router.h"
+#include "client/pool_internal.h"
 #include "client/routes.h"
-#include "client/schedule.h"
-#include "client/stats.h"
-#include "client/wheel.h"
-#include "client/window.h"
 
 /* Most that waits unsent in this process, over all connections and for one. */
 #define OUTPUT_TOTAL (UINT64_C(1) << 30)
@@ -37,24 +28,8 @@
 #define PENDING_MOST  4096
 #define PENDING_LEAST 4 /* a worker */
 
-struct pool {
-	struct conn_env env;
-	struct window window;
-	struct router router;
-	struct conn *conns;
-	struct batch batch;
-	struct wheel expiry;
-	uint32_t *usable; /* numbers of the connections that can be sent on */
-	uint32_t *position; /* of a connection in usable */
-	uint32_t usable_count;
-	uint32_t count;
-	uint32_t unopened;
-	uint32_t next; /* to open: the first idle one, if one is unopened */
-	uint32_t connecting; /* none below this number is connecting */
-	uint64_t connect_timeout;
-	void (*on_progress)(uint64_t now, void *arg);
-	void *arg;
-};
+/* A connection that was open for that long is no failure. */
+#define LASTED (10 * CLOCK_NS_PER_SEC)
 
 static uint64_t
 clamp(uint64_t value, uint64_t least, uint64_t most)
@@ -70,8 +45,8 @@ share(uint32_t total, uint32_t workers)
 						 PENDING_LEAST;
 }
 
-static void
-usable_put(struct pool *p, uint32_t position, uint32_t id)
+void
+pool_put_usable(struct pool *p, uint32_t position, uint32_t id)
 {
 	p->usable[position] = id;
 	p->position[id] = position;
@@ -82,16 +57,84 @@ on_usable(struct conn *c, void *arg)
 {
 	struct pool *p = arg;
 
-	usable_put(p, p->usable_count++, conn_id(c));
+	slots_move(&p->slots, conn_id(c), SLOTS_OPEN);
+	pool_put_usable(p, p->usable_count++, conn_id(c));
+}
+
+void
+pool_make_unusable(struct pool *p, uint32_t id)
+{
+	if (slots_where(&p->slots, id) != SLOTS_OPEN)
+		return;
+	p->usable_count--;
+	pool_put_usable(p, p->position[id], p->usable[p->usable_count]);
+	slots_move(&p->slots, id, SLOTS_LEAVING);
 }
 
 static void
 on_unusable(struct conn *c, void *arg)
 {
-	struct pool *p = arg;
+	pool_make_unusable(arg, conn_id(c));
+}
 
-	p->usable_count--;
-	usable_put(p, p->position[conn_id(c)], p->usable[p->usable_count]);
+/* Lasted it, or was it of use? Then the next failure is a first one. */
+static bool
+did_well(const struct conn *c, uint64_t now)
+{
+	return conn_is_verified(c) || now - conn_begun(c) > LASTED;
+}
+
+static enum slots_list
+try_again(struct pool *p, const struct conn *c, enum conn_end end)
+{
+	uint64_t now = clock_now();
+
+	if (p->reconnect == POOL_RECONNECT_NONE)
+		return SLOTS_OVER;
+	if (end != CONN_FAILED && did_well(c, now))
+		backoff_forget(&p->backoff, conn_id(c));
+	if (p->reconnect == POOL_RECONNECT_NOW && end != CONN_FAILED)
+		return SLOTS_WAITING;
+	backoff_add(&p->backoff, conn_id(c), now);
+	return SLOTS_RESTING;
+}
+
+/* Where the slot of a connection goes that ended so. */
+static enum slots_list
+after(struct pool *p, const struct conn *c, enum conn_end end)
+{
+	if (conn_leaves(c) != CONN_NOT_ENDED)
+		end = conn_leaves(c); /* whoever was the first to close it */
+	switch (end) {
+	case CONN_ON_REQUEST:
+		return SLOTS_FREE;
+	case CONN_CHURNED:
+		return p->going ? SLOTS_REPLACING : SLOTS_OVER;
+	case CONN_USED_UP:
+		/* an empty exchange has no pace of its own */
+		return !p->going	     ? SLOTS_OVER :
+		    p->env.most_queries == 0 ? SLOTS_WAITING :
+					       SLOTS_REPLACING;
+	case CONN_LOCAL:
+	case CONN_DRAINED:
+	case CONN_ABANDONED:
+		return SLOTS_OVER;
+	default:
+		return p->going ? try_again(p, c, end) : SLOTS_OVER;
+	}
+}
+
+static void
+on_ended(struct conn *c, enum conn_end end, void *arg)
+{
+	struct pool *p = arg;
+	enum slots_list list = after(p, c, end);
+
+	pool_make_unusable(p, conn_id(c));
+	slots_move(&p->slots, conn_id(c), list);
+	p->parting -= conn_leaves(c) == CONN_ON_REQUEST;
+	if (list != SLOTS_OVER)
+		conn_reset(c);
 }
 
 static void
@@ -118,16 +161,24 @@ pool_new(const struct pool_config *config, struct event_base *base,
 
 	if (p == NULL)
 		err(1, "no memory");
-	p->count = p->unopened = config->connections;
+	p->capacity = config->capacity;
+	p->reconnect = config->reconnect;
+	p->in_turns = config->in_turns;
+	p->random.state = config->seed;
+	(void)random_mix(&p->random.state);
 	router_init(&p->router, config->routes);
 	window_init(&p->window, share(PENDING_START, config->workers),
 	    share(PENDING_MOST, config->workers));
 	p->connect_timeout = config->connect_timeout;
-	p->usable = calloc(p->count, sizeof(*p->usable));
-	p->position = calloc(p->count, sizeof(*p->position));
+	p->usable = calloc(p->capacity, sizeof(*p->usable));
+	p->position = calloc(p->capacity, sizeof(*p->position));
 	if (p->usable == NULL || p->position == NULL)
-		err(1, "no memory for %u connections", p->count);
-	batch_init(&p->batch, p->count);
+		err(1, "no memory for %u connections", p->capacity);
+	slots_init(&p->slots, p->capacity);
+	batch_init(&p->batch, p->capacity);
+	if (p->reconnect != POOL_RECONNECT_NONE)
+		backoff_init(&p->backoff, p->capacity, random_next(&p->random),
+		    clock_now());
 	wheel_init(&p->expiry,
 	    clamp(config->timeout / TICKS_PER_TIMEOUT, TICK_LEAST, TICK_MOST),
 	    clock_now());
@@ -145,6 +196,9 @@ pool_new(const struct pool_config *config, struct event_base *base,
 	env->first_id = config->first;
 	env->probe = config->probe;
 	env->reset = config->reset;
+	env->drop = config->drop;
+	env->limited = config->limited;
+	env->most_queries = config->most_queries;
 	env->self_possible = config->self_possible;
 	env->query = config->query;
 	env->query_length = config->query_length;
@@ -152,14 +206,16 @@ pool_new(const struct pool_config *config, struct event_base *base,
 	if (env->input == NULL)
 		err(1, "no memory");
 	env->output_max =
-	    clamp(OUTPUT_TOTAL / p->count, OUTPUT_LEAST, OUTPUT_MOST);
+	    clamp(OUTPUT_TOTAL / p->capacity, OUTPUT_LEAST, OUTPUT_MOST);
 	env->on_usable = on_usable;
 	env->on_unusable = on_unusable;
+	env->on_ended = on_ended;
 	env->on_progress = on_progress;
 	env->arg = p;
 	p->on_progress = progress;
 	p->arg = arg;
-	p->conns = conn_array_new(env, p->count);
+	p->conns = conn_array_new(env, p->capacity);
+	pool_hold(p, config->connections);
 	return p;
 }
 
@@ -169,6 +225,8 @@ pool_free(struct pool *p)
 	router_clear(&p->router);
 	inflight_pool_free(p->env.inflight);
 	free(p->env.input);
+	slots_clear(&p->slots);
+	backoff_clear(&p->backoff);
 	batch_clear(&p->batch);
 	conn_array_free(p->conns);
 	free(p->usable);
@@ -179,23 +237,13 @@ pool_free(struct pool *p)
 uint32_t
 pool_unopened(const struct pool *p)
 {
-	return p->unopened;
+	return slots_count(&p->slots, SLOTS_WAITING);
 }
 
 void
 pool_stop_opening(struct pool *p)
 {
-	p->unopened = 0;
-}
-
-/* What was opened before and is to be opened again lies among others. */
-static struct conn *
-take_next(struct pool *p)
-{
-	while (!conn_is_idle(conn_at(p->conns, p->next)))
-		p->next++;
-	p->unopened--;
-	return conn_at(p->conns, p->next++);
+	slots_move_all(&p->slots, SLOTS_WAITING, SLOTS_OVER);
 }
 
 void
@@ -204,16 +252,17 @@ pool_hold(struct pool *p, uint32_t connections)
 	struct conn *c;
 	uint32_t i;
 
-	p->next = p->connecting = p->unopened = 0;
-	for (i = 0; i < p->count; i++) {
+	for (i = 0; i < p->capacity; i++) {
 		c = conn_at(p->conns, i);
 		if (i >= connections || !conn_is_open(c) ||
 		    (p->env.probe && !conn_is_verified(c)))
 			conn_close(c, CONN_LOCAL);
 		conn_reset(c);
-		if (i < connections && conn_is_idle(c))
-			p->unopened++;
+		if (conn_is_idle(c))
+			slots_move(&p->slots, i,
+			    i < connections ? SLOTS_WAITING : SLOTS_FREE);
 	}
+	p->want = connections;
 }
 
 static uint64_t
@@ -223,21 +272,29 @@ pending(const struct stats *stats)
 }
 
 bool
+pool_has_room(const struct pool *p)
+{
+	return pending(p->env.stats) < window_size(&p->window);
+}
+
+bool
 pool_may_open(const struct pool *p)
 {
-	return pool_unopened(p) > 0 &&
-	    pending(p->env.stats) < window_size(&p->window);
+	return pool_unopened(p) > 0 && pool_has_room(p);
 }
 
 void
-pool_open_next(struct pool *p)
+pool_open_slot(struct pool *p, uint32_t id)
 {
-	struct conn *c = take_next(p);
-	uint64_t k = (uint64_t)p->env.first_id + conn_id(c), chosen;
+	struct conn *c = conn_at(p->conns, id);
+	uint64_t k = (uint64_t)p->env.first_id + id, chosen;
 	uint64_t now = clock_now();
 	struct route route;
 	int error = EADDRNOTAVAIL;
 
+	slots_move(&p->slots, id, SLOTS_CONNECTING);
+	if (p->going && conn_begun(c) != 0)
+		p->env.stats->n.reopened++;
 	while (error == EADDRNOTAVAIL &&
 	    router_choose(&p->router, k, now, &chosen)) {
 		routes_get(p->router.routes, chosen, &route);
@@ -247,6 +304,12 @@ pool_open_next(struct pool *p)
 	}
 	if (error != 0)
 		conn_refuse(c, error);
+}
+
+void
+pool_open_next(struct pool *p)
+{
+	pool_open_slot(p, slots_first(&p->slots, SLOTS_WAITING));
 }
 
 void
@@ -262,87 +325,15 @@ pool_usable(const struct pool *p)
 	return p->usable_count;
 }
 
-void
-pool_sort(struct pool *p)
-{
-	uint32_t *was_usable = calloc(p->count, sizeof(*was_usable)), i;
-
-	if (was_usable == NULL)
-		err(1, "no memory for %u connections", p->count);
-	for (i = 0; i < p->usable_count; i++)
-		was_usable[p->usable[i]] = 1;
-	p->usable_count = 0;
-	for (i = 0; i < p->count; i++)
-		if (was_usable[i])
-			usable_put(p, p->usable_count++, i);
-	free(was_usable);
-}
-
-static uint64_t *
-scheduled(struct pool *p, const struct arrival *a)
-{
-	struct stats_counters *n = &p->env.stats->n;
-
-	return a->due < p->env.measure_from ? &n->warmup_scheduled :
-					      &n->scheduled;
-}
-
-static void
-skip(struct pool *p, const struct arrival *a, uint64_t *counter)
-{
-	++*scheduled(p, a);
-	if (a->due < p->env.measure_from)
-		p->env.stats->n.warmup_skipped++;
-	else
-		++*counter;
-	if (p->env.log != NULL)
-		querylog_event(p->env.log, QUERYLOG_SKIPPED, clock_now(),
-		    QUERYLOG_NONE, QUERYLOG_NONE, QUERYLOG_NONE);
-}
-
-void
-pool_skip(struct pool *p, const struct arrival *a)
-{
-	struct stats_counters *n = &p->env.stats->n;
-
-	skip(p, a,
-	    p->usable_count > 0 ? &n->skipped_overload :
-				  &n->skipped_no_connection);
-}
-
-void
-pool_enqueue(struct pool *p, const struct arrival *a)
-{
-	uint32_t chosen;
-
-	if (p->usable_count == 0) {
-		skip(p, a, &p->env.stats->n.skipped_no_connection);
-		return;
-	}
-	++*scheduled(p, a);
-	chosen = p->usable[random_choose(a->pick, p->usable_count)];
-	batch_add(&p->batch, chosen, a->due, a->gap);
-}
-
-void
-pool_flush(struct pool *p)
-{
-	uint32_t id, first;
-
-	while (batch_take(&p->batch, &id, &first))
-		conn_send(conn_at(p->conns, id), &p->batch, first);
-}
-
-/* Connects are begun in order and may all take as long: one cursor will do. */
+/* Each may take as long: the first one to be begun is the first to be late. */
 static void
 expire_connects(struct pool *p, uint64_t now)
 {
 	struct conn *c;
+	uint32_t id;
 
-	for (; p->connecting < p->next; p->connecting++) {
-		c = conn_at(p->conns, p->connecting);
-		if (!conn_is_connecting(c))
-			continue;
+	while ((id = slots_first(&p->slots, SLOTS_CONNECTING)) != SLOTS_NONE) {
+		c = conn_at(p->conns, id);
 		if (conn_begun(c) + p->connect_timeout > now)
 			return;
 		conn_fail(c, ETIMEDOUT);
@@ -357,7 +348,8 @@ pool_expire(struct pool *p, uint64_t now)
 	expire_connects(p, now);
 	while ((node = wheel_take(&p->expiry, now)) != NULL)
 		conn_expire(conn_of_expiry(node), now);
-	return p->connecting < p->next || p->expiry.queued > 0;
+	return slots_count(&p->slots, SLOTS_CONNECTING) > 0 ||
+	    p->expiry.queued > 0 || backoff_waits(&p->backoff);
 }
 
 uint64_t
@@ -370,10 +362,14 @@ pool_tick(const struct pool *p)
 void
 pool_abandon(struct pool *p)
 {
-	for (; p->connecting < p->next; p->connecting++)
-		if (conn_is_connecting(conn_at(p->conns, p->connecting)))
-			conn_abandon(conn_at(p->conns, p->connecting));
+	uint32_t id;
+
+	p->going = false;
+	while ((id = slots_first(&p->slots, SLOTS_CONNECTING)) != SLOTS_NONE)
+		conn_abandon(conn_at(p->conns, id));
 	pool_stop_opening(p);
+	slots_move_all(&p->slots, SLOTS_REPLACING, SLOTS_OVER);
+	slots_move_all(&p->slots, SLOTS_RESTING, SLOTS_OVER);
 }
 
 void
@@ -381,7 +377,7 @@ pool_close(struct pool *p, bool drain_over)
 {
 	uint32_t i;
 
-	for (i = 0; i < p->count; i++)
+	for (i = 0; i < p->capacity; i++)
 		conn_close(conn_at(p->conns, i),
 		    drain_over ? CONN_DRAINED : CONN_LOCAL);
 }

@@ -1,6 +1,7 @@
 /*
  * All connections of a worker: opens them one after the other, knows which can
- * be sent on, and spreads the arrivals of a turn over those.
+ * be sent on, and spreads the arrivals of a turn over those. One that ends while
+ * the run goes on is opened again, where that is asked for.
  *
  * Failure policy: what a connection does to itself (refused, reset, timed out)
  * is counted and the others go on; lack of memory ends the worker, and the
@@ -20,8 +21,16 @@ struct querylog;
 struct routes;
 struct stats;
 
+/* What becomes of a connection that the other side ended, or an error. */
+enum pool_reconnect {
+	POOL_RECONNECT_NONE,
+	POOL_RECONNECT_NOW, /* and after a failure as below */
+	POOL_RECONNECT_BACKOFF, /* see backoff.h */
+};
+
 struct pool_config {
 	uint32_t connections;
+	uint32_t capacity; /* the most that it may ever hold, >= connections */
 	uint32_t first; /* number of its first one in the whole run */
 	uint32_t workers; /* that share what may be pending at once */
 	const struct routes *routes; /* outlives the pool */
@@ -32,6 +41,12 @@ struct pool_config {
 	bool probe; /* each connection is to answer a query once open */
 	bool reset; /* close with a RST */
 	bool self_possible; /* see self_connect_possible() */
+	enum pool_reconnect reconnect;
+	bool drop; /* close those on which a query timed out */
+	bool limited; /* each carries so many queries, and is then replaced: */
+	uint32_t most_queries;
+	bool in_turns; /* arrivals fall on them in order, not by their pick */
+	uint64_t seed;
 };
 
 /*
@@ -55,8 +70,46 @@ void pool_hold(struct pool *, uint32_t connections);
 /* Opens no more of them; what is on its way goes on. */
 void pool_stop_opening(struct pool *);
 
-/* How many have not been opened yet. */
+/* How many are yet to be opened, as fast as is wanted. */
 uint32_t pool_unopened(const struct pool *);
+
+/*
+ * From now on, what ends is opened again, as it was configured, and so is what
+ * has ended so far. Until pool_abandon().
+ */
+void pool_go(struct pool *);
+
+/* While it goes: how many are on their way, or will be tried again. */
+uint32_t pool_coming(const struct pool *);
+
+/*
+ * While it goes: begins to open what takes another's place now, and puts those
+ * whose wait is over among the unopened. To be called when something has ended,
+ * and as pool_expire().
+ */
+void pool_replace(struct pool *, uint64_t now);
+
+enum pool_pick {
+	POOL_OLDEST,
+	POOL_RANDOM,
+};
+
+/* While it goes: one of the open ones leaves, and another takes its place. Where
+ * none is open that is counted. */
+void pool_churn(struct pool *, enum pool_pick);
+
+/*
+ * While it goes: how many are to be held from now on, at most the capacity. What
+ * is missing, also because it has ended for good, is to be opened; what is too
+ * many is to be let go.
+ */
+void pool_want(struct pool *, uint32_t connections);
+
+/* How many are to be let go. */
+uint32_t pool_excess(const struct pool *);
+
+/* Has one of them leave, the oldest. Nothing while none is open. */
+void pool_let_go(struct pool *);
 
 /*
  * Whether one more may be begun now. That many are pending, connecting or yet to
@@ -94,7 +147,8 @@ void pool_flush(struct pool *);
 
 /*
  * Books the connects and queries that have timed out by now. False when there
- * is nothing left that could: no need to call again before there is.
+ * is nothing left that could, and nothing waits to be tried again: no need to
+ * call again before there is.
  */
 bool pool_expire(struct pool *, uint64_t now);
 

@@ -396,7 +396,8 @@ take_share(
 	unsigned int before;
 
 	share->pool.workers = workers;
-	share->pool.connections = (uint32_t)worker_share(all, index, workers);
+	share->pool.connections = share->pool.capacity =
+	    (uint32_t)worker_share(all, index, workers);
 	for (before = 0; before < index; before++)
 		share->pool.first +=
 		    (uint32_t)worker_share(all, before, workers);

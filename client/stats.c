@@ -92,7 +92,9 @@ static uint64_t
 closed(const struct stats *s)
 {
 	return s->n.closed_by_peer + s->n.reset_by_peer + s->n.closed_by_error +
-	    s->n.closed_locally + s->n.closed_worker_died;
+	    s->n.closed_locally + s->n.closed_churned + s->n.closed_used_up +
+	    s->n.closed_on_timeout + s->n.closed_on_request +
+	    s->n.closed_worker_died;
 }
 
 uint64_t
@@ -145,6 +147,7 @@ stats_bury(struct stats *s)
 	n->opened = histogram_count(&s->connect);
 	n->unverified = n->opened - n->verified - stats_suspects(n);
 	n->failed = sum(n->failed_errno, STATS_ERRNOS);
+	n->closed_used_up = histogram_count(&s->lifetime) - n->closed_churned;
 	n->lost_worker_died += stats_in_flight(s);
 	n->probe_lost += stats_probes_in_flight(s);
 	n->warmup_lost += stats_warmup_in_flight(s);
@@ -214,6 +217,9 @@ check_histograms(const struct stats *s, FILE *out)
 	    histogram_count(&s->lateness), "sent", n->sent);
 	broken += accounts_check(out, "connect.count",
 	    histogram_count(&s->connect), "opened", n->opened);
+	broken += accounts_check(out, "lifetime.count",
+	    histogram_count(&s->lifetime), "closed_churned + closed_used_up",
+	    n->closed_churned + n->closed_used_up);
 	return broken;
 }
 

@@ -28,8 +28,14 @@
 	X(closed_by_peer) /* FIN */                                       \
 	X(reset_by_peer) /* RST */                                        \
 	X(closed_by_error) /* any other error */                          \
-	X(closed_locally)                                                 \
+	X(closed_locally) /* at the end of the run */                     \
+	X(closed_churned) /* in favour of a new one */                    \
+	X(closed_used_up) /* had carried as many queries as it was to */  \
+	X(closed_on_timeout) /* of a query */                             \
+	X(closed_on_request) /* fewer were wanted */                      \
 	X(closed_worker_died)                                             \
+	X(reopened) /* of attempted: in place of one that had ended */    \
+	X(churn_skipped) /* one was to leave, and none was open */        \
 	X(peak) /* most open at once; summed over workers, at most */     \
 	X(buried) /* workers that died */
 
@@ -71,12 +77,13 @@
 	X(worker_died)
 
 /* X(name): why a query that was sent got neither an answer nor a timeout. */
-#define STATS_LOST(X) \
-	X(peer_fin)   \
-	X(peer_rst)   \
-	X(error)      \
-	X(stopped)    \
-	X(drain_over) \
+#define STATS_LOST(X)                                            \
+	X(peer_fin)                                              \
+	X(peer_rst)                                              \
+	X(error)                                                 \
+	X(stopped)                                               \
+	X(drain_over)                                            \
+	X(on_timeout) /* of another query on their connection */ \
 	X(worker_died)
 
 /*
@@ -106,7 +113,8 @@
 	X(response) /* answered - due */ \
 	X(service) /* answered - sent */ \
 	X(lateness) /* sent - due */     \
-	X(connect) /* handshake */
+	X(connect) /* handshake */       \
+	X(lifetime) /* from the handshake's begin to the close: churned, used up */
 
 /* Linux errnos end at 133; what is beyond, or 0, goes into the first. */
 #define STATS_ERRNOS 134

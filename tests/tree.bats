@@ -53,12 +53,16 @@ only() {
 	only 'client/router' 'client/routes|lib/clock'
 	only 'client/(inflight|querylog)' 'lib/clock'
 	only 'client/random' 'nothing'
+	only 'client/(slots|outage)' 'nothing'
+	only 'client/backoff' 'client/(random|wheel)|lib/clock'
 	only 'client/schedule' 'client/(program|random)|lib/clock'
 	only 'client/stats' 'lib/histogram|lib/accounts|dns_query'
 	only 'client/condition' \
 		'client/stats|lib/(histogram|parse|clock)|dns_query'
 	only 'client/program.*' 'client/program|lib/(clock|parse)'
 	only 'client/generator_result' 'client/generator'
+	only 'client/pool.*' \
+		'client/(backoff|batch|conn|inflight|pool|querylog|random|router|routes|schedule|slots|stats|wheel|window)|lib/clock'
 	only 'client/report.*' \
 		'client/(report.*|stats|generator|condition|health|program|search|self_connect)|lib/.*'
 	only 'client/search' 'client/condition|lib/clock'
@@ -75,12 +79,14 @@ only() {
 		lib/histogram.[ch] client/schedule.[ch] client/inflight.[ch] \
 		client/stats.[ch] client/wheel.[ch] client/batch.[ch] \
 		client/window.[ch] client/router.[ch] client/condition.[ch] \
+		client/slots.[ch] client/backoff.[ch] client/outage.[ch] \
 		client/program*.[ch] \
 		lib/netstat.[ch] lib/gauges.[ch] lib/diagnosis*.[ch]
 	run ! grep -lE 'clock_(now|wall)\(' dns_query.[ch] lib/parse.[ch] \
 		lib/histogram.[ch] client/schedule.[ch] client/inflight.[ch] \
 		client/stats.[ch] client/wheel.[ch] client/batch.[ch] \
 		client/window.[ch] client/router.[ch] client/condition.[ch] \
+		client/slots.[ch] client/backoff.[ch] client/outage.[ch] \
 		client/program*.[ch] \
 		lib/netstat.[ch] lib/gauges.[ch] lib/diagnosis*.[ch]
 }

@@ -37,6 +37,14 @@ ignore_usable(struct conn *c, void *arg)
 }
 
 static void
+ignore_end(struct conn *c, enum conn_end end, void *arg)
+{
+	(void)c;
+	(void)end;
+	(void)arg;
+}
+
+static void
 ignore_progress(uint64_t now, void *arg)
 {
 	(void)now;
@@ -102,6 +110,7 @@ fixture_new(uint64_t timeout)
 	env->input = f->input;
 	env->output_max = OUTPUT_MAX;
 	env->on_usable = env->on_unusable = ignore_usable;
+	env->on_ended = ignore_end;
 	env->on_progress = ignore_progress;
 	f->conns = conn_array_new(env, 1);
 	return f;
@@ -781,6 +790,10 @@ each_end_has_its_counters(void **state)
 	    {CONN_ERROR, AT(closed_by_error), AT(lost_error)},
 	    {CONN_LOCAL, AT(closed_locally), AT(lost_stopped)},
 	    {CONN_DRAINED, AT(closed_locally), AT(lost_drain_over)},
+	    {CONN_CHURNED, AT(closed_churned), AT(lost_stopped)},
+	    {CONN_USED_UP, AT(closed_used_up), AT(lost_stopped)},
+	    {CONN_ON_TIMEOUT, AT(closed_on_timeout), AT(lost_on_timeout)},
+	    {CONN_ON_REQUEST, AT(closed_on_request), AT(lost_stopped)},
 	};
 #undef AT
 	uint8_t got[6][DNS_QUERY_MAX];

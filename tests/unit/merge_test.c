@@ -126,10 +126,12 @@ connection(struct stats *s, const struct event *e)
 {
 	struct stats_counters *n = &s->n;
 	uint64_t *ends[] = {&n->closed_by_peer, &n->reset_by_peer,
-	    &n->closed_by_error, &n->closed_locally, &n->closed_worker_died};
+	    &n->closed_by_error, &n->closed_locally, &n->closed_worker_died,
+	    &n->closed_churned, &n->closed_used_up, &n->closed_on_timeout,
+	    &n->closed_on_request};
 	uint64_t *proofs[] = {&n->verified, &n->unverified, &n->suspect_unacked,
 	    &n->suspect_queued};
-	uint64_t error = e->a % STATS_ERRNOS;
+	uint64_t error = e->a % STATS_ERRNOS, *end;
 
 	n->attempted++;
 	if (e->detail % 4 == 0) {
@@ -144,7 +146,12 @@ connection(struct stats *s, const struct event *e)
 		(*proofs[e->b % LENGTH(proofs)])++;
 		n->peak++;
 		histogram_add(&s->connect, e->a);
-		(*ends[e->b % LENGTH(ends)])++;
+		end = ends[e->b % LENGTH(ends)];
+		++*end;
+		if (end == &n->closed_churned || end == &n->closed_used_up)
+			histogram_add(&s->lifetime, e->a + e->b);
+		n->reopened++;
+		n->churn_skipped += e->b % 2;
 	}
 }
 

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -82,6 +83,7 @@ fixture_new(bool probe)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 	struct pool_config config = {.connections = CONNECTIONS,
+	    .capacity = CONNECTIONS,
 	    .workers = 1,
 	    .timeout = LONG,
 	    .connect_timeout = LONG,
@@ -525,6 +527,7 @@ static void
 expect_choice(struct fixture *f, uint32_t usable)
 {
 	struct arrival a = arrival_at(clock_now());
+	struct pollfd in = {.events = POLLIN};
 	uint8_t got[DNS_QUERY_MAX];
 	uint32_t i;
 
@@ -533,6 +536,8 @@ expect_choice(struct fixture *f, uint32_t usable)
 		    (uint32_t)((((uint64_t)i * 2 + 1) << 32) / (2 * usable));
 		pool_enqueue(f->pool, &a);
 		pool_flush(f->pool);
+		in.fd = f->peers[i];
+		assert_int_equal(poll(&in, 1, 10000), 1);
 		assert_int_equal(
 		    recv(f->peers[i], got, f->query_length, MSG_DONTWAIT),
 		    f->query_length);

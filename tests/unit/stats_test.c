@@ -210,6 +210,15 @@ run_close(struct run *r, uint64_t *lost, uint64_t *end)
 	count(r, end);
 }
 
+/* A connection whose last query has been answered. */
+static void
+run_leave(struct run *r, uint64_t *end)
+{
+	run_answer(r, &r->stats->n.rcode[0]);
+	note(r, &r->stats->lifetime, 90000 + r->made);
+	count(r, end);
+}
+
 static void
 run_probe(struct run *r)
 {
@@ -278,7 +287,7 @@ run(struct stats *s, unsigned int stores)
 	struct run r = {.stats = s, .left = stores};
 	unsigned int i;
 
-	for (i = 0; i < 5; i++)
+	for (i = 0; i < 9; i++)
 		run_open(&r);
 	run_fail(&r, 0);
 	run_fail(&r, ECONNREFUSED);
@@ -313,6 +322,11 @@ run(struct stats *s, unsigned int stores)
 	run_close(&r, &n->lost_stopped, &n->closed_locally);
 	run_answer(&r, &n->rcode[15]);
 	run_close(&r, &n->lost_stopped, &n->closed_locally);
+	run_close(&r, &n->lost_on_timeout, &n->closed_on_timeout);
+	run_leave(&r, &n->closed_churned);
+	run_leave(&r, &n->closed_used_up);
+	run_answer(&r, &n->rcode[15]);
+	count(&r, &n->closed_on_request);
 	return r.made;
 }
 
@@ -564,6 +578,7 @@ check_each_identity(void **state)
 	    {AT(n.warmup_lost), {"warm-up sent"}},
 	    {AT(n.skipped_overload), {"scheduled"}},
 	    {AT(n.lost_drain_over), {"sent"}},
+	    {AT(n.lost_on_timeout), {"sent"}},
 	    {AT(n.echoed), {"answered"}},
 	    {AT(n.rcode[0]), {"answered"}},
 	    {AT(n.rcode[15]), {"answered"}},
@@ -581,10 +596,15 @@ check_each_identity(void **state)
 	    {AT(n.reset_by_peer), {"opened"}},
 	    {AT(n.closed_by_error), {"opened"}},
 	    {AT(n.closed_locally), {"opened"}},
+	    {AT(n.closed_churned), {"opened", "lifetime.count"}},
+	    {AT(n.closed_used_up), {"opened", "lifetime.count"}},
+	    {AT(n.closed_on_timeout), {"opened"}},
+	    {AT(n.closed_on_request), {"opened"}},
 	    {AT(response.bucket[999]), {"response.count"}},
 	    {AT(service.bucket[999]), {"service.count"}},
 	    {AT(lateness.bucket[999]), {"lateness.count"}},
 	    {AT(connect.bucket[999]), {"connect.count"}},
+	    {AT(lifetime.bucket[999]), {"lifetime.count"}},
 	};
 #undef AT
 	struct stats *s = sound_run();
@@ -610,7 +630,8 @@ check_every_counter(void **state)
 {
 	struct stats *s = sound_run();
 	const uint64_t *unchecked[] = {&s->n.peak, &s->n.buried,
-	    &s->n.send_blocked, &s->n.bytes_sent, &s->n.bytes_received};
+	    &s->n.send_blocked, &s->n.bytes_sent, &s->n.bytes_received,
+	    &s->n.reopened, &s->n.churn_skipped};
 	bool checked;
 	size_t i, u;
 

@@ -1,0 +1,101 @@
+/*
+ * What generator.c, which goes through the phases, shares with generator_pace.c,
+ * which opens and replaces connections in them, and generator_turn.c, which sends;
+ * nobody else's business.
+ */
+#ifndef CLIENT_GENERATOR_INTERNAL_H
+#define CLIENT_GENERATOR_INTERNAL_H
+
+#include "client/generator.h"
+#include "client/program.h"
+
+struct event;
+struct event_base;
+struct querylog;
+
+enum phase {
+	PHASE_OPENING,
+	PHASE_WAITING,
+	PHASE_RUNNING,
+	PHASE_DRAINING,
+	PHASE_OVER,
+};
+
+struct generator {
+	const struct generator_config *config;
+	struct generator_result *result;
+	struct worker *worker;
+	struct event_base *base;
+	struct pool *pool;
+	struct schedule *schedule;
+	struct querylog *log;
+	struct event *open_timer;
+	struct event *turn_timer;
+	struct event *tick_timer;
+	struct event *log_timer;
+	struct event *drain_timer;
+	struct event *churn_timer;
+	struct outage_watch watch;
+	struct program step; /* the one that runs, or comes next */
+	double step_rate;
+	struct usage usage; /* when the clock started */
+	enum phase phase;
+	bool ending; /* no further step */
+	uint64_t opened; /* connects begun, since open_begin */
+	uint64_t open_begin;
+	bool paced; /* there is something left to open since then */
+	uint64_t churned; /* since the clock began */
+	uint64_t troubles; /* as of then */
+	uint64_t end; /* what is due from then on is not sent */
+	uint64_t pump_after; /* the read side may pump again */
+};
+
+/*
+ * Phases.
+ */
+
+/* What may have become true by any event. */
+void generator_step(struct generator *, uint64_t now);
+
+/* Queries no more; waits for answers. Nothing if it does so already. */
+void generator_drain(struct generator *, uint64_t now);
+
+/*
+ * Pace.
+ */
+
+/* The next connection to be opened is the first of its kind. */
+void generator_open_anew(struct generator *, uint64_t now);
+
+/* What is to be opened by now, at once or at a rate. At every event. */
+void generator_open_more(struct generator *, uint64_t now);
+
+void generator_churn_begin(struct generator *, uint64_t now);
+
+/* Whether connections are missing because others ended them, for how long. */
+void generator_watch_begin(struct generator *);
+void generator_watch(struct generator *, uint64_t now);
+
+void generator_on_open_timer(int fd, short what, void *arg);
+void generator_on_churn_timer(int fd, short what, void *arg);
+
+/*
+ * Turns.
+ */
+
+/* The next turn is for the next arrival, or to notice the end. */
+void generator_turn_arm(struct generator *, uint64_t now);
+
+/*
+ * Sends every arrival that is due by now, up to BATCH_MAX; what is more comes
+ * in the next turn, after reading.
+ */
+void generator_turn(struct generator *, uint64_t now);
+
+void generator_on_turn_timer(int fd, short what, void *arg);
+void generator_on_tick_timer(int fd, short what, void *arg);
+
+/* For the pool. */
+void generator_on_progress(uint64_t now, void *arg);
+
+#endif

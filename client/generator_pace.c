@@ -1,0 +1,159 @@
+/*
+ * Opening, closing and replacing connections at a rate.
+ */
+#include <event2/event.h>
+
+#include "lib/clock.h"
+#include "lib/timer.h"
+#include "lib/worker.h"
+#include "client/generator_internal.h"
+
+#define OPEN_BURST  256 /* connects begun in one turn */
+#define CHURN_BURST 256 /* connections that are made to leave in one turn */
+
+/*
+ * Opening: the k-th connection of a run is due k / rate after the first, whatever
+ * came in between, and connects overlap. Workers take turns. In mid-run, those
+ * that come back are counted anew whenever there was nothing to open, and those
+ * that are too many go at the same rate.
+ */
+
+static uint64_t
+open_due(const struct generator *g)
+{
+	double k = (double)g->opened * g->config->pool.workers +
+	    worker_index(g->worker);
+
+	if (g->config->open_rate <= 0)
+		return 0;
+	return g->open_begin +
+	    (uint64_t)(k / g->config->open_rate * (double)CLOCK_NS_PER_SEC);
+}
+
+static bool
+may_open(const struct generator *g)
+{
+	return pool_may_open(g->pool) || pool_excess(g->pool) > 0;
+}
+
+static void
+open_one(struct generator *g)
+{
+	if (pool_excess(g->pool) > 0)
+		pool_let_go(g->pool);
+	else
+		pool_open_next(g->pool);
+	g->opened++;
+}
+
+void
+generator_open_anew(struct generator *g, uint64_t now)
+{
+	g->opened = 0;
+	g->open_begin = now;
+	g->paced = true;
+}
+
+void
+generator_open_more(struct generator *g, uint64_t now)
+{
+	if (g->phase == PHASE_RUNNING && pool_coming(g->pool) > 0) {
+		pool_replace(g->pool, now);
+		timer_start(g->tick_timer, pool_tick(g->pool));
+	}
+	if (!may_open(g) || event_pending(g->open_timer, EV_TIMEOUT, NULL))
+		return;
+	if (!g->paced)
+		generator_open_anew(g, now);
+	timer_set_at(g->open_timer, open_due(g), now);
+}
+
+void
+generator_on_open_timer(int fd, short what, void *arg)
+{
+	struct generator *g = arg;
+	uint64_t now = clock_now();
+	unsigned int burst;
+
+	(void)fd;
+	(void)what;
+	for (burst = 0; burst < OPEN_BURST && may_open(g) && open_due(g) <= now;
+	     burst++)
+		open_one(g);
+	if (burst > 0)
+		timer_start(g->tick_timer, pool_tick(g->pool));
+	/* else the next connection that opens or fails sets it again */
+	if (may_open(g))
+		timer_set_at(g->open_timer, open_due(g), now);
+	g->paced = pool_unopened(g->pool) > 0 || pool_excess(g->pool) > 0;
+	generator_step(g, clock_now());
+}
+
+/*
+ * Churn.
+ */
+
+/*
+ * The k-th connection is replaced k / rate after the clock began; workers take
+ * turns.
+ */
+static uint64_t
+churn_due(const struct generator *g)
+{
+	double k = (double)g->churned * g->config->pool.workers +
+	    worker_index(g->worker);
+
+	return g->result->clock_begin +
+	    (uint64_t)(k / g->config->churn * (double)CLOCK_NS_PER_SEC);
+}
+
+void
+generator_churn_begin(struct generator *g, uint64_t now)
+{
+	if (g->config->churn > 0 && churn_due(g) < g->end)
+		timer_set_at(g->churn_timer, churn_due(g), now);
+}
+
+void
+generator_on_churn_timer(int fd, short what, void *arg)
+{
+	struct generator *g = arg;
+	uint64_t now = clock_now();
+	unsigned int burst;
+
+	(void)fd;
+	(void)what;
+	for (burst = 0; burst < CHURN_BURST && churn_due(g) <= now &&
+	     churn_due(g) < g->end;
+	     burst++) {
+		pool_churn(g->pool, g->config->churn_pick);
+		g->churned++;
+	}
+	generator_churn_begin(g, now);
+	generator_on_progress(now, g);
+}
+
+/*
+ * Outages.
+ */
+
+static uint64_t
+ended_by_others(const struct generator *g)
+{
+	const struct stats_counters *n = &g->result->stats.n;
+
+	return n->closed_by_peer + n->reset_by_peer + n->closed_by_error;
+}
+
+void
+generator_watch_begin(struct generator *g)
+{
+	outage_watch_init(&g->watch, &g->result->outage, ended_by_others(g));
+}
+
+void
+generator_watch(struct generator *g, uint64_t now)
+{
+	outage_watch_look(&g->watch, now, ended_by_others(g),
+	    pool_usable(g->pool), pool_coming(g->pool));
+}

@@ -1,0 +1,57 @@
+/*
+ * What pool.c, which opens and ends connections, shares with pool_going.c, which
+ * replaces them in mid-run, and pool_arrivals.c, which spreads arrivals over them;
+ * nobody else's business.
+ */
+#ifndef CLIENT_POOL_INTERNAL_H
+#define CLIENT_POOL_INTERNAL_H
+
+#include "client/backoff.h"
+#include "client/batch.h"
+#include "client/conn.h"
+#include "client/pool.h"
+#include "client/random.h"
+#include "client/router.h"
+#include "client/slots.h"
+#include "client/stats.h"
+#include "client/wheel.h"
+#include "client/window.h"
+
+struct pool {
+	struct conn_env env;
+	struct window window;
+	struct router router;
+	struct conn *conns;
+	struct slots slots;
+	struct batch batch;
+	struct wheel expiry;
+	struct backoff backoff;
+	struct random random;
+	uint32_t *usable; /* numbers of the connections that can be sent on */
+	uint32_t *position; /* of a connection in usable */
+	uint32_t usable_count;
+	uint32_t capacity;
+	uint32_t want; /* to be held */
+	uint32_t parting; /* held no longer, but still there */
+	uint32_t turn; /* whose it is, where they take turns */
+	enum pool_reconnect reconnect;
+	bool in_turns;
+	bool going; /* what ends is opened again */
+	uint64_t connect_timeout;
+	void (*on_progress)(uint64_t now, void *arg);
+	void *arg;
+};
+
+/* At this place among the usable ones, which has no other. */
+void pool_put_usable(struct pool *, uint32_t position, uint32_t id);
+
+/* It is sent nothing more, and ends later. Nothing if it is not open. */
+void pool_make_unusable(struct pool *, uint32_t id);
+
+/* Whether one more may be on its way. */
+bool pool_has_room(const struct pool *);
+
+/* Begins to open that one. */
+void pool_open_slot(struct pool *, uint32_t id);
+
+#endif
