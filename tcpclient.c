@@ -53,6 +53,8 @@ make_generator_config(const struct options *o, const struct routes *routes,
 	config->pool.connect_timeout = o->load.connect_timeout;
 	config->pool.probe = o->load.probe;
 	config->pool.reset = o->load.reset;
+	config->pool.life = o->life;
+	config->pool.seed = o->load.seed;
 	config->pool.self_possible = self_connect_possible(routes);
 	config->open_rate = o->load.open_rate;
 	config->program = &o->load.program;
@@ -113,6 +115,7 @@ make_report(const struct options *o, int argc, char **argv,
 	    .seed = o->load.seed,
 	    .probe = o->load.probe,
 	    .reset = o->load.reset,
+	    .life = o->life,
 	    .states = o->output.verbose > 0 ? stderr : NULL,
 	    .series = series,
 	    .keep_buckets = o->output.json != NULL,

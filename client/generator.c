@@ -161,7 +161,7 @@ static bool
 nothing_left(const struct generator *g)
 {
 	if (g->phase == PHASE_WAITING &&
-	    g->config->pool.reconnect != POOL_RECONNECT_NONE)
+	    g->config->pool.life.reconnect != LIFE_RECONNECT_NONE)
 		return false; /* they come back once it runs */
 	return stats_open(&g->result->stats) == 0 && pool_coming(g->pool) == 0;
 }

@@ -35,8 +35,6 @@ struct generator_config {
 	const struct program *program; /* of the whole run; outlives it */
 	double share; /* of its rates, this worker's */
 	enum schedule_arrivals arrivals;
-	double churn; /* connections replaced per second, of all workers */
-	enum pool_pick churn_pick;
 	uint64_t warmup; /* what the program begins with is not measured */
 	uint64_t drain; /* waits for answers no longer than that */
 	bool steps; /* instead of the program */

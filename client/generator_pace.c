@@ -104,13 +104,14 @@ churn_due(const struct generator *g)
 	    worker_index(g->worker);
 
 	return g->result->clock_begin +
-	    (uint64_t)(k / g->config->churn * (double)CLOCK_NS_PER_SEC);
+	    (uint64_t)(k / g->config->pool.life.churn *
+		(double)CLOCK_NS_PER_SEC);
 }
 
 void
 generator_churn_begin(struct generator *g, uint64_t now)
 {
-	if (g->config->churn > 0 && churn_due(g) < g->end)
+	if (g->config->pool.life.churn > 0 && churn_due(g) < g->end)
 		timer_set_at(g->churn_timer, churn_due(g), now);
 }
 
@@ -126,7 +127,7 @@ generator_on_churn_timer(int fd, short what, void *arg)
 	for (burst = 0; burst < CHURN_BURST && churn_due(g) <= now &&
 	     churn_due(g) < g->end;
 	     burst++) {
-		pool_churn(g->pool, g->config->churn_pick);
+		pool_churn(g->pool);
 		g->churned++;
 	}
 	generator_churn_begin(g, now);

@@ -69,7 +69,8 @@ blame(const struct stats *s, const struct health_usage *u, const char **advice)
 	}
 	if (n->skipped_no_connection >= n->skipped_ids_exhausted &&
 	    n->skipped_no_connection >= n->skipped_output_full)
-		*advice = "the other side closed all connections: look there";
+		*advice = "no connection was open for them: look at what ended "
+			  "or refused them, above";
 	else
 		*advice = "too much waited for answers; a lower rate, more "
 			  "connections, or a shorter --timeout";

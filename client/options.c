@@ -13,72 +13,6 @@
 #include "lib/version.h"
 #include "client/options_internal.h"
 
-enum {
-	OPT_TIMEOUT = 256,
-	OPT_CONNECT_TIMEOUT,
-	OPT_JSON,
-	OPT_HISTOGRAM,
-	OPT_SERIES,
-	OPT_PROBE,
-	OPT_CLOSE,
-	OPT_STDIN,
-	OPT_STDIN_RATESLOPE,
-	OPT_PROGRAM,
-	OPT_ARRIVAL,
-	OPT_WARMUP,
-	OPT_START_AT,
-	OPT_DRAIN,
-	OPT_FAIL,
-	OPT_FIND_MAX,
-	OPT_UNTIL,
-	OPT_MERGE,
-	OPT_CHECK,
-	OPT_FORCE,
-};
-
-static const char usage_text[] =
-    "usage: tcpclient [options] -c CONNECTIONS -r RATE HOST...\n"
-    "       tcpclient --merge [output options] FILE.json...\n"
-    "  -p PORTS             to connect to (4242): 53, 7000-7199 or 53,853\n"
-    "  -c N                 connections\n"
-    "  -r RATE              queries per second in all, k and M allowed;\n"
-    "                       0: hold the connections only\n"
-    "  -n RATE              new connections per second (1000); 0: at once\n"
-    "  -t TIME              query for that long (until interrupted)\n"
-    "  -s SEED              of the schedule (42)\n"
-    "  -w, --workers N      processes (1); auto: as many as it takes\n"
-    "  -a, --source LIST    addresses to connect from: A, A-B, A/24, A,B\n"
-    "  -4, -6               use IPv4, IPv6 only\n"
-    "  --probe              each connection must answer a query once open\n"
-    "  --close fin|rst      how connections are closed (fin)\n"
-    "  --timeout TIME       wait that long for an answer (5s)\n"
-    "  --connect-timeout TIME  and for a connection (5s)\n"
-    "Load that changes, instead of -r and -t:\n"
-    "  --program PROGRAM    10s@1000,30s@1000..50000: hold, then a ramp\n"
-    "  --stdin              a number of lines, and lines DURATION_MS RATE\n"
-    "  --stdin-rateslope    the same, but DURATION_MS SLOPE, from -r on\n"
-    "  --arrival poisson|uniform  how queries follow one another (poisson)\n"
-    "  --warmup TIME        query for that long first, and do not measure it\n"
-    "  --start-at EPOCH     begin to query at that time, on many hosts\n"
-    "  --drain TIME         wait for answers at the end no longer than that\n"
-    "What it is for:\n"
-    "  --fail COND[,COND]   exit 3 if p99>10ms, lost>0, timed_out>0.1%, ...\n"
-    "  --find-max rate|connections  raise it, in steps of -t (2s) or longer,\n"
-    "  --until COND[,COND]  until such a condition holds\n"
-    "Results:\n"
-    "  -R                   a CSV row for each query and answer on stdout\n"
-    "  -i, --report TIME    print a live line that often\n"
-    "  --json[=FILE]        result as JSON, on stdout or to FILE\n"
-    "  --series FILE        a CSV row of counts and percentiles each second\n"
-    "  --histogram FILE     response times as lo_ns hi_ns count rows\n"
-    "  --check[=sysctl]     no run: the limits of this host, what the run needs,\n"
-    "                       and how to mend it; =sysctl: NAME VALUE lines\n"
-    "  --force              run even where a limit makes it impossible\n"
-    "  --merge              no run: add up the JSON results of several\n"
-    "  -v, -h, -V           verbose, this help, version\n"
-    "TIME: 10, 1.5s, 250ms, 5m, 1h.  Exit: 0 ran as asked, 1 could not run,\n"
-    "2 bad usage, 3 ran, but not as asked, 70 accounting broken.\n";
-
 static void
 set_family(struct options *o, int family)
 {
@@ -107,8 +41,11 @@ set_close(struct options *o, const char *arg)
 }
 
 static void
-set_arrival(struct options *o, const char *arg)
+set_arrival(struct draft *d, const char *arg)
 {
+	struct options *o = d->o;
+
+	d->have_arrivals = true;
 	o->load.arrivals =
 	    strcmp(arg, "uniform") == 0 ? SCHEDULE_UNIFORM : SCHEDULE_POISSON;
 	if (o->load.arrivals == SCHEDULE_POISSON && strcmp(arg, "poisson") != 0)
@@ -206,7 +143,7 @@ set_output_option(struct draft *d, int option, const char *arg)
 		o->verbose++;
 		break;
 	case 'h':
-		output_answer(usage_text);
+		output_answer(options_usage);
 	case 'V':
 		output_answer("tcpclient " TCPSCALER_VERSION "\n");
 	default: /* getopt has said what is wrong */
@@ -232,7 +169,7 @@ set_program_option(struct draft *d, int option, const char *arg)
 		d->program = arg;
 		break;
 	case OPT_ARRIVAL:
-		set_arrival(d->o, arg);
+		set_arrival(d, arg);
 		break;
 	case OPT_WARMUP:
 		parse_must(parse_duration(arg, &o->warmup), "--warmup", arg);
@@ -254,7 +191,8 @@ set_program_option(struct draft *d, int option, const char *arg)
 		set_until(&d->o->goal, arg);
 		break;
 	default:
-		set_output_option(d, option, arg);
+		if (!options_set_life(d, option, arg))
+			set_output_option(d, option, arg);
 	}
 }
 
@@ -360,6 +298,12 @@ static const struct option long_options[] = {
     {"fail", required_argument, NULL, OPT_FAIL},
     {"find-max", required_argument, NULL, OPT_FIND_MAX},
     {"until", required_argument, NULL, OPT_UNTIL},
+    {"churn", required_argument, NULL, OPT_CHURN},
+    {"churn-pick", required_argument, NULL, OPT_CHURN_PICK},
+    {"queries-per-connection", required_argument, NULL, OPT_QUERIES_EACH},
+    {"reconnect", required_argument, NULL, OPT_RECONNECT},
+    {"every", required_argument, NULL, OPT_EVERY},
+    {"drop-on-timeout", no_argument, NULL, OPT_DROP},
     {"json", optional_argument, NULL, OPT_JSON},
     {"series", required_argument, NULL, OPT_SERIES},
     {"histogram", required_argument, NULL, OPT_HISTOGRAM},

@@ -14,6 +14,7 @@
 #include "lib/addr_list.h"
 #include "lib/port_list.h"
 #include "client/condition.h"
+#include "client/life.h"
 #include "client/program.h"
 #include "client/schedule.h"
 #include "client/search.h"
@@ -80,6 +81,7 @@ struct options_merge {
 struct options {
 	struct options_target target;
 	struct options_load load;
+	struct life life;
 	struct options_goal goal;
 	struct options_output output;
 	struct options_limits limits;

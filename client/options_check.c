@@ -78,12 +78,21 @@ options_complete_merge(struct draft *d, char **files, int count)
 	o->merge.count = (size_t)count;
 }
 
+/* Where -r is not needed, for the rate follows from something else. */
+static bool
+rate_follows(const struct draft *d)
+{
+	const struct life *l = &d->o->life;
+
+	return d->o->goal.search.what != SEARCH_NOTHING || l->every > 0 ||
+	    (l->limited && l->most_queries == 0);
+}
+
 static void
 check_rate(const struct draft *d)
 {
 	if (d->source == RATE_CONSTANT)
-		options_must(
-		    d->have_rate || d->o->goal.search.what != SEARCH_NOTHING,
+		options_must(d->have_rate || rate_follows(d),
 		    "-r is missing: queries per second, such as -r 10k; 0 for "
 		    "none");
 	else
@@ -199,6 +208,7 @@ options_complete(struct draft *d)
 	check_options(o);
 	check_rate(d);
 	check_goal(d);
+	options_complete_life(d);
 	make_program(d);
 	make_search(d);
 	if (o->load.drain >= o->load.timeout)

@@ -89,11 +89,11 @@ try_again(struct pool *p, const struct conn *c, enum conn_end end)
 {
 	uint64_t now = clock_now();
 
-	if (p->reconnect == POOL_RECONNECT_NONE)
+	if (p->life.reconnect == LIFE_RECONNECT_NONE)
 		return SLOTS_OVER;
 	if (end != CONN_FAILED && did_well(c, now))
 		backoff_forget(&p->backoff, conn_id(c));
-	if (p->reconnect == POOL_RECONNECT_NOW && end != CONN_FAILED)
+	if (p->life.reconnect == LIFE_RECONNECT_NOW && end != CONN_FAILED)
 		return SLOTS_WAITING;
 	backoff_add(&p->backoff, conn_id(c), now);
 	return SLOTS_RESTING;
@@ -162,8 +162,7 @@ pool_new(const struct pool_config *config, struct event_base *base,
 	if (p == NULL)
 		err(1, "no memory");
 	p->capacity = config->capacity;
-	p->reconnect = config->reconnect;
-	p->in_turns = config->in_turns;
+	p->life = config->life;
 	p->random.state = config->seed;
 	(void)random_mix(&p->random.state);
 	router_init(&p->router, config->routes);
@@ -176,7 +175,7 @@ pool_new(const struct pool_config *config, struct event_base *base,
 		err(1, "no memory for %u connections", p->capacity);
 	slots_init(&p->slots, p->capacity);
 	batch_init(&p->batch, p->capacity);
-	if (p->reconnect != POOL_RECONNECT_NONE)
+	if (p->life.reconnect != LIFE_RECONNECT_NONE)
 		backoff_init(&p->backoff, p->capacity, random_next(&p->random),
 		    clock_now());
 	wheel_init(&p->expiry,
@@ -196,9 +195,9 @@ pool_new(const struct pool_config *config, struct event_base *base,
 	env->first_id = config->first;
 	env->probe = config->probe;
 	env->reset = config->reset;
-	env->drop = config->drop;
-	env->limited = config->limited;
-	env->most_queries = config->most_queries;
+	env->drop = p->life.drop;
+	env->limited = p->life.limited;
+	env->most_queries = p->life.most_queries;
 	env->self_possible = config->self_possible;
 	env->query = config->query;
 	env->query_length = config->query_length;

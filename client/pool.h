@@ -14,19 +14,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "client/life.h"
+
 struct arrival;
 struct event_base;
 struct pool;
 struct querylog;
 struct routes;
 struct stats;
-
-/* What becomes of a connection that the other side ended, or an error. */
-enum pool_reconnect {
-	POOL_RECONNECT_NONE,
-	POOL_RECONNECT_NOW, /* and after a failure as below */
-	POOL_RECONNECT_BACKOFF, /* see backoff.h */
-};
 
 struct pool_config {
 	uint32_t connections;
@@ -41,11 +36,7 @@ struct pool_config {
 	bool probe; /* each connection is to answer a query once open */
 	bool reset; /* close with a RST */
 	bool self_possible; /* see self_connect_possible() */
-	enum pool_reconnect reconnect;
-	bool drop; /* close those on which a query timed out */
-	bool limited; /* each carries so many queries, and is then replaced: */
-	uint32_t most_queries;
-	bool in_turns; /* arrivals fall on them in order, not by their pick */
+	struct life life;
 	uint64_t seed;
 };
 
@@ -89,14 +80,9 @@ uint32_t pool_coming(const struct pool *);
  */
 void pool_replace(struct pool *, uint64_t now);
 
-enum pool_pick {
-	POOL_OLDEST,
-	POOL_RANDOM,
-};
-
 /* While it goes: one of the open ones leaves, and another takes its place. Where
  * none is open that is counted. */
-void pool_churn(struct pool *, enum pool_pick);
+void pool_churn(struct pool *);
 
 /*
  * While it goes: how many are to be held from now on, at most the capacity. What

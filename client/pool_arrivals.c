@@ -79,7 +79,7 @@ choose(struct pool *p, const struct arrival *a)
 {
 	uint32_t id;
 
-	if (!p->in_turns)
+	if (p->life.every == 0)
 		return p->usable_count == 0 ?
 		    SLOTS_NONE :
 		    p->usable[random_choose(a->pick, p->usable_count)];

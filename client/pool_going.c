@@ -26,7 +26,7 @@ pool_go(struct pool *p)
 	uint32_t id;
 
 	p->going = true;
-	if (p->reconnect != POOL_RECONNECT_NONE)
+	if (p->life.reconnect != LIFE_RECONNECT_NONE)
 		while ((id = slots_first(&p->slots, SLOTS_OVER)) != SLOTS_NONE)
 			reopen(p, id);
 	p->env.leave_at_once = p->env.limited && p->env.most_queries == 0;
@@ -49,7 +49,7 @@ pool_replace(struct pool *p, uint64_t now)
 
 	if (!p->going)
 		return;
-	while (p->reconnect != POOL_RECONNECT_NONE &&
+	while (p->life.reconnect != LIFE_RECONNECT_NONE &&
 	    (id = backoff_take(&p->backoff, now)) != BACKOFF_NONE)
 		if (slots_where(&p->slots, id) == SLOTS_RESTING)
 			slots_move(&p->slots, id, SLOTS_WAITING);
@@ -62,7 +62,7 @@ pool_replace(struct pool *p, uint64_t now)
 }
 
 void
-pool_churn(struct pool *p, enum pool_pick pick)
+pool_churn(struct pool *p)
 {
 	uint32_t bits;
 
@@ -72,7 +72,7 @@ pool_churn(struct pool *p, enum pool_pick pick)
 	}
 	bits = (uint32_t)(random_next(&p->random) >> 32);
 	leave(p,
-	    pick == POOL_OLDEST ?
+	    !p->life.churn_random ?
 		slots_first(&p->slots, SLOTS_OPEN) :
 		p->usable[random_choose(bits, p->usable_count)],
 	    CONN_CHURNED);

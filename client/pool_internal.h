@@ -34,8 +34,7 @@ struct pool {
 	uint32_t want; /* to be held */
 	uint32_t parting; /* held no longer, but still there */
 	uint32_t turn; /* whose it is, where they take turns */
-	enum pool_reconnect reconnect;
-	bool in_turns;
+	struct life life;
 	bool going; /* what ends is opened again */
 	uint64_t connect_timeout;
 	void (*on_progress)(uint64_t now, void *arg);

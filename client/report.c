@@ -17,6 +17,7 @@ report_new(const struct report_config *config)
 	netstat_read(&r->kernel, "/proc");
 	gauges_read(&r->gauges.begin, "/proc");
 	r->gauges.most = r->gauges.begin;
+	r->life = report_life_json(&config->life);
 	return r;
 }
 
@@ -25,6 +26,7 @@ report_free(struct report *r)
 {
 	report_rows_free(r);
 	json_decref(r->runs.targets);
+	json_decref(r->life);
 	free(r);
 }
 

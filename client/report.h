@@ -17,6 +17,7 @@
 #include "lib/sockdiag.h"
 #include "client/condition.h"
 #include "client/health.h"
+#include "client/life.h"
 #include "client/program.h"
 #include "client/search.h"
 
@@ -44,6 +45,7 @@ struct report_config {
 	uint64_t seed;
 	bool probe;
 	bool reset;
+	struct life life;
 	const struct condition *fail;
 	size_t fail_count;
 	const struct search *search; /* NULL: none */

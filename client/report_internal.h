@@ -125,6 +125,7 @@ struct report {
 	struct report_lines warnings;
 	size_t
 	    reasons_judged; /* the first ones; the others came with merged runs */
+	json_t *life; /* config.life, or of merged runs what they share */
 	char target[REPORT_TARGET_SIZE]; /* config.target of merged runs */
 };
 
@@ -155,6 +156,16 @@ void report_diagnose(struct report *, const struct stats_counters *,
  */
 void report_conclude(struct report *);
 void report_judge(struct report *);
+
+/*
+ * How connections were to live, owned by the caller; the same of another run added
+ * to it, where null is what they do not share; what came of it; and why that is
+ * not what was asked for.
+ */
+json_t *report_life_json(const struct life *);
+void report_life_add(json_t *into, json_t *from);
+void report_life_print(const struct report *, FILE *);
+void report_life_judge(struct report *);
 
 /* The steps of the search, and what it found. */
 void report_search(const struct report *, FILE *);

@@ -83,6 +83,7 @@ config_json(const struct report *r)
 	json_put(o, "close",
 	    r->close_differs ? json_null() :
 			       json_string(c->reset ? "rst" : "fin"));
+	json_put(o, "life", json_incref(r->life));
 	return o;
 }
 
@@ -342,6 +343,8 @@ end_json(const struct report *r)
 	json_put(o, "busiest_ran", json_real(r->end.usage.ran));
 	json_put(o, "busiest_waited", json_real(r->end.usage.waited));
 	json_put(o, "stolen", json_real(r->end.usage.stolen));
+	json_put_count(o, "none_open_ns", r->total.outage.none);
+	json_put_count(o, "some_missing_ns", r->total.outage.some);
 	return o;
 }
 

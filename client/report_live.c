@@ -43,6 +43,18 @@ add_suspects(const struct stats *s, char *line, int length)
 		", suspect %" PRIu64, suspects);
 }
 
+static int
+add_replaced(const struct stats *change, double window, char *line, int length)
+{
+	uint64_t replaced = change->n.closed_churned + change->n.closed_used_up;
+
+	if (replaced == 0)
+		return length;
+	return length +
+	    snprintf(line + length, LINE_SIZE - (size_t)length,
+		", replaced %.0f/s", (double)replaced / window);
+}
+
 /* The time left is what the speed since the last line makes of it. */
 static void
 format_opening(const struct report *r, const struct generator_result *sum,
@@ -79,6 +91,7 @@ format_querying(const struct generator_result *sum, const struct stats *change,
 	    MS(histogram_quantile(&change->response, 0.99)),
 	    MS(histogram_quantile(&change->lateness, 0.99)));
 
+	length = add_replaced(change, window, line, length);
 	(void)add_suspects(s, line, length);
 }
 

@@ -149,6 +149,7 @@ add_config(struct report *sum, const struct report *in)
 	if (c->view != d->view)
 		c->view = DIAGNOSIS_FROM_SOME;
 	sum->close_differs |= in->close_differs || c->reset != d->reset;
+	report_life_add(sum->life, in->life);
 }
 
 static void

@@ -69,7 +69,7 @@ static void
 read_config(const struct json_node *top, struct report *r)
 {
 	struct report_config *c = &r->config;
-	struct json_node at;
+	struct json_node at, in;
 	bool here;
 
 	json_enter_object(top, "config", &at);
@@ -92,6 +92,8 @@ read_config(const struct json_node *top, struct report *r)
 		c->view = DIAGNOSIS_FROM_SOME;
 	r->probe_differs = !json_get_bool_or_null(&at, "probe", &c->probe);
 	c->reset = read_close(&at, &r->close_differs);
+	json_enter_object(&at, "life", &in);
+	r->life = json_deep_copy(in.value);
 }
 
 /* 0: it did not come to that. */
@@ -185,6 +187,8 @@ read_end(const struct json_node *top, struct report *r)
 	r->end.usage.ran = json_get_real(&at, "busiest_ran");
 	r->end.usage.waited = json_get_real(&at, "busiest_waited");
 	r->end.usage.stolen = json_get_real(&at, "stolen");
+	r->total.outage.none = json_get_count(&at, "none_open_ns");
+	r->total.outage.some = json_get_count(&at, "some_missing_ns");
 }
 
 static void

@@ -93,9 +93,10 @@ print_connections(const struct report *r, FILE *out)
 	int e;
 
 	fprintf(out,
-	    "connections  asked %" PRIu32 ", opened %" PRIu64 " in %.3f s",
-	    r->config.connections, n->opened, seconds);
-	if (seconds > 0)
+	    "connections  asked %" PRIu32 ", opened %" PRIu64 "%s in %.3f s",
+	    r->config.connections, n->opened,
+	    n->reopened > 0 ? ", at first" : "", seconds);
+	if (seconds > 0 && n->reopened == 0)
 		fprintf(out, " (%.0f/s)", (double)n->opened / seconds);
 	fprintf(out,
 	    ", failed %" PRIu64 ", abandoned %" PRIu64 "\n"
@@ -126,6 +127,7 @@ print_connections(const struct report *r, FILE *out)
 	if (n->closed_worker_died > 0)
 		fprintf(out, ", worker died %" PRIu64, n->closed_worker_died);
 	fprintf(out, "\n");
+	report_life_print(r, out);
 }
 
 static void
@@ -206,12 +208,16 @@ print_times(const struct report *r, FILE *out)
 	    {"service", &s->service, "sent to answered"},
 	    {"lateness", &s->lateness, "due to sent: this program's own"},
 	    {"connect", &s->connect, "handshake"},
+	    {"lifetime", &s->lifetime, "opening to closing, of the replaced"},
 	};
 	size_t i, q;
 
 	fprintf(out, "%-12s %10s %10s %10s %10s %10s\n", "ms", "p50", "p90",
 	    "p99", "p99.9", "max");
 	for (i = 0; i < LENGTH(rows); i++) {
+		if (rows[i].h == &s->lifetime &&
+		    histogram_count(rows[i].h) == 0)
+			continue;
 		fprintf(out, "%-12s", rows[i].name);
 		for (q = 0; q < LENGTH(quantiles); q++)
 			fprintf(out, " %10.3f",

@@ -51,8 +51,8 @@ judge_end(struct report *r)
 		    clock_to_seconds(r->config.duration));
 	else if (r->end.workers_died == 0 && r->total.stats.n.opened > 0)
 		add(&r->reasons,
-		    "ended after %.1f s: every connection was closed by the "
-		    "other side",
+		    "ended after %.1f s: no connection was left; what ended "
+		    "them is named above",
 		    seconds);
 }
 
@@ -246,6 +246,7 @@ report_judge(struct report *r)
 	    search_config(r->config.search)->what == SEARCH_RATE) {
 		judge_connections(r);
 		judge_suspects(r);
+		report_life_judge(r);
 	}
 	if (r->config.search != NULL)
 		judge_search(r);

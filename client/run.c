@@ -401,6 +401,7 @@ take_share(
 	for (before = 0; before < index; before++)
 		share->pool.first +=
 		    (uint32_t)worker_share(all, before, workers);
+	share->pool.seed += index;
 	share->share = (double)share->pool.connections / all;
 }
 

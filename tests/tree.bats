@@ -47,13 +47,13 @@ only() {
 	only 'client/states' \
 		'client/routes|lib/(sockdiag|addr|addr_list|port_list|clock|timer)'
 	only 'client/options.*' \
-		'client/(options|condition|program|schedule|search)|lib/.*'
+		'client/(options|condition|life|program|schedule|search)|lib/.*'
 	only 'client/hosts' 'client/(options|routes)|lib/.*'
 	only 'client/routes' 'lib/(addr|addr_list|port_list)'
 	only 'client/router' 'client/routes|lib/clock'
 	only 'client/(inflight|querylog)' 'lib/clock'
 	only 'client/random' 'nothing'
-	only 'client/(slots|outage)' 'nothing'
+	only 'client/(slots|outage|life)' 'nothing'
 	only 'client/backoff' 'client/(random|wheel)|lib/clock'
 	only 'client/schedule' 'client/(program|random)|lib/clock'
 	only 'client/stats' 'lib/histogram|lib/accounts|dns_query'
@@ -62,9 +62,9 @@ only() {
 	only 'client/program.*' 'client/program|lib/(clock|parse)'
 	only 'client/generator_result' 'client/generator'
 	only 'client/pool.*' \
-		'client/(backoff|batch|conn|inflight|pool|querylog|random|router|routes|schedule|slots|stats|wheel|window)|lib/clock'
+		'client/(backoff|batch|conn|inflight|life|pool|querylog|random|router|routes|schedule|slots|stats|wheel|window)|lib/clock'
 	only 'client/report.*' \
-		'client/(report.*|stats|generator|condition|health|program|search|self_connect)|lib/.*'
+		'client/(report.*|stats|generator|condition|health|life|program|search|self_connect)|lib/.*'
 	only 'client/search' 'client/condition|lib/clock'
 	only 'client/health' 'client/stats|lib/(clock|histogram)'
 	only 'client/find_max' 'client/(generator|health|search)|lib/.*'

@@ -12,7 +12,9 @@
 	"; something stopped it: a signal, swapping, or the like; run it again"
 #define STOLEN \
 	"; the host of this virtual machine took its processors away: query from another one"
-#define CLOSED "; the other side closed all connections: look there"
+#define CLOSED                                                              \
+	"; no connection was open for them: look at what ended or refused " \
+	"them, above"
 #define TOO_MUCH                                                             \
 	"; too much waited for answers; a lower rate, more connections, or " \
 	"a shorter --timeout"
