@@ -136,6 +136,33 @@ since(uint64_t offset, uint64_t start)
 	return offset > start ? offset - start : 0;
 }
 
+void
+program_append_part(struct program *into, const struct program *from,
+    uint64_t begin, uint64_t end)
+{
+	const struct program_segment *s;
+	uint64_t start = 0, low, high;
+	size_t i;
+
+	for (i = 0; i < from->count && start < end; i++) {
+		s = &from->segments[i];
+		low = since(begin, start);
+		high = since(end, start);
+		if (high > s->duration)
+			high = s->duration;
+		/* never wrong: it is a part of what was right */
+		if (low < high)
+			(void)program_append(into,
+			    high == CLOCK_NEVER ? CLOCK_NEVER : high - low,
+			    segment_rate(s, (double)low),
+			    high == CLOCK_NEVER ?
+				s->end :
+				segment_rate(s, (double)high));
+		start = s->duration == CLOCK_NEVER ? CLOCK_NEVER :
+						     start + s->duration;
+	}
+}
+
 double
 program_rate_at(const struct program *p, uint64_t offset)
 {

@@ -49,6 +49,13 @@ void program_copy(struct program *into, const struct program *from);
 /* All rates times factor, 0 .. 1: a worker's share. */
 void program_scale(struct program *, double factor);
 
+/*
+ * Appends what another program does from one offset to another; CLOCK_NEVER: to
+ * its end. Ends the process where memory runs out.
+ */
+void program_append_part(struct program *into, const struct program *from,
+    uint64_t begin, uint64_t end);
+
 /* CLOCK_NEVER if the last piece lasts for ever, 0 if there is none. */
 uint64_t program_duration(const struct program *);
 

@@ -39,7 +39,8 @@ struct schedule {
 			  * for the first 13 days */
 	double error; /* of adding the last gap to it, to be made up for: equal
 		       * gaps are all rounded the same way */
-	double gap;
+	double last; /* offset of the arrival before, or 0 */
+	double ahead; /* of a uniform one: how much closer the first one is */
 	uint64_t start;
 	uint64_t next;
 };
@@ -205,7 +206,7 @@ advance(struct schedule *s, double need)
 		s->offset = hold;
 	} else
 		advance_through(s, need);
-	s->gap = s->offset - before;
+	s->last = before;
 	/* signed: one instruction instead of a branch */
 	s->next = s->offset < OFFSET_MAX ?
 	    s->start + (uint64_t)(int64_t)s->offset :
@@ -249,10 +250,55 @@ schedule_start(
 	s->program = program;
 	s->start = start;
 	s->offset = 0;
+	s->ahead = 1 - (c->stream + 0.5) / c->streams;
 	enter(s, 0);
-	advance(s,
-	    c->arrivals == SCHEDULE_UNIFORM ? (c->stream + 0.5) / c->streams :
-					      draw(s));
+	advance(s, c->arrivals == SCHEDULE_UNIFORM ? 1 - s->ahead : draw(s));
+}
+
+/* To the offset in the program, without an arrival. */
+static void
+go_to(struct schedule *s, double offset)
+{
+	s->offset = 0;
+	enter(s, 0);
+	while (s->segment < s->program->count && s->segment_end <= offset) {
+		s->offset = s->segment_end;
+		enter(s, s->segment + 1);
+	}
+	s->offset = offset;
+}
+
+/*
+ * Of a Poisson process, what comes after any moment does not depend on what came
+ * before it. Of a uniform one, the part of the way to the next arrival that has
+ * been gone stays gone.
+ */
+static double
+draw_from(struct schedule *s, uint64_t at)
+{
+	double gone = s->last > 0 ? 0 : s->ahead;
+
+	if (s->config.arrivals != SCHEDULE_UNIFORM)
+		return draw(s);
+	gone += program_arrivals(s->program, (uint64_t)s->last, at) *
+	    s->config.share;
+	return gone < 1 ? 1 - gone : 0;
+}
+
+void
+schedule_change(struct schedule *s, const struct program *program, uint64_t at)
+{
+	double last = s->last, next = s->offset, need;
+
+	s->program = program;
+	if (next < (double)at) {
+		go_to(s, next);
+		return;
+	}
+	need = draw_from(s, at);
+	go_to(s, (double)at);
+	advance(s, need);
+	s->last = last;
 }
 
 uint64_t
@@ -267,7 +313,7 @@ schedule_take(struct schedule *s)
 	struct arrival a;
 
 	a.due = s->next;
-	a.gap = s->gap;
+	a.gap = s->offset - s->last;
 	a.pick = (uint32_t)(random_next(&s->picks) >> 32);
 	advance(s, draw(s));
 	return a;

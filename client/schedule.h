@@ -55,6 +55,13 @@ void schedule_free(struct schedule *);
  */
 void schedule_start(struct schedule *, const struct program *, uint64_t start);
 
+/*
+ * The program is another now, which is the same as the one before up to the offset
+ * at, nanoseconds since the start: so what is due before that stays, and all that
+ * comes after is drawn anew from there. The one before is no longer needed.
+ */
+void schedule_change(struct schedule *, const struct program *, uint64_t at);
+
 /* When the next arrival is due; CLOCK_NEVER if there is none. */
 uint64_t schedule_next(const struct schedule *);
 
