@@ -201,7 +201,7 @@ meet_full_queue() {
 	holds '[.series[].tcp_established] | max == 50' \
 		'.series[-1] | .tcp_established == 0 and .tcp_time_wait > 0 and
 			.tcp_time_wait + .tcp_fin_wait1 + .tcp_fin_wait2 == 50' \
-		'.series | all(.tcp_syn_sent == 0 or .tcp_syn_sent == null)'
+		'[.series[] | select(.tcp_established == 50)] | all(.tcp_syn_sent == 0)'
 	grep -q '^tcp: established 50$' client.err
 	# the server may still have to answer some of the FINs
 	grep -qE '^tcp: .*time_wait [0-9]+$' client.err
