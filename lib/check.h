@@ -14,6 +14,7 @@
 struct check_host {
 	const char *proc; /* "/proc" */
 	const char *cgroup; /* "/sys/fs/cgroup" */
+	const char *interfaces; /* "/sys/class/net" */
 	uint64_t descriptors; /* of a process; UINT64_MAX: no limit */
 	uint64_t processes; /* the soft RLIMIT_NPROC; UINT64_MAX: no limit */
 };

@@ -40,6 +40,12 @@ bool check_cgroup(
 bool check_is_root_of_host(const struct check_host *);
 
 /*
+ * Whether some interface hands what it receives to other processors (RPS, see
+ * Documentation/networking/scaling.rst of the kernel). False where nothing says.
+ */
+bool check_is_steered(const struct check_host *);
+
+/*
  * Rows. They come with name and severity, and all else zero.
  */
 
