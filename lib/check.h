@@ -34,6 +34,8 @@ struct check_run {
 	double opens; /* connections a second; 0: as fast as it goes */
 	uint64_t sources; /* addresses; of a client, as what follows */
 	uint64_t targets; /* addresses x ports */
+	uint64_t neighbours_v4; /* addresses of other hosts among them */
+	uint64_t neighbours_v6;
 	bool loopback; /* targets are addresses of this host */
 	bool resets; /* closes with a RST */
 	bool ipv6; /* does not go without */

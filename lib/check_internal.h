@@ -102,6 +102,8 @@ check_rule check_syncookies;
 check_rule check_abort_on_overflow;
 check_rule check_tcp_mem;
 check_rule check_conntrack;
+check_rule check_neighbours_v4;
+check_rule check_neighbours_v6;
 check_rule check_netdev_backlog;
 check_rule check_disable_ipv6;
 check_rule check_bindv6only;

@@ -12,6 +12,9 @@
 /* What a processor is handed waits that long where it is busy, in seconds. */
 #define WAIT 0.01
 
+/* The table is to be no more than half full: others have neighbours, too. */
+#define NEIGHBOURS 2
+
 /* Queries are under way for that long where something has stalled, seconds. */
 #define STALL 0.25
 
@@ -185,6 +188,33 @@ check_conntrack(const struct check_host *h, const struct check_run *run,
 	if (row->verdict == CHECK_LOW)
 		snprintf(row->other, sizeof(row->other),
 		    "or no tracking for the port: setup-*.sh -p PORT");
+}
+
+/* Those behind a router need one entry together, which is why it is minor. */
+static void
+compare_neighbours(
+    const struct check_host *h, uint64_t neighbours, struct check_row *row)
+{
+	uint64_t value;
+
+	if (neighbours > 0)
+		check_at_least(h, row, NEIGHBOURS * neighbours);
+	else
+		(void)check_own_number(h, row, &value);
+}
+
+void
+check_neighbours_v4(const struct check_host *h, const struct check_run *run,
+    struct check_row *row)
+{
+	compare_neighbours(h, run->neighbours_v4, row);
+}
+
+void
+check_neighbours_v6(const struct check_host *h, const struct check_run *run,
+    struct check_row *row)
+{
+	compare_neighbours(h, run->neighbours_v6, row);
 }
 
 /*

@@ -1,6 +1,7 @@
 /*
  * What the numbers beside a signal say: whether it matters, and whose it is.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -25,6 +26,15 @@ resent_data(const struct diagnosis_source *s)
 		 syns = diagnosis_counted(s, NETSTAT_TcpExt_TCPSynRetrans);
 
 	return resent > syns ? resent - syns : 0;
+}
+
+/* The table is the whole machine's: who lacked room had a packet not sent. */
+bool
+diagnosis_neighbours_matter(const struct diagnosis_source *s, uint64_t count)
+{
+	(void)count;
+	return resent_data(s) > 0 ||
+	    (s->errnos > ETIMEDOUT && s->by_errno[ETIMEDOUT] > 0);
 }
 
 /*

@@ -56,6 +56,8 @@ uint64_t diagnosis_counted(
     const struct diagnosis_source *, enum netstat_counter);
 
 bool diagnosis_was_killed(const struct diagnosis_source *, uint64_t count);
+bool diagnosis_neighbours_matter(
+    const struct diagnosis_source *, uint64_t count);
 bool diagnosis_drops_matter(const struct diagnosis_source *, uint64_t count);
 bool diagnosis_resends_matter(const struct diagnosis_source *, uint64_t count);
 

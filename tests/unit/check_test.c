@@ -91,6 +91,8 @@ make_host(void **state)
 	    {"sys/net/netfilter/nf_conntrack_max", "262144\n"},
 	    {"sys/net/netfilter/nf_conntrack_count", "0\n"},
 	    {"sys/net/core/netdev_max_backlog", "1000\n"},
+	    {"sys/net/ipv4/neigh/default/gc_thresh3", "1024\n"},
+	    {"sys/net/ipv6/neigh/default/gc_thresh3", "1024\n"},
 	    {"sys/net/ipv6/conf/all/disable_ipv6", "0\n"},
 	    {"sys/net/ipv6/bindv6only", "0\n"},
 	    {"net/sockstat",
@@ -706,6 +708,28 @@ packet_backlog_of_others(void **state)
 	}
 }
 
+/* An entry for each other host, and as much for everybody else. */
+static void
+neighbour_table(void **state)
+{
+	const char *v4 = "net.ipv4.neigh.default.gc_thresh3";
+	const char *v6 = "net.ipv6.neigh.default.gc_thresh3";
+	struct check_run run = usual;
+
+	(void)state;
+	put(proc, "sys/net/ipv4/neigh/default/gc_thresh3", "1\n");
+	expect(&run, v4, CHECK_OK, "");
+	put(proc, "sys/net/ipv4/neigh/default/gc_thresh3", "1024\n");
+	run.neighbours_v4 = 512;
+	run.neighbours_v6 = 513;
+	expect(&run, v4, CHECK_OK, "");
+	expect(&run, v6, CHECK_LOW,
+	    "sysctl -w net.ipv6.neigh.default.gc_thresh3=1026");
+	assert_int_equal(row_on(&roomy, &run, v6).severity, CHECK_MINOR);
+	put(proc, "sys/net/ipv6/neigh/default/gc_thresh3", "");
+	expect(&run, v6, CHECK_UNREADABLE, "");
+}
+
 static void
 ipv6(void **state)
 {
@@ -819,6 +843,7 @@ main(void)
 	    TEST(tracking),
 	    TEST(packet_backlog),
 	    TEST(packet_backlog_of_others),
+	    TEST(neighbour_table),
 	    TEST(ipv6),
 	    TEST(a_table_for_people),
 	    TEST(lines_for_programs),
