@@ -241,6 +241,25 @@ blame_icmp(const struct diagnosis_source *s, uint64_t count,
 		", from another host");
 }
 
+/* Connections that it had have ended: then it is not that it was never started. */
+static bool
+has_listened(const struct diagnosis_source *s)
+{
+	return s->seen[DIAGNOSIS_CLOSED_BY_PEER] +
+	    s->seen[DIAGNOSIS_RESET_BY_PEER] >
+	    0;
+}
+
+static void
+fix_ended(struct diagnosis_finding *f)
+{
+	diagnosis_add_evidence(f,
+	    "it had connections before, so it has ended, or stopped listening");
+	snprintf(f->fix, sizeof(f->fix),
+	    "look why the server ended (its messages, dmesg: it may have been "
+	    "out of memory), and start it again");
+}
+
 /* TCP answers with a reset, a packet filter with one or with ICMP. */
 void
 diagnosis_explain_refusal(const struct diagnosis_source *s, uint64_t count,
@@ -272,6 +291,8 @@ diagnosis_explain_refusal(const struct diagnosis_source *s, uint64_t count,
 		snprintf(f->evidence, sizeof(f->evidence),
 		    "a reset came back, as it does where nothing listens, or "
 		    "where a packet filter rejects with a reset");
+	if (f->limit != rejects && has_listened(s))
+		fix_ended(f);
 }
 
 void

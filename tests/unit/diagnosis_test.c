@@ -325,6 +325,14 @@ refusals(void **state)
 	s.n.value[NETSTAT_Tcp_OutRsts] = 7;
 	expect_count(&s, 1);
 	expect(&s.out[0], 7, "nothing listens", "server");
+	assert_null(strstr(s.out[0].fix, "ended"));
+	/* it did listen */
+	s.source.seen[DIAGNOSIS_CLOSED_BY_PEER] = 3;
+	expect_count(&s, 2);
+	expect(&s.out[0], 7, "nothing listens", "server");
+	assert_non_null(strstr(s.out[0].evidence, "had connections before"));
+	assert_non_null(strstr(s.out[0].fix, "why the server ended"));
+	s.source.seen[DIAGNOSIS_CLOSED_BY_PEER] = 0;
 	/* not TCP's resets */
 	s.n.value[NETSTAT_Tcp_OutRsts] = 6;
 	expect_count(&s, 1);
