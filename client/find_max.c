@@ -117,24 +117,23 @@ met(const struct find_max *f, const struct generator_result *sum,
 
 /*
  * Whether a condition is met by this side's doing: a response time that is over
- * it only because queries left late, or a worker that had no time left.
+ * it only because queries left late, or a worker that had no time left. late: what
+ * there is to say of queries that left late, NULL if they did not.
  */
 static bool
 is_own_doing(const struct find_max *f, const struct generator_result *sum,
-    const struct health_usage *usage, const struct condition *met,
-    struct search_step *step)
+    const struct health_usage *usage, const char *late,
+    const struct condition *met, struct search_step *step)
 {
 	struct condition_source source = source_of(f, sum, step);
-	char measured[CONDITION_TEXT], sickness[HEALTH_TEXT];
+	char measured[CONDITION_TEXT];
 	size_t used = strlen(step->why);
 	struct condition service;
 
 	if (condition_is_on_lateness(met))
 		return true;
-	if (usage->ran + usage->waited > HEALTH_BUSY &&
-	    health_check(&f->change, usage, sickness) == HEALTH_LATE) {
-		snprintf(
-		    step->why + used, SEARCH_WHY - used, ", but %s", sickness);
+	if (late != NULL && usage->ran + usage->waited > HEALTH_BUSY) {
+		snprintf(step->why + used, SEARCH_WHY - used, ", but %s", late);
 		return true;
 	}
 	if (!condition_on_service(met, &service) ||
@@ -194,21 +193,20 @@ judge(const struct find_max *f, const struct generator_result *sum,
     const struct health_usage *usage, bool cut, struct search_step *step)
 {
 	const struct condition *condition;
+	char sickness[HEALTH_TEXT];
+	enum health health = health_check(&f->change, usage, sickness);
 
-	switch (health_check(&f->change, usage, step->why)) {
-	case HEALTH_OVERLOADED:
+	if (health == HEALTH_OVERLOADED || health == HEALTH_PEER)
+		snprintf(step->why, SEARCH_WHY, "%s", sickness);
+	if (health == HEALTH_OVERLOADED)
 		return SEARCH_BY_CLIENT;
-	case HEALTH_PEER:
-		break;
-	case HEALTH_LATE:
-	case HEALTH_SOUND:
-		step->why[0] = '\0';
-		if (is_short(f, sum, cut, step))
-			break;
+	if (health != HEALTH_PEER && !is_short(f, sum, cut, step)) {
 		condition = met(f, sum, step);
 		if (condition == NULL)
 			return SEARCH_HELD;
-		if (is_own_doing(f, sum, usage, condition, step))
+		if (is_own_doing(f, sum, usage,
+			health == HEALTH_LATE ? sickness : NULL, condition,
+			step))
 			return SEARCH_BY_CLIENT;
 	}
 	return meets_kernel(f, step) ? SEARCH_BY_KERNEL : SEARCH_BY_SERVER;

@@ -80,6 +80,24 @@ is_here(const struct addr_list *hosts)
 	return false;
 }
 
+/* Those that are not this host itself. */
+static void
+count_neighbours(const struct addr_list *hosts, struct check_run *run)
+{
+	struct addr host;
+	size_t i;
+
+	for (i = 0; i < hosts->count; i++) {
+		addr_from_ip(&hosts->at[i], 0, &host);
+		if (addr_owner(&host) == ADDR_OURS)
+			continue;
+		if (hosts->at[i].family == AF_INET)
+			run->neighbours_v4++;
+		else
+			run->neighbours_v6++;
+	}
+}
+
 static bool
 is_loopback(const struct addr_ip *host)
 {
@@ -116,6 +134,7 @@ make_run(
 	run->opens = o->load.open_rate;
 	run->sources = ways.sources;
 	run->targets = ways.targets;
+	count_neighbours(&routes->hosts, run);
 	run->resets = o->load.reset;
 	run->loopback = is_loopback(&routes->hosts.at[0]);
 	run->ipv6 = routes->hosts.at[0].family == AF_INET6;

@@ -17,11 +17,11 @@ program_clear(struct program *p)
 }
 
 static void
-reserve(struct program *p, size_t count)
+make_room(struct program *p)
 {
-	if (count <= p->room)
+	if (p->count < p->room)
 		return;
-	p->room = count > 2 * p->room ? count : 2 * p->room;
+	p->room = p->room == 0 ? 1 : 2 * p->room;
 	p->segments = reallocarray(p->segments, p->room, sizeof(*p->segments));
 	if (p->segments == NULL)
 		err(1, "no memory for a rate program of %zu pieces", p->room);
@@ -49,7 +49,7 @@ program_append(struct program *p, uint64_t duration, double begin, double end)
 		return "a piece that lasts for ever keeps its rate";
 	if (duration != CLOCK_NEVER && duration > DURATION_MAX - p->duration)
 		return "too long up to here: the most is 365 days in all";
-	reserve(p, p->count + 1);
+	make_room(p);
 	s = &p->segments[p->count++];
 	s->duration = duration;
 	s->begin = begin;
@@ -59,29 +59,6 @@ program_append(struct program *p, uint64_t duration, double begin, double end)
 	else
 		p->duration += duration;
 	return NULL;
-}
-
-void
-program_copy(struct program *into, const struct program *from)
-{
-	program_clear(into);
-	reserve(into, from->count);
-	if (from->count > 0)
-		memcpy(into->segments, from->segments,
-		    from->count * sizeof(*from->segments));
-	into->count = from->count;
-	into->duration = from->duration;
-}
-
-void
-program_scale(struct program *p, double factor)
-{
-	size_t i;
-
-	for (i = 0; i < p->count; i++) {
-		p->segments[i].begin *= factor;
-		p->segments[i].end *= factor;
-	}
 }
 
 uint64_t

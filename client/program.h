@@ -43,12 +43,6 @@ void program_clear(struct program *);
 const char *program_append(
     struct program *, uint64_t duration, double begin, double end);
 
-/* Frees what into owned. Ends the process where memory runs out. */
-void program_copy(struct program *into, const struct program *from);
-
-/* All rates times factor, 0 .. 1: a worker's share. */
-void program_scale(struct program *, double factor);
-
 /*
  * Appends what another program does from one offset to another; CLOCK_NEVER: to
  * its end. Ends the process where memory runs out.

@@ -10,8 +10,7 @@
 #include "lib/clock.h"
 #include "lib/timer.h"
 #include "lib/worker.h"
-#include "client/find_max.h"
-#include "client/run.h"
+#include "client/run_internal.h"
 #include "client/states.h"
 
 #define SAMPLE_MARGIN CLOCK_NS_PER_MS
@@ -24,35 +23,8 @@
 
 #define LEAD_PER_WORKER (200 * CLOCK_NS_PER_US)
 
-/* What the parent knows of a worker. */
-struct member {
-	bool ready; /* has done what it was told, or has ended */
-	bool ended;
-	uint64_t died; /* when; 0: it did not */
-};
-
-enum stage {
-	STAGE_OPENING,
-	STAGE_QUERYING,
-};
-
-struct run {
-	const struct run_config *config;
-	struct workers *workers;
-	struct run_result *result;
-	struct member *members;
-	struct find_max *find_max; /* NULL: no search */
-	struct states *states;
-	enum stage stage;
-	bool queues_taken; /* while the connections were open */
-	struct event *sample_timer;
-	struct event *live_timer;
-	struct event *kill_timer;
-	uint64_t begun;
-};
-
-static const struct generator_result *
-add_up(struct run *run)
+const struct generator_result *
+run_add_up(struct run *run)
 {
 	struct generator_result *sum = &run->result->sum;
 	unsigned int i;
@@ -63,7 +35,7 @@ add_up(struct run *run)
 	return sum;
 }
 
-/* Like add_up(), when all have ended: a dead worker's books are closed for it. */
+/* Like run_add_up(), when all have ended: a dead worker's books are closed for it. */
 static void
 close_books(struct run *run)
 {
@@ -95,9 +67,8 @@ lead(const struct run *run)
 	return workers == 1 ? 0 : CLOCK_NS_PER_MS + workers * LEAD_PER_WORKER;
 }
 
-/* Of the worker that was the busiest. */
-static struct health_usage
-busiest(const struct run *run)
+struct health_usage
+run_busiest(const struct run *run)
 {
 	struct health_usage most = {0, 0, 0};
 	const struct generator_result *r;
@@ -122,9 +93,8 @@ busiest(const struct run *run)
  * Once all workers are ready.
  */
 
-/* Together with other hosts, if there is a time for it. */
-static void
-tell_go(struct run *run)
+void
+run_go(struct run *run)
 {
 	uint64_t now = clock_now(), when = now + lead(run), wall = clock_wall(),
 		 start_at = run->config->start_at;
@@ -135,73 +105,6 @@ tell_go(struct run *run)
 		run->result->end.late_start = wall - start_at;
 	workers_tell(run->workers, WORKER_GO, when);
 	run->stage = STAGE_QUERYING;
-}
-
-static void
-await_all(struct run *run)
-{
-	unsigned int i;
-
-	for (i = 0; i < run->config->workers; i++)
-		run->members[i].ready = run->members[i].ended;
-}
-
-static void
-run_step(struct run *run, const struct search_load *load)
-{
-	uint64_t rate;
-
-	if (search_config(run->config->search)->what == SEARCH_RATE)
-		find_max_begin(run->find_max, add_up(run));
-	memcpy(&rate, &load->rate, sizeof(rate));
-	await_all(run);
-	workers_tell(run->workers, WORKER_RATE, rate);
-	workers_tell(run->workers, WORKER_LAST, load->duration);
-	tell_go(run);
-}
-
-static void
-open_for_step(struct run *run, const struct search_load *load)
-{
-	find_max_begin(run->find_max, add_up(run));
-	await_all(run);
-	run->stage = STAGE_OPENING;
-	workers_tell(run->workers, WORKER_HOLD, load->connections);
-}
-
-static bool
-all_ended(const struct run *run)
-{
-	unsigned int i;
-
-	for (i = 0; i < run->config->workers; i++)
-		if (!run->members[i].ended)
-			return false;
-	return true;
-}
-
-/* A step was opened for, or has been run: on to what comes next. */
-static void
-go_on_searching(struct run *run)
-{
-	struct health_usage usage = busiest(run);
-	struct search_load load;
-
-	if (run->result->end.interrupted)
-		return;
-	if (run->stage == STAGE_QUERYING || all_ended(run)) {
-		find_max_end(
-		    run->find_max, add_up(run), &usage, all_ended(run));
-		if (run->config->live_every > 0)
-			report_step(run->config->report, stderr);
-	}
-	if (!search_next(run->config->search, &load) || all_ended(run))
-		workers_tell(run->workers, WORKER_DRAIN, 0);
-	else if (run->stage == STAGE_QUERYING &&
-	    search_config(run->config->search)->what == SEARCH_CONNECTIONS)
-		open_for_step(run, &load);
-	else
-		run_step(run, &load);
 }
 
 static void
@@ -216,9 +119,9 @@ mark_ready(struct run *run, unsigned int index)
 		if (!run->members[i].ready)
 			return;
 	if (run->find_max != NULL)
-		go_on_searching(run);
+		run_search_on(run);
 	else
-		tell_go(run);
+		run_go(run);
 }
 
 static void
@@ -271,7 +174,7 @@ on_signal(struct workers *workers, int number, void *arg)
 	}
 	run->result->end.interrupted = true;
 	workers_tell(workers, WORKER_DRAIN, 0);
-	stats = &add_up(run)->stats;
+	stats = &run_add_up(run)->stats;
 	if (stats_waiting(stats) > 0)
 		warnx("waiting for answers still due; again to stop at once");
 }
@@ -327,7 +230,7 @@ static void
 on_sample_timer(int fd, short what, void *arg)
 {
 	struct run *run = arg;
-	const struct generator_result *sum = add_up(run);
+	const struct generator_result *sum = run_add_up(run);
 
 	(void)fd;
 	(void)what;
@@ -350,7 +253,7 @@ on_live_timer(int fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	report_live(run->config->report, add_up(run), clock_now(), stderr,
+	report_live(run->config->report, run_add_up(run), clock_now(), stderr,
 	    run->config->live_terminal);
 }
 
@@ -445,7 +348,7 @@ run_workers(const struct run_config *config)
 		return NULL;
 	}
 	loop(&run);
-	run.result->end.usage = busiest(&run);
+	run.result->end.usage = run_busiest(&run);
 	close_books(&run);
 	take_last_states(&run);
 	take_queues(&run, &run.result->sum.stats, true);

@@ -14,6 +14,7 @@
 struct check_host {
 	const char *proc; /* "/proc" */
 	const char *cgroup; /* "/sys/fs/cgroup" */
+	const char *interfaces; /* "/sys/class/net" */
 	uint64_t descriptors; /* of a process; UINT64_MAX: no limit */
 	uint64_t processes; /* the soft RLIMIT_NPROC; UINT64_MAX: no limit */
 };
@@ -33,6 +34,8 @@ struct check_run {
 	double opens; /* connections a second; 0: as fast as it goes */
 	uint64_t sources; /* addresses; of a client, as what follows */
 	uint64_t targets; /* addresses x ports */
+	uint64_t neighbours_v4; /* addresses of other hosts among them */
+	uint64_t neighbours_v6;
 	bool loopback; /* targets are addresses of this host */
 	bool resets; /* closes with a RST */
 	bool ipv6; /* does not go without */

@@ -93,26 +93,42 @@ bytes_each(const struct check_run *run)
 	return each;
 }
 
-static void
-compare_memory(
-    const struct check_run *run, uint64_t have, struct check_row *row)
+static uint64_t
+memory_needed(const struct check_run *run)
+{
+	return run->connections * bytes_each(run) + run->workers * PROCESS_EACH;
+}
+
+/* How many connections so much memory is enough for. */
+static uint64_t
+connections_in(const struct check_run *run, uint64_t have)
 {
 	const uint64_t processes = run->workers * PROCESS_EACH;
-	const uint64_t needed = run->connections * bytes_each(run) + processes;
 
-	check_compare(row, have, needed);
-	if (have != UINT64_MAX)
-		snprintf(row->value, sizeof(row->value), "%" PRIu64 " MB",
-		    have / 1000000);
+	return have > processes ? (have - processes) / bytes_each(run) : 0;
+}
+
+/* known: what there is could be read. */
+static void
+compare_memory(const struct check_run *run, bool known, uint64_t have,
+    struct check_row *row)
+{
+	const uint64_t needed = memory_needed(run);
+
+	if (known)
+		check_compare(row, have, needed);
+	else
+		check_unreadable(row, needed);
 	snprintf(row->needed, sizeof(row->needed), "%" PRIu64 " MB",
 	    check_round(needed, 1000000) / 1000000);
+	if (known && have != UINT64_MAX)
+		snprintf(row->value, sizeof(row->value), "%" PRIu64 " MB",
+		    have / 1000000);
 	if (row->verdict == CHECK_LOW)
 		snprintf(row->other, sizeof(row->other),
 		    "%" PRIu64 " bytes a connection: %" PRIu64
 		    " connections at most",
-		    bytes_each(run),
-		    have > processes ? (have - processes) / bytes_each(run) :
-				       0);
+		    bytes_each(run), connections_in(run, have));
 }
 
 void
@@ -122,12 +138,7 @@ check_memory(const struct check_host *h, const struct check_run *run,
 	uint64_t kilobytes = 0;
 	bool known = check_field(h, "meminfo", "MemAvailable:", &kilobytes);
 
-	compare_memory(run, kilobytes * 1024, row);
-	if (known)
-		return;
-	snprintf(row->value, sizeof(row->value), "-");
-	row->other[0] = '\0';
-	row->verdict = CHECK_UNREADABLE;
+	compare_memory(run, known, kilobytes * 1024, row);
 }
 
 void
@@ -137,12 +148,7 @@ check_cgroup_memory(const struct check_host *h, const struct check_run *run,
 	uint64_t left = 0;
 	bool known = check_cgroup(h, "memory", &left);
 
-	compare_memory(run, left, row);
-	if (known)
-		return;
-	snprintf(row->value, sizeof(row->value), "-");
-	row->other[0] = '\0';
-	row->verdict = CHECK_UNREADABLE;
+	compare_memory(run, known, left, row);
 }
 
 /* Each connection is watched once. */

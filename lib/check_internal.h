@@ -40,6 +40,12 @@ bool check_cgroup(
 bool check_is_root_of_host(const struct check_host *);
 
 /*
+ * Whether some interface hands what it receives to other processors (RPS, see
+ * Documentation/networking/scaling.rst of the kernel). False where nothing says.
+ */
+bool check_is_steered(const struct check_host *);
+
+/*
  * Rows. They come with name and severity, and all else zero.
  */
 
@@ -96,6 +102,8 @@ check_rule check_syncookies;
 check_rule check_abort_on_overflow;
 check_rule check_tcp_mem;
 check_rule check_conntrack;
+check_rule check_neighbours_v4;
+check_rule check_neighbours_v6;
 check_rule check_netdev_backlog;
 check_rule check_disable_ipv6;
 check_rule check_bindv6only;

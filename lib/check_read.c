@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <glob.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@ check_host_here(struct check_host *h)
 
 	h->proc = "/proc";
 	h->cgroup = "/sys/fs/cgroup";
+	h->interfaces = "/sys/class/net";
 	h->descriptors = known(limits_raise_descriptors());
 	h->processes = UINT64_MAX;
 	/* the kernel counts root's processes, but does not limit them */
@@ -280,6 +282,32 @@ check_cgroup(const struct check_host *h, const char *controller, uint64_t *left)
 	}
 	fclose(groups);
 	return ok;
+}
+
+/* A mask of processors, "00000000,00000003". */
+static bool
+is_any_set(const char *mask)
+{
+	return mask[strspn(mask, "0,")] != '\0';
+}
+
+bool
+check_is_steered(const struct check_host *h)
+{
+	char pattern[PATH], line[CHECK_LINE];
+	bool steered = false;
+	glob_t found;
+	size_t i;
+
+	snprintf(pattern, sizeof(pattern), "%s/*/queues/rx-*/rps_cpus",
+	    h->interfaces);
+	if (glob(pattern, GLOB_NOSORT, NULL, &found) != 0)
+		return false;
+	for (i = 0; i < found.gl_pathc && !steered; i++)
+		steered =
+		    read_line(found.gl_pathv[i], line) && is_any_set(line);
+	globfree(&found);
+	return steered;
 }
 
 #define CAPABILITY_SYS_ADMIN 21

@@ -65,8 +65,8 @@ side_of(enum diagnosis_view view, enum diagnosis_blame blame)
 	return "cannot tell";
 }
 
-static void __attribute__((format(printf, 2, 3)))
-add_evidence(struct diagnosis_finding *f, const char *format, ...)
+void
+diagnosis_add_evidence(struct diagnosis_finding *f, const char *format, ...)
 {
 	size_t used = strlen(f->evidence);
 	va_list ap;
@@ -99,7 +99,7 @@ find(const struct diagnosis_source *s, const struct diagnosis_rule *rule,
 	if (rule->explain != NULL)
 		rule->explain(s, count, f);
 	if (rule->blame == BLAME_LISTENER && s->view == DIAGNOSIS_FROM_SOME)
-		add_evidence(f,
+		diagnosis_add_evidence(f,
 		    "some servers are on other hosts, so it may have been "
 		    "another service of this one");
 }
@@ -131,8 +131,8 @@ diagnosis_find(const struct diagnosis_source *s,
 			continue;
 		cause = cause_of(rule, out, found);
 		if (cause != NULL) {
-			add_evidence(cause, "%" PRIu64 " %s", count_of(s, rule),
-			    rule->symptom);
+			diagnosis_add_evidence(cause, "%" PRIu64 " %s",
+			    count_of(s, rule), rule->symptom);
 			continue;
 		}
 		find(s, rule, &out[found++]);

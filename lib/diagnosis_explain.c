@@ -1,6 +1,7 @@
 /*
  * What the numbers beside a signal say: whether it matters, and whose it is.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -25,6 +26,15 @@ resent_data(const struct diagnosis_source *s)
 		 syns = diagnosis_counted(s, NETSTAT_TcpExt_TCPSynRetrans);
 
 	return resent > syns ? resent - syns : 0;
+}
+
+/* The table is the whole machine's: who lacked room had a packet not sent. */
+bool
+diagnosis_neighbours_matter(const struct diagnosis_source *s, uint64_t count)
+{
+	(void)count;
+	return resent_data(s) > 0 ||
+	    (s->errnos > ETIMEDOUT && s->by_errno[ETIMEDOUT] > 0);
 }
 
 /*
@@ -231,6 +241,25 @@ blame_icmp(const struct diagnosis_source *s, uint64_t count,
 		", from another host");
 }
 
+/* Connections that it had have ended: then it is not that it was never started. */
+static bool
+has_listened(const struct diagnosis_source *s)
+{
+	return s->seen[DIAGNOSIS_CLOSED_BY_PEER] +
+	    s->seen[DIAGNOSIS_RESET_BY_PEER] >
+	    0;
+}
+
+static void
+fix_ended(struct diagnosis_finding *f)
+{
+	diagnosis_add_evidence(f,
+	    "it had connections before, so it has ended, or stopped listening");
+	snprintf(f->fix, sizeof(f->fix),
+	    "look why the server ended (its messages, dmesg: it may have been "
+	    "out of memory), and start it again");
+}
+
 /* TCP answers with a reset, a packet filter with one or with ICMP. */
 void
 diagnosis_explain_refusal(const struct diagnosis_source *s, uint64_t count,
@@ -262,6 +291,8 @@ diagnosis_explain_refusal(const struct diagnosis_source *s, uint64_t count,
 		snprintf(f->evidence, sizeof(f->evidence),
 		    "a reset came back, as it does where nothing listens, or "
 		    "where a packet filter rejects with a reset");
+	if (f->limit != rejects && has_listened(s))
+		fix_ended(f);
 }
 
 void

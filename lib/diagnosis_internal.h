@@ -55,7 +55,13 @@ extern const size_t diagnosis_rule_count;
 uint64_t diagnosis_counted(
     const struct diagnosis_source *, enum netstat_counter);
 
+/* Behind what is there, if it has room. */
+void diagnosis_add_evidence(struct diagnosis_finding *, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 bool diagnosis_was_killed(const struct diagnosis_source *, uint64_t count);
+bool diagnosis_neighbours_matter(
+    const struct diagnosis_source *, uint64_t count);
 bool diagnosis_drops_matter(const struct diagnosis_source *, uint64_t count);
 bool diagnosis_resends_matter(const struct diagnosis_source *, uint64_t count);
 

@@ -86,7 +86,7 @@ counter_add(
 
 /* Names in the first line, then hexadecimal numbers, a line a processor. */
 static void
-read_conntrack(struct netstat *n, FILE *file)
+read_table(struct netstat *n, const char *table, FILE *file)
 {
 	char names[512], numbers[512], copy[512];
 	char *name, *value, *rest, *more;
@@ -98,12 +98,29 @@ read_conntrack(struct netstat *n, FILE *file)
 		name = strtok_r(copy, " \n", &rest);
 		value = strtok_r(numbers, " \n", &more);
 		while (name != NULL && value != NULL) {
-			counter_add(
-			    n, "conntrack", name, strtoull(value, NULL, 16));
+			counter_add(n, table, name, strtoull(value, NULL, 16));
 			name = strtok_r(NULL, " \n", &rest);
 			value = strtok_r(NULL, " \n", &more);
 		}
 	}
+}
+
+static void
+read_conntrack(struct netstat *n, FILE *file)
+{
+	read_table(n, "conntrack", file);
+}
+
+static void
+read_arp_cache(struct netstat *n, FILE *file)
+{
+	read_table(n, "arp_cache", file);
+}
+
+static void
+read_ndisc_cache(struct netstat *n, FILE *file)
+{
+	read_table(n, "ndisc_cache", file);
 }
 
 /* "name value" lines, of which all names are different. */
@@ -132,6 +149,8 @@ netstat_read(struct netstat *n, const char *proc)
 	    {"net/snmp6", read_names},
 	    {"net/softnet_stat", read_softnet},
 	    {"net/stat/nf_conntrack", read_conntrack},
+	    {"net/stat/arp_cache", read_arp_cache},
+	    {"net/stat/ndisc_cache", read_ndisc_cache},
 	    {"vmstat", read_names},
 	};
 	char path[256];
@@ -170,6 +189,8 @@ netstat_name(enum netstat_counter counter)
 	case NETSTAT_conntrack_insert_failed:
 	case NETSTAT_conntrack_drop:
 	case NETSTAT_conntrack_early_drop:
+	case NETSTAT_arp_cache_table_fulls:
+	case NETSTAT_ndisc_cache_table_fulls:
 		return counters[counter].full;
 	default:
 		return counters[counter].name;

@@ -16,34 +16,36 @@
  * X(table, name): as the kernel's files have them. The first two tables are
  * those of /proc/net/snmp and netstat.
  */
-#define NETSTAT_COUNTERS(X)                                             \
-	X(Tcp, AttemptFails)                                            \
-	X(Tcp, EstabResets)                                             \
-	X(Tcp, OutSegs)                                                 \
-	X(Tcp, RetransSegs) /* none of them in OutSegs */               \
-	X(Tcp, OutRsts)                                                 \
-	X(Icmp, InDestUnreachs)                                         \
-	X(Icmp, OutDestUnreachs)                                        \
-	X(TcpExt, SyncookiesSent)                                       \
-	X(TcpExt, SyncookiesFailed)                                     \
-	X(TcpExt, EmbryonicRsts)                                        \
-	X(TcpExt, TWRecycled)                                           \
-	X(TcpExt, ListenOverflows)                                      \
-	X(TcpExt, ListenDrops)                                          \
-	X(TcpExt, TCPReqQFullDoCookies)                                 \
-	X(TcpExt, TCPReqQFullDrop)                                      \
-	X(TcpExt, TCPSynRetrans)                                        \
-	X(TcpExt, TCPTimeouts)                                          \
-	X(TcpExt, TCPTimeWaitOverflow)                                  \
-	X(TcpExt, TCPMemoryPressures)                                   \
-	X(TcpExt, TCPAbortOnMemory)                                     \
-	X(TcpExt, TCPBacklogDrop)                                       \
-	X(TcpExt, TCPRetransFail)                                       \
-	X(snmp6, Icmp6InDestUnreachs)                                   \
-	X(softnet, dropped) /* /proc/net/softnet_stat, second column */ \
-	X(conntrack, insert_failed) /* /proc/net/stat/nf_conntrack */   \
-	X(conntrack, drop)                                              \
-	X(conntrack, early_drop)                                        \
+#define NETSTAT_COUNTERS(X)                                                 \
+	X(Tcp, AttemptFails)                                                \
+	X(Tcp, EstabResets)                                                 \
+	X(Tcp, OutSegs)                                                     \
+	X(Tcp, RetransSegs) /* none of them in OutSegs */                   \
+	X(Tcp, OutRsts)                                                     \
+	X(Icmp, InDestUnreachs)                                             \
+	X(Icmp, OutDestUnreachs)                                            \
+	X(TcpExt, SyncookiesSent)                                           \
+	X(TcpExt, SyncookiesFailed)                                         \
+	X(TcpExt, EmbryonicRsts)                                            \
+	X(TcpExt, TWRecycled)                                               \
+	X(TcpExt, ListenOverflows)                                          \
+	X(TcpExt, ListenDrops)                                              \
+	X(TcpExt, TCPReqQFullDoCookies)                                     \
+	X(TcpExt, TCPReqQFullDrop)                                          \
+	X(TcpExt, TCPSynRetrans)                                            \
+	X(TcpExt, TCPTimeouts)                                              \
+	X(TcpExt, TCPTimeWaitOverflow)                                      \
+	X(TcpExt, TCPMemoryPressures)                                       \
+	X(TcpExt, TCPAbortOnMemory)                                         \
+	X(TcpExt, TCPBacklogDrop)                                           \
+	X(TcpExt, TCPRetransFail)                                           \
+	X(snmp6, Icmp6InDestUnreachs)                                       \
+	X(softnet, dropped) /* /proc/net/softnet_stat, second column */     \
+	X(conntrack, insert_failed) /* /proc/net/stat/nf_conntrack */       \
+	X(conntrack, drop)                                                  \
+	X(conntrack, early_drop)                                            \
+	X(arp_cache, table_fulls) /* /proc/net/stat/arp_cache */            \
+	X(ndisc_cache, table_fulls) /* both: only of the first namespace */ \
 	X(vmstat, oom_kill) /* /proc/vmstat: of the whole machine */
 
 #define NETSTAT_ENUM(table, name) NETSTAT_##table##_##name,

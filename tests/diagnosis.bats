@@ -238,24 +238,27 @@ restore_global() {
 	jq -e '.findings == []' server.json
 }
 
+# Connections that a packet filter stops, or does not.
+DIAL=(-c 20 -n 0 -r 0 --connect-timeout 1s -t 100ms)
+
 @test "a firewall that drops SYNs: on this host, and elsewhere" {
 	enter_pair 20000 60000
 	start_far_server
 	PORT=7000
 	"${FAR[@]}" iptables -A INPUT -p tcp --dport 7000 -j DROP 2>/dev/null ||
 		skip "no iptables here"
-	exits 1 client -c 20 -n 0 -r 0 --connect-timeout 300ms -t 100ms 10.9.0.2
+	exits 1 client "${DIAL[@]}" 10.9.0.2
 	names 'no answer to the SYN' 'cannot tell' '^20 connects timed out' \
 		'nft list ruleset'
 	local near=("${INSIDE[@]}")
 	INSIDE=("${FAR[@]}")
-	exits 1 client -c 20 -n 0 -r 0 --connect-timeout 300ms -t 100ms 10.9.0.2
+	exits 1 client "${DIAL[@]}" 10.9.0.2
 	names 'no answer to the SYN' path '^20 connects timed out' \
 		'nft list ruleset'
 	inside iptables -F
-	mended -c 20 -n 0 -r 0 -t 100ms 10.9.0.2
+	mended "${DIAL[@]}" 10.9.0.2
 	INSIDE=("${near[@]}")
-	mended -c 20 -n 0 -r 0 -t 100ms 10.9.0.2
+	mended "${DIAL[@]}" 10.9.0.2
 }
 
 # rejected WITH STATUS LIMIT SIDE: far away, by a rule that rejects with that.
@@ -263,8 +266,7 @@ rejected() {
 	"${FAR[@]}" iptables -A INPUT -p tcp --dport 7000 -j REJECT \
 		--reject-with "$1" 2>/dev/null ||
 		skip "iptables does not reject here with $1"
-	exits 1 client -c 20 -n 0 -r 0 --connect-timeout 300ms -t 100ms \
-		10.9.0.2
+	exits 1 client "${DIAL[@]}" 10.9.0.2
 	names "$2" "$3" '^20 connects ' "$4"
 	"${FAR[@]}" iptables -F
 }
@@ -280,7 +282,7 @@ rejected() {
 	rejected icmp-net-unreachable 'packet filter rejects' path nft
 	# from here, one that nothing listens for looks the same
 	rejected tcp-reset 'nothing listens there, or a packet filter' server start
-	mended -c 20 -n 0 -r 0 -t 100ms 10.9.0.2
+	mended "${DIAL[@]}" 10.9.0.2
 }
 
 @test "a reset by a firewall of this host is not TCP's" {
@@ -326,9 +328,30 @@ rejected() {
 		'.findings[0].limit | test("closes|resets")' \
 		'.findings[0].symptom | test("^[0-9]+ connections (closed|reset) by the other side")' \
 		'.findings[0].fix | contains("whether the server has ended")'
-	start_server_on 7001
-	PORT=7001
-	mended -c 20 -n 0 -r 1000 -t 200ms 127.0.0.1
+	start_server_on 7000
+	mended -i 200ms -c 20 -n 0 -r 1000 -t 3 127.0.0.1
+}
+
+# No cgroup is needed for this, nor a namespace, nor root.
+@test "a server that runs out of memory: it has ended" {
+	local run=(-c 5000 -n 0 -r 1000 -t 1) worker data
+	start_server --json=server.json
+	worker=$(worker_of "$SERVER")
+	data=$(awk '/^VmData:/ { print $2 }' "/proc/$worker/status")
+	# beyond that it gets nothing: far from what 5,000 connections take
+	prlimit --pid "$worker" --data=$((data * 1024 + 65536))
+	exits 3 client "${run[@]}" 127.0.0.1
+	holds '.findings | length > 0 and all(.side == "server")' \
+		'.findings | any(.fix | contains("why the server ended"))' \
+		'.connections.opened < 5000' \
+		'.connections | .opened == .closed_by_peer + .reset_by_peer'
+	exits 3 wait "$SERVER"
+	jq -e '.counts | .accepted > 0 and .accepted < 5000 and
+		.closed_worker_died == .accepted' server.json
+	start_server --json=server.json
+	mended "${run[@]}" 127.0.0.1
+	stop_server
+	jq -e '.counts.accepted == 5000' server.json
 }
 
 @test "a finding is said once while the run goes on, and only if asked" {
@@ -364,6 +387,8 @@ rejected() {
 }
 
 @test "netdev_max_backlog: drops on loopback" {
+	local run=(-c 50 -n 0 -r 20000 -t 500ms --timeout 1s
+		--connect-timeout 1s)
 	enter_both
 	start_server
 	# packets that wait for another processor do not leave the queue at once
@@ -371,20 +396,20 @@ rejected() {
 		echo 3 >/sys/class/net/lo/queues/rx-0/rps_cpus' ||
 		skip "packets cannot be steered to another processor here"
 	set_global net/core/netdev_max_backlog 1
-	run_client -c 50 -n 0 -r 20000 -t 500ms --timeout 300ms \
-		--connect-timeout 500ms 127.0.0.1 || true
+	run_client "${run[@]}" 127.0.0.1 || true
 	restore_global
 	names netdev_max_backlog 'client and server' '^[0-9]+ packets dropped' \
 		'netdev_max_backlog=100000'
-	mended -c 50 -n 0 -r 2000 -t 300ms 127.0.0.1
+	mended "${run[@]}" 127.0.0.1
 }
 
 @test "tcp_mem: TCP short of memory" {
+	local run=(-c 100 -n 0 -r 20000 -t 1)
 	enter_both
 	start_server
 	# pressure from the first pages on, but nothing is refused
 	set_global net/ipv4/tcp_mem "1 2 $(awk '{ print $3 }' /proc/sys/net/ipv4/tcp_mem)"
-	run_client -c 100 -n 0 -r 20000 -t 1 127.0.0.1 || true
+	run_client "${run[@]}" 127.0.0.1 || true
 	restore_global
 	holds '.kernel.TCPMemoryPressures != null'
 	if [ "$(result .kernel.TCPMemoryPressures)" = 0 ]; then
@@ -392,7 +417,7 @@ rejected() {
 	fi
 	names '^net.ipv4.tcp_mem' 'client and server' \
 		'^[0-9]+ times TCP ran short' 'raise net.ipv4.tcp_mem'
-	mended -c 100 -n 0 -r 2000 -t 300ms 127.0.0.1
+	mended "${run[@]}" 127.0.0.1
 }
 
 # A memory cgroup of the test's own. Sets CGROUP, and LIMIT, its file.

@@ -415,7 +415,7 @@ publish() {
 	[ "$status" -eq 0 ]
 	[ -z "$stderr" ]
 	has_line "fs.nr_open: 15000 -> 20065"
-	has_line "net.core.netdev_max_backlog: 1000 -> 2401"
+	has_line "net.core.netdev_max_backlog: 1000 -> 6001"
 	has_line "net.core.somaxconn: 4096 -> 10000"
 	has_line "net.ipv4.tcp_max_syn_backlog: 512 -> 13334"
 	has_line "net.ipv4.tcp_syncookies: 1 -> 0"
@@ -434,7 +434,7 @@ publish() {
 	has_line "net.ipv4.ip_local_port_range: 32768 60999 -> 1024 65535"
 	has_line "net.ipv4.tcp_tw_reuse: 2 -> 1"
 	# without -r, enough for any rate
-	has_line "net.core.netdev_max_backlog: 2401 -> 100000"
+	has_line "net.core.netdev_max_backlog: 6001 -> 100000"
 
 	# a second time nothing is left to do
 	run --separate-stderr inside "$client" -c 20k

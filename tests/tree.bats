@@ -39,7 +39,7 @@ only() {
 	only 'lib/port_list' 'lib/parse'
 	only 'lib/json_read' 'lib/clock|lib/status'
 	only 'lib/addr_list' 'lib/parse|lib/addr'
-	only 'lib/sockdiag' 'lib/(addr|addr_list)'
+	only 'lib/sockdiag.*' 'lib/(sockdiag|addr|addr_list)'
 	only 'client/(batch|wheel)' 'nothing'
 	only 'client/window' 'lib/clock'
 	only 'client/suspect' 'nothing'

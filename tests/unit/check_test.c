@@ -15,7 +15,15 @@
 static char proc[] = "/tmp/check_test_proc.XXXXXX";
 static char cgroup[] = "/tmp/check_test_cgroup.XXXXXX";
 
-static const struct check_host roomy = {proc, cgroup, 1000000, UINT64_MAX};
+static char interfaces[] = "/tmp/check_test_interfaces.XXXXXX";
+
+static const struct check_host roomy = {
+    .proc = proc,
+    .cgroup = cgroup,
+    .interfaces = interfaces,
+    .descriptors = 1000000,
+    .processes = UINT64_MAX,
+};
 
 static const uint16_t ports[] = {4242, 7000, 7001, 7002, 53};
 
@@ -83,6 +91,8 @@ make_host(void **state)
 	    {"sys/net/netfilter/nf_conntrack_max", "262144\n"},
 	    {"sys/net/netfilter/nf_conntrack_count", "0\n"},
 	    {"sys/net/core/netdev_max_backlog", "1000\n"},
+	    {"sys/net/ipv4/neigh/default/gc_thresh3", "1024\n"},
+	    {"sys/net/ipv6/neigh/default/gc_thresh3", "1024\n"},
 	    {"sys/net/ipv6/conf/all/disable_ipv6", "0\n"},
 	    {"sys/net/ipv6/bindv6only", "0\n"},
 	    {"net/sockstat",
@@ -98,6 +108,8 @@ make_host(void **state)
 	put(cgroup, "a/b/pids.max", "max\n");
 	put(cgroup, "a/memory.max", "max\n");
 	put(cgroup, "a/pids.max", "max\n");
+	put(interfaces, "lo/queues/rx-0/rps_cpus", "0\n");
+	put(interfaces, "eth0/queues/rx-1/rps_cpus", "00000000,00000000\n");
 	return 0;
 }
 
@@ -105,7 +117,8 @@ static int
 make_roots(void **state)
 {
 	(void)state;
-	return mkdtemp(proc) == NULL || mkdtemp(cgroup) == NULL;
+	return mkdtemp(proc) == NULL || mkdtemp(cgroup) == NULL ||
+	    mkdtemp(interfaces) == NULL;
 }
 
 static int
@@ -123,7 +136,8 @@ remove_roots(void **state)
 {
 	(void)state;
 	return nftw(proc, remove_one, 8, FTW_DEPTH | FTW_PHYS) != 0 ||
-	    nftw(cgroup, remove_one, 8, FTW_DEPTH | FTW_PHYS) != 0;
+	    nftw(cgroup, remove_one, 8, FTW_DEPTH | FTW_PHYS) != 0 ||
+	    nftw(interfaces, remove_one, 8, FTW_DEPTH | FTW_PHYS) != 0;
 }
 
 /* The row of one limit; the others are not looked at. */
@@ -184,7 +198,7 @@ static const struct {
     {"net.ipv4.tcp_max_tw_buckets", "sys/net/ipv4/tcp_max_tw_buckets", 10000},
     {"net.ipv4.tcp_max_orphans", "sys/net/ipv4/tcp_max_orphans", 10000},
     {"net.core.somaxconn", "sys/net/core/somaxconn", 250},
-    {"net.core.netdev_max_backlog", "sys/net/core/netdev_max_backlog", 241},
+    {"net.core.netdev_max_backlog", "sys/net/core/netdev_max_backlog", 601},
 };
 
 static void
@@ -248,7 +262,12 @@ static void
 nothing_is_readable(void **state)
 {
 	const struct check_host host = {
-	    "/nonexistent", "/nonexistent", UINT64_MAX, UINT64_MAX};
+	    .proc = "/nonexistent",
+	    .cgroup = "/nonexistent",
+	    .interfaces = "/nonexistent",
+	    .descriptors = UINT64_MAX,
+	    .processes = UINT64_MAX,
+	};
 	struct check_row rows[CHECK_ROWS];
 	size_t i, count = check_limits(&host, &usual, rows);
 
@@ -642,6 +661,75 @@ tracking(void **state)
 	expect(&run, name, CHECK_UNREADABLE, "");
 }
 
+/* What bounds a burst: the rate, or the connections. */
+static void
+packet_backlog(void **state)
+{
+	static const struct {
+		double queries;
+		uint64_t connections;
+		const char *needed;
+	} cases[] = {{1e6, 5, "16"}, {1e6, 2000, "6001"}, {1e6, 15000, "30001"},
+	    {100, 15000, "4"}, {0, 15000, "1"}};
+	struct check_run run = usual;
+	struct check_row row;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < LENGTH(cases); i++) {
+		run.queries = cases[i].queries;
+		run.connections = cases[i].connections;
+		row = row_on(&roomy, &run, "net.core.netdev_max_backlog");
+		assert_string_equal(row.needed, cases[i].needed);
+	}
+}
+
+/* Where no packet goes to another processor, it hardly matters. */
+static void
+packet_backlog_of_others(void **state)
+{
+	static const struct {
+		const char *mask;
+		enum check_severity severity;
+	} cases[] = {{"0\n", CHECK_MINOR}, {"\n", CHECK_MINOR},
+	    {"", CHECK_MINOR}, {"3\n", CHECK_DOUBTFUL},
+	    {"00000000,00000100\n", CHECK_DOUBTFUL},
+	    {"80000000,00000000\n", CHECK_DOUBTFUL}};
+	struct check_row row;
+	size_t i;
+
+	(void)state;
+	put(proc, "sys/net/core/netdev_max_backlog", "600\n");
+	for (i = 0; i < LENGTH(cases); i++) {
+		put(interfaces, "eth0/queues/rx-1/rps_cpus", cases[i].mask);
+		row = row_on(&roomy, &usual, "net.core.netdev_max_backlog");
+		assert_int_equal(row.verdict, CHECK_LOW);
+		assert_int_equal(row.severity, cases[i].severity);
+	}
+}
+
+/* An entry for each other host, and as much for everybody else. */
+static void
+neighbour_table(void **state)
+{
+	const char *v4 = "net.ipv4.neigh.default.gc_thresh3";
+	const char *v6 = "net.ipv6.neigh.default.gc_thresh3";
+	struct check_run run = usual;
+
+	(void)state;
+	put(proc, "sys/net/ipv4/neigh/default/gc_thresh3", "1\n");
+	expect(&run, v4, CHECK_OK, "");
+	put(proc, "sys/net/ipv4/neigh/default/gc_thresh3", "1024\n");
+	run.neighbours_v4 = 512;
+	run.neighbours_v6 = 513;
+	expect(&run, v4, CHECK_OK, "");
+	expect(&run, v6, CHECK_LOW,
+	    "sysctl -w net.ipv6.neigh.default.gc_thresh3=1026");
+	assert_int_equal(row_on(&roomy, &run, v6).severity, CHECK_MINOR);
+	put(proc, "sys/net/ipv6/neigh/default/gc_thresh3", "");
+	expect(&run, v6, CHECK_UNREADABLE, "");
+}
+
 static void
 ipv6(void **state)
 {
@@ -722,7 +810,7 @@ lines_for_programs(void **state)
 	    strstr(text, "net.ipv4.ip_local_port_range 32768 60999\n"));
 	assert_non_null(strstr(text, "net.ipv4.tcp_syncookies 0\n"));
 	/* one that is missed is asked for, one that hardly matters is not */
-	assert_non_null(strstr(text, "net.core.netdev_max_backlog 241\n"));
+	assert_non_null(strstr(text, "net.core.netdev_max_backlog 601\n"));
 	assert_null(strstr(text, "tcp_max_orphans"));
 	assert_null(strstr(text, "memory"));
 	free(text);
@@ -753,6 +841,9 @@ main(void)
 	    TEST(queues),
 	    TEST(tcp_memory),
 	    TEST(tracking),
+	    TEST(packet_backlog),
+	    TEST(packet_backlog_of_others),
+	    TEST(neighbour_table),
 	    TEST(ipv6),
 	    TEST(a_table_for_people),
 	    TEST(lines_for_programs),

@@ -157,6 +157,29 @@ backlog_drops(void **state)
 	expect(&s.out[0], 3, "SYN", "cannot tell");
 }
 
+/* The table is the whole machine's, too: others' packets are no fault. */
+static void
+neighbours(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	quiet(&s);
+	s.n.value[NETSTAT_arp_cache_table_fulls] = 386;
+	expect_count(&s, 0);
+	s.errors[ETIMEDOUT] = 400;
+	expect_count(&s, 1);
+	expect(&s.out[0], 386, "ipv4.neigh.default.gc_thresh3",
+	    "client and server");
+	assert_non_null(strstr(s.out[0].evidence, "400 connects timed out"));
+	quiet(&s);
+	s.n.value[NETSTAT_ndisc_cache_table_fulls] = 5;
+	s.n.value[NETSTAT_Tcp_RetransSegs] = 1;
+	s.source.view = DIAGNOSIS_FROM_CLIENT;
+	expect_count(&s, 1);
+	expect(&s.out[0], 5, "ipv6.neigh.default.gc_thresh3", "client");
+}
+
 static const struct {
 	enum netstat_counter counter;
 	const char *limit;
@@ -302,6 +325,14 @@ refusals(void **state)
 	s.n.value[NETSTAT_Tcp_OutRsts] = 7;
 	expect_count(&s, 1);
 	expect(&s.out[0], 7, "nothing listens", "server");
+	assert_null(strstr(s.out[0].fix, "ended"));
+	/* it did listen */
+	s.source.seen[DIAGNOSIS_CLOSED_BY_PEER] = 3;
+	expect_count(&s, 2);
+	expect(&s.out[0], 7, "nothing listens", "server");
+	assert_non_null(strstr(s.out[0].evidence, "had connections before"));
+	assert_non_null(strstr(s.out[0].fix, "why the server ended"));
+	s.source.seen[DIAGNOSIS_CLOSED_BY_PEER] = 0;
 	/* not TCP's resets */
 	s.n.value[NETSTAT_Tcp_OutRsts] = 6;
 	expect_count(&s, 1);
@@ -471,6 +502,7 @@ main(void)
 	    cmocka_unit_test(healthy),
 	    cmocka_unit_test(retransmissions),
 	    cmocka_unit_test(backlog_drops),
+	    cmocka_unit_test(neighbours),
 	    cmocka_unit_test(counters),
 	    cmocka_unit_test(errnos),
 	    cmocka_unit_test(timeouts),

@@ -13,7 +13,8 @@
  */
 
 static const char *const files[] = {"net/snmp", "net/netstat",
-    "net/softnet_stat", "net/snmp6", "net/stat/nf_conntrack", "vmstat"};
+    "net/softnet_stat", "net/snmp6", "net/stat/nf_conntrack",
+    "net/stat/arp_cache", "net/stat/ndisc_cache", "vmstat"};
 
 static void
 root_path(const char *root, const char *name, char path[200])
@@ -117,6 +118,13 @@ static const char conntrack[] =
     "00000001 00000000 00000000 00000000 00000001 0000000a 00000003 00000000\n"
     "00000001 00000000 00000000 00000000 00000002 00000010 00000004 00000000\n";
 
+static const char arp_cache[] = "entries  allocs   res_failed table_fulls\n"
+				"00000002 00000040 00000000   00000010\n"
+				"00000002 00000041 00000000   000000ff\n";
+
+static const char ndisc_cache[] = "entries  allocs   table_fulls\n"
+				  "00000002 00000040 00000003\n";
+
 static const char vmstat[] = "nr_free_pages 5\noom_kill 401\n";
 
 static const struct {
@@ -136,6 +144,8 @@ static const struct {
     {NETSTAT_conntrack_insert_failed, "conntrack_insert_failed", 3},
     {NETSTAT_conntrack_drop, "conntrack_drop", 26},
     {NETSTAT_conntrack_early_drop, "conntrack_early_drop", 7},
+    {NETSTAT_arp_cache_table_fulls, "arp_cache_table_fulls", 16 + 255},
+    {NETSTAT_ndisc_cache_table_fulls, "ndisc_cache_table_fulls", 3},
     {NETSTAT_vmstat_oom_kill, "oom_kill", 401},
     {NETSTAT_Tcp_AttemptFails, "AttemptFails", 101},
     {NETSTAT_Tcp_EstabResets, "EstabResets", 102},
@@ -162,6 +172,8 @@ put_fixture(const char *root)
 	put_file(root, "net/softnet_stat", softnet);
 	put_file(root, "net/snmp6", snmp6);
 	put_file(root, "net/stat/nf_conntrack", conntrack);
+	put_file(root, "net/stat/arp_cache", arp_cache);
+	put_file(root, "net/stat/ndisc_cache", ndisc_cache);
 	put_file(root, "vmstat", vmstat);
 }
 
@@ -170,6 +182,10 @@ static size_t
 file_of(enum netstat_counter counter)
 {
 	if (counter == NETSTAT_vmstat_oom_kill)
+		return 7;
+	if (counter == NETSTAT_ndisc_cache_table_fulls)
+		return 6;
+	if (counter == NETSTAT_arp_cache_table_fulls)
 		return 5;
 	if (counter >= NETSTAT_conntrack_insert_failed)
 		return 4;
@@ -221,7 +237,7 @@ read_all(void **state)
 }
 
 /* Counters of the fixture that are not in net/netstat. */
-#define ELSEWHERE 13
+#define ELSEWHERE 15
 
 static void
 read_missing(void **state)

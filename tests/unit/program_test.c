@@ -170,7 +170,7 @@ slopes_refused(const char *text, const char *expected)
 static void
 empty(void **state)
 {
-	struct program p = {0}, copy = {0};
+	struct program p = {0};
 
 	(void)state;
 	is_empty(&p);
@@ -178,10 +178,6 @@ empty(void **state)
 	near(program_rate_at(&p, 0), 0);
 	near(program_arrivals(&p, 0, CLOCK_NEVER), 0);
 	assert_string_equal(formatted(&p), "");
-	program_scale(&p, 0.5);
-	append(&copy, SEC, 1, 1);
-	program_copy(&copy, &p);
-	is_empty(&copy);
 	program_clear(&p);
 	program_clear(&p);
 	is_empty(&p);
@@ -341,31 +337,6 @@ arrivals_add_up(void **state)
 		assert_false(signbit(program_rate_at(&p, at)));
 		assert_true(program_rate_at(&p, at) <= program_peak(&p));
 	}
-	program_clear(&p);
-}
-
-static void
-scales_and_copies(void **state)
-{
-	struct program p, copy = {0};
-
-	(void)state;
-	parse(&p, "10s@1000,30s@1000..50000");
-	append(&copy, SEC, 1, 1);
-	program_copy(&copy, &p);
-	assert_ptr_not_equal(copy.segments, p.segments);
-	program_scale(&copy, 0.25);
-	assert_string_equal(formatted(&copy), "10s@250,30s@250..12500");
-	assert_string_equal(formatted(&p), "10s@1000,30s@1000..50000");
-	near(program_arrivals(&copy, 0, 40 * SEC), 775000. / 4);
-	assert_int_equal(program_duration(&copy), 40 * SEC);
-	append(&copy, SEC, 2, 3);
-	assert_int_equal(copy.count, 3);
-	assert_int_equal(program_duration(&copy), 41 * SEC);
-	assert_int_equal(p.count, 2);
-	program_scale(&copy, 0);
-	near(program_peak(&copy), 0);
-	program_clear(&copy);
 	program_clear(&p);
 }
 
@@ -1003,7 +974,6 @@ main(void)
 	    cmocka_unit_test(arrivals),
 	    cmocka_unit_test(arrivals_for_ever),
 	    cmocka_unit_test(arrivals_add_up),
-	    cmocka_unit_test(scales_and_copies),
 	    cmocka_unit_test(parses),
 	    cmocka_unit_test(items_refused),
 	    cmocka_unit_test(item_numbers_refused),

@@ -83,8 +83,9 @@ static const struct shape shapes[] = {
     {"fast", {{0.05, 1e5, 5e5}, {0.05, 2e5, 2e5}}, 1, false},
 };
 
+/* All rates times share: 1, or a worker's. */
 static struct program
-program_of(const struct shape *shape)
+share_of(const struct shape *shape, double share)
 {
 	struct program p = {0};
 	const struct piece *piece;
@@ -97,8 +98,14 @@ program_of(const struct shape *shape)
 		     piece++)
 			assert_null(program_append(&p,
 			    (uint64_t)llround(piece->seconds * 1e9),
-			    piece->begin, piece->end));
+			    share * piece->begin, share * piece->end));
 	return p;
+}
+
+static struct program
+program_of(const struct shape *shape)
+{
+	return share_of(shape, 1);
 }
 
 /*
@@ -530,7 +537,7 @@ static void
 share_is_a_scale(void **state)
 {
 	static const double shares[] = {1, 0.5, 0.25, 1.0 / 3};
-	struct program p, scaled = {0};
+	struct program p, scaled;
 	size_t i, k;
 
 	(void)state;
@@ -543,13 +550,12 @@ share_is_a_scale(void **state)
 			continue;
 		}
 		for (k = 0; k < LENGTH(shares); k++) {
-			program_copy(&scaled, &p);
-			program_scale(&scaled, shares[k]);
+			scaled = share_of(&shapes[i], shares[k]);
 			expect_same(&scaled, &p, shares[k], SCHEDULE_POISSON);
+			program_clear(&scaled);
 		}
 		program_clear(&p);
 	}
-	program_clear(&scaled);
 }
 
 /* What lasts for ever has no end, and a rate of 0 for ever is one. */

@@ -547,77 +547,79 @@ expect_broken(const struct stats *s, const char *const *names)
 	free(text);
 }
 
+/* The identities that one counter breaks when it alone is wrong. */
+#define AT(field) offsetof(struct stats, field)
+static const struct {
+	size_t offset;
+	const char *broken[6];
+} identities[] = {
+    {AT(n.scheduled), {"scheduled"}},
+    {AT(n.sent), {"scheduled", "sent", "lateness.count"}},
+    {AT(n.answered),
+	{"sent", "replies", "answered", "response.count", "service.count"}},
+    {AT(n.timed_out), {"sent"}},
+    {AT(n.replies), {"replies"}},
+    {AT(n.late), {"replies"}},
+    {AT(n.unmatched), {"replies"}},
+    {AT(n.malformed), {"replies"}},
+    {AT(n.probe_sent), {"probes sent"}},
+    {AT(n.probe_answered), {"probes sent", "replies"}},
+    {AT(n.probe_timed_out), {"probes sent"}},
+    {AT(n.probe_lost), {"probes sent"}},
+    {AT(n.warmup_scheduled), {"warm-up scheduled"}},
+    {AT(n.warmup_sent), {"warm-up scheduled", "warm-up sent"}},
+    {AT(n.warmup_skipped), {"warm-up scheduled"}},
+    {AT(n.warmup_answered), {"warm-up sent", "replies"}},
+    {AT(n.warmup_timed_out), {"warm-up sent"}},
+    {AT(n.warmup_lost), {"warm-up sent"}},
+    {AT(n.skipped_overload), {"scheduled"}},
+    {AT(n.lost_drain_over), {"sent"}},
+    {AT(n.lost_on_timeout), {"sent"}},
+    {AT(n.echoed), {"answered"}},
+    {AT(n.rcode[0]), {"answered"}},
+    {AT(n.rcode[15]), {"answered"}},
+    {AT(n.attempted), {"attempted"}},
+    {AT(n.opened), {"attempted", "opened", "opened", "connect.count"}},
+    {AT(n.verified), {"opened"}},
+    {AT(n.unverified), {"opened"}},
+    {AT(n.suspect_unacked), {"opened"}},
+    {AT(n.suspect_queued), {"opened"}},
+    {AT(n.failed), {"attempted", "failed"}},
+    {AT(n.abandoned), {"attempted"}},
+    {AT(n.failed_errno[0]), {"failed"}},
+    {AT(n.failed_errno[ETIMEDOUT]), {"failed"}},
+    {AT(n.closed_by_peer), {"opened"}},
+    {AT(n.reset_by_peer), {"opened"}},
+    {AT(n.closed_by_error), {"opened"}},
+    {AT(n.closed_locally), {"opened"}},
+    {AT(n.closed_churned), {"opened", "lifetime.count"}},
+    {AT(n.closed_used_up), {"opened", "lifetime.count"}},
+    {AT(n.closed_on_timeout), {"opened"}},
+    {AT(n.closed_on_request), {"opened"}},
+    {AT(response.bucket[999]), {"response.count"}},
+    {AT(service.bucket[999]), {"service.count"}},
+    {AT(lateness.bucket[999]), {"lateness.count"}},
+    {AT(connect.bucket[999]), {"connect.count"}},
+    {AT(lifetime.bucket[999]), {"lifetime.count"}},
+};
+#undef AT
+
 /* Breaks one counter after the other, upwards and downwards. */
 static void
 check_each_identity(void **state)
 {
-#define AT(field) offsetof(struct stats, field)
-	static const struct {
-		size_t offset;
-		const char *broken[6];
-	} cases[] = {
-	    {AT(n.scheduled), {"scheduled"}},
-	    {AT(n.sent), {"scheduled", "sent", "lateness.count"}},
-	    {AT(n.answered),
-		{"sent", "replies", "answered", "response.count",
-		    "service.count"}},
-	    {AT(n.timed_out), {"sent"}},
-	    {AT(n.replies), {"replies"}},
-	    {AT(n.late), {"replies"}},
-	    {AT(n.unmatched), {"replies"}},
-	    {AT(n.malformed), {"replies"}},
-	    {AT(n.probe_sent), {"probes sent"}},
-	    {AT(n.probe_answered), {"probes sent", "replies"}},
-	    {AT(n.probe_timed_out), {"probes sent"}},
-	    {AT(n.probe_lost), {"probes sent"}},
-	    {AT(n.warmup_scheduled), {"warm-up scheduled"}},
-	    {AT(n.warmup_sent), {"warm-up scheduled", "warm-up sent"}},
-	    {AT(n.warmup_skipped), {"warm-up scheduled"}},
-	    {AT(n.warmup_answered), {"warm-up sent", "replies"}},
-	    {AT(n.warmup_timed_out), {"warm-up sent"}},
-	    {AT(n.warmup_lost), {"warm-up sent"}},
-	    {AT(n.skipped_overload), {"scheduled"}},
-	    {AT(n.lost_drain_over), {"sent"}},
-	    {AT(n.lost_on_timeout), {"sent"}},
-	    {AT(n.echoed), {"answered"}},
-	    {AT(n.rcode[0]), {"answered"}},
-	    {AT(n.rcode[15]), {"answered"}},
-	    {AT(n.attempted), {"attempted"}},
-	    {AT(n.opened), {"attempted", "opened", "opened", "connect.count"}},
-	    {AT(n.verified), {"opened"}},
-	    {AT(n.unverified), {"opened"}},
-	    {AT(n.suspect_unacked), {"opened"}},
-	    {AT(n.suspect_queued), {"opened"}},
-	    {AT(n.failed), {"attempted", "failed"}},
-	    {AT(n.abandoned), {"attempted"}},
-	    {AT(n.failed_errno[0]), {"failed"}},
-	    {AT(n.failed_errno[ETIMEDOUT]), {"failed"}},
-	    {AT(n.closed_by_peer), {"opened"}},
-	    {AT(n.reset_by_peer), {"opened"}},
-	    {AT(n.closed_by_error), {"opened"}},
-	    {AT(n.closed_locally), {"opened"}},
-	    {AT(n.closed_churned), {"opened", "lifetime.count"}},
-	    {AT(n.closed_used_up), {"opened", "lifetime.count"}},
-	    {AT(n.closed_on_timeout), {"opened"}},
-	    {AT(n.closed_on_request), {"opened"}},
-	    {AT(response.bucket[999]), {"response.count"}},
-	    {AT(service.bucket[999]), {"service.count"}},
-	    {AT(lateness.bucket[999]), {"lateness.count"}},
-	    {AT(connect.bucket[999]), {"connect.count"}},
-	    {AT(lifetime.bucket[999]), {"lifetime.count"}},
-	};
-#undef AT
 	struct stats *s = sound_run();
 	uint64_t *counter;
 	size_t i;
 
 	(void)state;
-	for (i = 0; i < LENGTH(cases); i++) {
-		counter = (uint64_t *)(void *)((char *)s + cases[i].offset);
+	for (i = 0; i < LENGTH(identities); i++) {
+		counter =
+		    (uint64_t *)(void *)((char *)s + identities[i].offset);
 		++*counter;
-		expect_broken(s, cases[i].broken);
+		expect_broken(s, identities[i].broken);
 		*counter -= 2; /* below zero as well */
-		expect_broken(s, cases[i].broken);
+		expect_broken(s, identities[i].broken);
 		++*counter;
 		expect_sound(s);
 	}

@@ -1,0 +1,60 @@
+/*
+ * What run.c and run_search.c have in common: the state of a run, and the steps
+ * that it is made of. Nobody else's business.
+ */
+#ifndef CLIENT_RUN_INTERNAL_H
+#define CLIENT_RUN_INTERNAL_H
+
+#include "lib/worker.h"
+#include "client/find_max.h"
+#include "client/run.h"
+
+/* What the parent knows of a worker. */
+struct member {
+	bool ready; /* has done what it was told, or has ended */
+	bool ended;
+	uint64_t died; /* when; 0: it did not */
+};
+
+enum stage {
+	STAGE_OPENING,
+	STAGE_QUERYING,
+};
+
+struct run {
+	const struct run_config *config;
+	struct workers *workers;
+	struct run_result *result;
+	struct member *members;
+	struct find_max *find_max; /* NULL: no search */
+	struct states *states;
+	enum stage stage;
+	bool queues_taken; /* while the connections were open */
+	struct event *sample_timer;
+	struct event *live_timer;
+	struct event *kill_timer;
+	uint64_t begun;
+};
+
+/*
+ * What all workers have counted so far, as of this moment. It is in the run's
+ * result, and changes with the next call.
+ */
+const struct generator_result *run_add_up(struct run *);
+
+/* Of the worker that was the busiest. */
+struct health_usage run_busiest(const struct run *);
+
+/*
+ * Once all workers are ready: they begin to query at the same moment, and together
+ * with other hosts if there is a time for it.
+ */
+void run_go(struct run *);
+
+/*
+ * Only of a run with a search, once all workers are ready or have ended: a step
+ * was opened for, or has been run. On to what comes next.
+ */
+void run_search_on(struct run *);
+
+#endif

@@ -1,0 +1,100 @@
+/*
+ * What the kernel's messages say of sockets.
+ */
+#include <arpa/inet.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+
+#include <errno.h>
+
+#include "lib/sockdiag_internal.h"
+
+static void
+count_connection(struct sockdiag *d, const struct inet_diag_msg *m)
+{
+	if (!sockdiag_wants_port(d, ntohs(m->id.idiag_dport)) ||
+	    !sockdiag_wants_address(d, m->idiag_family, m->id.idiag_dst))
+		return;
+	switch (m->idiag_state) {
+#define COUNT(name, number)       \
+	case number:              \
+		d->states.name++; \
+		break;
+		SOCKDIAG_STATES(COUNT)
+	default:
+		break;
+	}
+}
+
+static void
+count_listener(struct sockdiag *d, const struct inet_diag_msg *m)
+{
+	struct sockdiag_queues *q = &d->queues;
+
+	if (m->idiag_state != STATE_LISTEN ||
+	    !sockdiag_wants_port(d, ntohs(m->id.idiag_sport)) ||
+	    !sockdiag_wants_address(d, m->idiag_family, m->id.idiag_src))
+		return;
+	if (q->listeners++ == 0 || m->idiag_wqueue < q->limit)
+		q->limit = m->idiag_wqueue;
+	q->queued += m->idiag_rqueue;
+	if (m->idiag_rqueue > q->fullest)
+		q->fullest = m->idiag_rqueue;
+}
+
+static const void *
+payload(const struct nlmsghdr *head)
+{
+	return (const uint8_t *)head + NLMSG_HDRLEN;
+}
+
+static enum sockdiag_progress
+read_error(const struct nlmsghdr *head)
+{
+	const struct nlmsgerr *e = payload(head);
+
+	errno = EPROTO;
+	if (head->nlmsg_len >= NLMSG_LENGTH(sizeof(*e)) && e->error < 0)
+		errno = -e->error;
+	return SOCKDIAG_FAILED;
+}
+
+static void
+count_socket(struct sockdiag *d, const struct nlmsghdr *head)
+{
+	const struct inet_diag_msg *m = payload(head);
+
+	if (head->nlmsg_type != SOCK_DIAG_BY_FAMILY ||
+	    head->nlmsg_len < NLMSG_LENGTH(sizeof(*m)))
+		return;
+	if (d->listening)
+		count_listener(d, m);
+	else
+		count_connection(d, m);
+}
+
+enum sockdiag_progress
+sockdiag_parse(struct sockdiag *d, const void *message, size_t length)
+{
+	const uint8_t *at = message;
+	const struct nlmsghdr *head;
+	size_t step;
+
+	for (; length >= sizeof(*head); at += step, length -= step) {
+		head = (const void *)at;
+		if (head->nlmsg_len < sizeof(*head) || head->nlmsg_len > length)
+			break;
+		if (head->nlmsg_type == NLMSG_DONE)
+			return SOCKDIAG_DONE;
+		if (head->nlmsg_type == NLMSG_ERROR)
+			return read_error(head);
+		count_socket(d, head);
+		step = NLMSG_ALIGN(head->nlmsg_len);
+		if (step > length)
+			step = length;
+	}
+	if (length == 0)
+		return SOCKDIAG_MORE;
+	errno = EPROTO;
+	return SOCKDIAG_FAILED;
+}
