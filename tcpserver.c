@@ -3,9 +3,9 @@
  *
  * Wiring, results, exit status. server/options reads the command line,
  * server/preflight looks at the limits, server/listener opens the sockets, and
- * server/serve has workers serve them: server/intake accepts and server/echo
- * echoes there, and both count in shared memory (server/counts) what
- * server/report prints.
+ * server/serve has worker processes (server/echo) serve them: server/intake
+ * accepts and server/session serves there, and both count in shared memory
+ * (server/counts) what server/report prints.
  */
 #include <err.h>
 #include <inttypes.h>
