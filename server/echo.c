@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "lib/limits.h"
+#include "lib/timer.h"
 #include "lib/worker.h"
 #include "server/counts.h"
 #include "server/echo.h"
@@ -17,12 +18,70 @@
  * accept what goes to another worker, and some for libraries. */
 #define SPARE_DESCRIPTORS 3
 
+/* Connections closed in one turn of what is to be closed: about a millisecond,
+ * and then the others are served. */
+#define CLOSE_SLICE 256
+
 struct echo {
 	const struct echo_config *config;
+	struct worker *worker;
+	struct counts *counts;
 	struct event_base *base;
 	struct intake *intake;
 	struct sessions *sessions;
+	struct event *closing; /* set while some are to be closed */
+	uint64_t to_close;
+	uint64_t closed; /* of them */
 };
+
+/* Of the connections that it was told to close; some are left if it ends. */
+static void
+closing_end(struct echo *e)
+{
+	worker_tell(e->worker, WORKER_DONE, e->closed);
+	e->to_close = 0;
+}
+
+static void
+on_closing(int fd, short what, void *arg)
+{
+	struct echo *e = arg;
+	unsigned int slice;
+
+	(void)fd;
+	(void)what;
+	for (slice = 0; slice < CLOSE_SLICE && e->closed < e->to_close; slice++)
+		if (sessions_close_oldest(
+			e->sessions, &e->counts->closed_by_control))
+			e->closed++;
+		else
+			e->to_close = e->closed; /* there are no more */
+	if (e->closed < e->to_close)
+		timer_set(e->closing, 0);
+	else
+		closing_end(e);
+}
+
+/* The parent waits for the end of one command before the next. */
+static void
+on_command(struct echo *e, const struct worker_message *message)
+{
+	switch (message->verb) {
+	case WORKER_CLOSE:
+		e->to_close = message->value;
+		e->closed = 0;
+		on_closing(-1, 0, e);
+		break;
+	case WORKER_PAUSE:
+		intake_hold(e->intake);
+		worker_tell(e->worker, WORKER_DONE, 0);
+		break;
+	case WORKER_RESUME:
+		intake_release(e->intake);
+		worker_tell(e->worker, WORKER_DONE, 0);
+		break;
+	}
+}
 
 static void
 on_message(const struct worker_message *message, void *arg)
@@ -31,6 +90,8 @@ on_message(const struct worker_message *message, void *arg)
 
 	if (message->verb == WORKER_DRAIN || message->verb == WORKER_STOP)
 		event_base_loopbreak(e->base);
+	else
+		on_command(e, message);
 }
 
 /*
@@ -57,9 +118,12 @@ find_most(const struct echo_config *config, uint64_t *most)
 static void
 echo_end(struct echo *e)
 {
+	event_free(e->closing);
+	if (e->to_close > 0)
+		closing_end(e);
 	intake_end(e->intake); /* closing must not accept again */
 	listener_close(e->config->listener);
-	while (sessions_close_oldest(e->sessions))
+	while (sessions_close_oldest(e->sessions, &e->counts->closed_locally))
 		;
 	intake_free(e->intake);
 	sessions_free(e->sessions);
@@ -108,7 +172,10 @@ echo_new(struct worker *worker, const struct echo_config *config)
 	if (e == NULL)
 		err(1, "no memory");
 	e->config = config;
+	e->worker = worker;
+	e->counts = &slot->counts;
 	e->base = worker_base(worker);
+	e->closing = timer_new(e->base, 0, on_closing, e);
 	e->sessions = sessions_new(&sessions);
 	intake.arg = e->sessions;
 	e->intake = intake_new(worker, &intake);

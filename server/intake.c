@@ -48,6 +48,7 @@ struct intake {
 	int stranded; /* taken in, found no place yet; -1: none */
 	bool refused; /* the system had no descriptor or no memory for it */
 	bool paused;
+	bool held; /* as asked; apart from pauses, which end by themselves */
 	bool ended;
 	bool said_paused;
 	bool idle_since_pause; /* nothing came in: the same pause goes on */
@@ -84,7 +85,7 @@ publish_room(struct intake *i)
 		return; /* nobody to read it */
 	if (room > 0)
 		waiting = handover_waiting(i->config.handover);
-	if (i->ended || i->refused || waiting > room)
+	if (i->ended || i->refused || i->held || waiting > room)
 		waiting = room;
 	__atomic_store_n(&i->slot->room,
 	    (uint64_t)++i->written << 32 | (uint32_t)(room - waiting),
@@ -194,6 +195,13 @@ pause_intake(struct intake *i, int why)
 }
 
 static void
+listen_again(struct intake *i)
+{
+	if (!i->held && !i->paused && event_add(i->readable, NULL) == -1)
+		err(1, "libevent: cannot listen again");
+}
+
+static void
 resume(struct intake *i)
 {
 	if (!i->paused)
@@ -202,8 +210,7 @@ resume(struct intake *i)
 	i->refused = false;
 	publish_room(i);
 	event_del(i->retry);
-	if (event_add(i->readable, NULL) == -1)
-		err(1, "libevent: cannot listen again");
+	listen_again(i);
 }
 
 /*
@@ -468,6 +475,22 @@ intake_closed(struct intake *i)
 	resume(i);
 	if (i->stranded != -1)
 		place_or_pause(i, i->stranded);
+}
+
+void
+intake_hold(struct intake *i)
+{
+	i->held = true;
+	publish_room(i);
+	event_del(i->readable);
+}
+
+void
+intake_release(struct intake *i)
+{
+	i->held = false;
+	publish_room(i);
+	listen_again(i);
 }
 
 void

@@ -15,6 +15,7 @@
 #include "lib/status.h"
 #include "lib/timer.h"
 #include "lib/worker.h"
+#include "server/commands.h"
 #include "server/echo.h"
 #include "server/handover.h"
 #include "server/listener.h"
@@ -41,6 +42,7 @@ struct server {
 	struct handover *handover; /* NULL: one worker */
 	struct sockdiag *diag;
 	struct workers *workers;
+	struct commands *commands; /* NULL: not to be controlled */
 	struct event *sample_timer;
 	struct event *peak_timer;
 	struct event *line_timer;
@@ -58,8 +60,9 @@ struct server {
  */
 
 static void
-add_up(struct server *s, struct counts *sum)
+add_up(void *arg, struct counts *sum)
 {
+	struct server *s = arg;
 	const struct counts_slot *slot;
 	struct counts copy;
 	uint64_t peak;
@@ -81,8 +84,9 @@ add_up(struct server *s, struct counts *sum)
 
 /* The parent asks: workers can be too busy, or stuck. */
 static void
-look_at_queues(struct server *s)
+look_at_queues(void *arg)
 {
+	struct server *s = arg;
 	struct sockdiag_queues queues;
 
 	if (s->diag != NULL && sockdiag_queues(s->diag, &queues) == 0)
@@ -134,8 +138,10 @@ on_line_timer(int fd, short what, void *arg)
 
 /* The listeners are about to be closed, and what waits is refused. */
 static void
-end(struct server *s)
+end(void *arg)
 {
+	struct server *s = arg;
+
 	look_at_queues(s);
 	workers_tell(s->workers, WORKER_DRAIN, 0);
 }
@@ -247,10 +253,24 @@ on_message(struct workers *workers, unsigned int index,
 	case WORKER_FULL:
 		say_full(s, (int)message->value);
 		break;
+	case WORKER_DONE:
+		commands_done(s->commands, index, message->value);
+		break;
 	case WORKER_FAILED:
 		fail(s, index, message->value);
 		break;
 	}
+}
+
+static void
+note_death(struct server *s, unsigned int index, int status)
+{
+	if (WIFSIGNALED(status))
+		warnx("worker %u was ended by signal %d (%s)", index,
+		    WTERMSIG(status), strsignal(WTERMSIG(status)));
+	s->members[index].died = true;
+	s->report->workers_died++;
+	check_ready(s);
 }
 
 static void
@@ -260,14 +280,10 @@ on_exit_of_worker(
 	struct server *s = arg;
 
 	(void)workers;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		return;
-	if (WIFSIGNALED(status))
-		warnx("worker %u was ended by signal %d (%s)", index,
-		    WTERMSIG(status), strsignal(WTERMSIG(status)));
-	s->members[index].died = true;
-	s->report->workers_died++;
-	check_ready(s);
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+		note_death(s, index, status);
+	if (s->commands != NULL) /* what comes next counts it as it is now */
+		commands_done(s->commands, index, 0);
 }
 
 static int
@@ -344,9 +360,36 @@ start_timers(struct server *s)
 		timer_set(s->line_timer, s->options->report_every);
 }
 
+/* After the fork: the socket is the parent's alone. */
+static void
+start_commands(struct server *s)
+{
+	const char *path = s->options->control;
+	struct commands_config config = {
+	    .workers = s->workers,
+	    .report = s->report,
+	    .add_up = add_up,
+	    .look_at_queues = look_at_queues,
+	    .end = end,
+	    .arg = s,
+	};
+	char why[CONTROL_WHY];
+
+	if (path == NULL)
+		return;
+	s->commands = commands_new(&config, path, why);
+	if (s->commands != NULL)
+		return;
+	warnx("--control %s: %s", path, why);
+	s->failed = true;
+	workers_tell(s->workers, WORKER_STOP, 0);
+}
+
 static void
 let_go(struct server *s)
 {
+	if (s->commands != NULL)
+		commands_free(s->commands);
 	event_free(s->sample_timer);
 	event_free(s->peak_timer);
 	event_free(s->line_timer);
@@ -371,6 +414,7 @@ serve(const struct serve_config *config, struct counts *sum)
 	watch_queues(&s);
 	start_workers(&s);
 	start_timers(&s);
+	start_commands(&s);
 	workers_loop(s.workers);
 	on_sample_timer(-1, 0, &s); /* the last second, which is not whole */
 	add_up(&s, sum);

@@ -96,13 +96,13 @@ session_fail(struct session *s, int error)
 }
 
 bool
-sessions_close_oldest(struct sessions *all)
+sessions_close_oldest(struct sessions *all, uint64_t *counter)
 {
 	struct session *s = TAILQ_FIRST(&all->open);
 
 	if (s == NULL)
 		return false;
-	session_close(s, &all->config.counts->closed_locally, "closed");
+	session_close(s, counter, "closed");
 	return true;
 }
 

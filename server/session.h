@@ -35,9 +35,9 @@ struct sessions *sessions_new(const struct sessions_config *);
  * arg: the sessions. */
 void sessions_add(int fd, void *arg);
 
-/* Closes the one that was added first, and books it as closed locally. False if
- * there is none. */
-bool sessions_close_oldest(struct sessions *);
+/* Closes the one that was added first, and books it in this one of the counters.
+ * False if there is none. */
+bool sessions_close_oldest(struct sessions *, uint64_t *counter);
 
 /* None may be left. */
 void sessions_free(struct sessions *);
