@@ -43,6 +43,7 @@ only() {
 	only 'lib/json_read' 'lib/clock|lib/status'
 	only 'lib/addr_list' 'lib/parse|lib/addr'
 	only 'lib/sockdiag' 'lib/(addr|addr_list)'
+	only 'server/room' 'server/(counts|handover)|lib/worker'
 	only 'server/commands' \
 		'server/(counts|report)|lib/(clock|command|control|json|worker)'
 	only 'client/(batch|wheel)' 'nothing'
