@@ -11,6 +11,7 @@
 #include "server/commands.h"
 #include "server/counts.h"
 #include "server/report.h"
+#include "server/watch.h"
 
 /* What workers do. There are no more of them than clients: each waits for its
  * answer before its next. */
@@ -217,7 +218,7 @@ on_count(struct control_request *request, union command_value value, void *arg)
 	json_t *fields = json_object();
 
 	(void)value;
-	c->config.add_up(c->config.arg, &now);
+	watch_add_up(c->config.watch, &now);
 	json_put_count(fields, "open", counts_open_all(&now));
 	json_put_count(fields, "accepted", now.accepted);
 	control_answer(request, fields);
@@ -230,8 +231,8 @@ on_stats(struct control_request *request, union command_value value, void *arg)
 	struct counts now;
 
 	(void)value;
-	c->config.add_up(c->config.arg, &now);
-	c->config.look_at_queues(c->config.arg);
+	watch_add_up(c->config.watch, &now);
+	watch_look_at_queues(c->config.watch);
 	control_answer(
 	    request, server_report_counts(c->config.report, &now, clock_now()));
 }

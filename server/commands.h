@@ -11,15 +11,14 @@
 #include "lib/control.h"
 
 struct commands;
-struct counts;
 struct server_report;
+struct watch;
 struct workers;
 
 struct commands_config {
 	struct workers *workers;
 	const struct server_report *report;
-	void (*add_up)(void *arg, struct counts *sum); /* as of now */
-	void (*look_at_queues)(void *arg); /* for the report */
+	struct watch *watch;
 	void (*end)(void *arg); /* as SIGTERM does */
 	void *arg;
 };

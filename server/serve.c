@@ -1,7 +1,5 @@
 #include <sys/wait.h>
 
-#include <event2/event.h>
-
 #include <err.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -9,11 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/addr_list.h"
 #include "lib/clock.h"
-#include "lib/sockdiag.h"
 #include "lib/status.h"
-#include "lib/timer.h"
 #include "lib/worker.h"
 #include "server/commands.h"
 #include "server/echo.h"
@@ -22,15 +17,7 @@
 #include "server/options.h"
 #include "server/report.h"
 #include "server/serve.h"
-
-#define SAMPLE_EVERY CLOCK_NS_PER_SEC
-#define PEAK_EVERY   (100 * CLOCK_NS_PER_MS)
-
-/* What the parent knows of a worker. */
-struct member {
-	bool ready;
-	bool died;
-};
+#include "server/watch.h"
 
 /* The server, seen from the parent. */
 struct server {
@@ -40,101 +27,14 @@ struct server {
 	FILE *text_out;
 	unsigned int count; /* of workers */
 	struct handover *handover; /* NULL: one worker */
-	struct sockdiag *diag;
 	struct workers *workers;
+	struct watch *watch;
 	struct commands *commands; /* NULL: not to be controlled */
-	struct event *sample_timer;
-	struct event *peak_timer;
-	struct event *line_timer;
-	struct counts sampled; /* as of the last second */
-	struct counts shown; /* as of the last line */
-	uint64_t shown_at;
-	struct member *members;
+	bool *ready; /* by worker */
 	bool said_listening;
 	bool said_full;
 	bool failed; /* a worker could not begin, which has been said */
 };
-
-/*
- * Reports.
- */
-
-static void
-add_up(void *arg, struct counts *sum)
-{
-	struct server *s = arg;
-	const struct counts_slot *slot;
-	struct counts copy;
-	uint64_t peak;
-	unsigned int i;
-
-	memset(sum, 0, sizeof(*sum));
-	for (i = 0; i < s->count; i++) {
-		slot = workers_shared(s->workers, i);
-		copy = slot->counts;
-		peak = __atomic_load_n(&slot->queue_peak, __ATOMIC_RELAXED);
-		if (peak > s->report->queue_peak)
-			s->report->queue_peak = peak;
-		if (s->members[i].died)
-			counts_bury(&copy);
-		counts_merge(sum, &copy);
-	}
-	server_report_peak(s->report, sum);
-}
-
-/* The parent asks: workers can be too busy, or stuck. */
-static void
-look_at_queues(void *arg)
-{
-	struct server *s = arg;
-	struct sockdiag_queues queues;
-
-	if (s->diag != NULL && sockdiag_queues(s->diag, &queues) == 0)
-		server_report_queues(s->report, &queues);
-}
-
-static void
-on_peak_timer(int fd, short what, void *arg)
-{
-	struct counts now;
-
-	(void)fd;
-	(void)what;
-	add_up(arg, &now);
-}
-
-static void
-on_sample_timer(int fd, short what, void *arg)
-{
-	struct server *s = arg;
-	struct counts now;
-
-	(void)fd;
-	(void)what;
-	add_up(s, &now);
-	if (now.accepted - s->sampled.accepted > s->report->peak_accepts)
-		s->report->peak_accepts = now.accepted - s->sampled.accepted;
-	s->sampled = now;
-	server_report_watch(s->report);
-	look_at_queues(s);
-}
-
-static void
-on_line_timer(int fd, short what, void *arg)
-{
-	struct server *s = arg;
-	struct counts now;
-	uint64_t at = clock_now();
-
-	(void)fd;
-	(void)what;
-	add_up(s, &now);
-	look_at_queues(s);
-	server_report_line(s->report, &now, &s->shown,
-	    clock_to_seconds(at - s->shown_at), stderr);
-	s->shown = now;
-	s->shown_at = at;
-}
 
 /* The listeners are about to be closed, and what waits is refused. */
 static void
@@ -142,7 +42,7 @@ end(void *arg)
 {
 	struct server *s = arg;
 
-	look_at_queues(s);
+	watch_look_at_queues(s->watch);
 	workers_tell(s->workers, WORKER_DRAIN, 0);
 }
 
@@ -154,8 +54,8 @@ on_signal(struct workers *workers, int number, void *arg)
 
 	(void)workers;
 	if (number == SIGUSR1) {
-		add_up(s, &now);
-		look_at_queues(s);
+		watch_add_up(s->watch, &now);
+		watch_look_at_queues(s->watch);
 		server_report_text(s->report, &now, clock_now(), s->text_out);
 	} else
 		end(s);
@@ -182,9 +82,11 @@ check_ready(struct server *s)
 	unsigned int i, ready = 0;
 
 	for (i = 0; i < s->count; i++) {
-		ready += s->members[i].ready && !s->members[i].died;
-		if (!s->members[i].ready && !s->members[i].died)
+		if (watch_is_dead(s->watch, i))
+			continue;
+		if (!s->ready[i])
 			return;
+		ready++;
 	}
 	if (ready == 0 || s->said_listening || s->failed)
 		return;
@@ -212,7 +114,7 @@ say_full(struct server *s, int error)
 		why = "descriptor limit of this process reached";
 	else if (error == ENFILE)
 		why = "file limit of this host (fs.file-max) reached";
-	add_up(s, &now);
+	watch_add_up(s->watch, &now);
 	warnx("%s with %" PRIu64 " connections open: no more are accepted "
 	      "until some close (said once)",
 	    why, counts_open(&now));
@@ -247,7 +149,7 @@ on_message(struct workers *workers, unsigned int index,
 	(void)workers;
 	switch (message->verb) {
 	case WORKER_READY:
-		s->members[index].ready = true;
+		s->ready[index] = true;
 		check_ready(s);
 		break;
 	case WORKER_FULL:
@@ -268,8 +170,7 @@ note_death(struct server *s, unsigned int index, int status)
 	if (WIFSIGNALED(status))
 		warnx("worker %u was ended by signal %d (%s)", index,
 		    WTERMSIG(status), strsignal(WTERMSIG(status)));
-	s->members[index].died = true;
-	s->report->workers_died++;
+	watch_bury(s->watch, index);
 	check_ready(s);
 }
 
@@ -316,8 +217,8 @@ start_workers(struct server *s)
 	    .arg = s,
 	};
 
-	s->members = calloc(s->count, sizeof(*s->members));
-	if (s->members == NULL)
+	s->ready = calloc(s->count, sizeof(*s->ready));
+	if (s->ready == NULL)
 		err(STATUS_COULD_NOT_RUN, "no memory for %u workers", s->count);
 	if (s->count > 1) {
 		s->handover = handover_new(s->count);
@@ -333,33 +234,6 @@ start_workers(struct server *s)
 		listener_close(s->listener); /* the worker's now */
 }
 
-static void
-watch_queues(struct server *s)
-{
-	const struct listener *l = s->listener;
-	struct addr_list bound = {NULL, 0};
-
-	if (!l->any)
-		(void)addr_list_append(&bound, &l->addr);
-	s->diag = sockdiag_new(bound.at, bound.count, l->ports, l->count);
-	addr_list_free(&bound);
-}
-
-static void
-start_timers(struct server *s)
-{
-	struct event_base *base = workers_base(s->workers);
-
-	s->sample_timer = timer_new(base, EV_PERSIST, on_sample_timer, s);
-	s->peak_timer = timer_new(base, EV_PERSIST, on_peak_timer, s);
-	s->line_timer = timer_new(base, EV_PERSIST, on_line_timer, s);
-	timer_set(s->sample_timer, SAMPLE_EVERY);
-	if (s->count > 1) /* one worker knows its own */
-		timer_set(s->peak_timer, PEAK_EVERY);
-	if (s->options->report_every > 0)
-		timer_set(s->line_timer, s->options->report_every);
-}
-
 /* After the fork: the socket is the parent's alone. */
 static void
 start_commands(struct server *s)
@@ -368,8 +242,7 @@ start_commands(struct server *s)
 	struct commands_config config = {
 	    .workers = s->workers,
 	    .report = s->report,
-	    .add_up = add_up,
-	    .look_at_queues = look_at_queues,
+	    .watch = s->watch,
 	    .end = end,
 	    .arg = s,
 	};
@@ -390,12 +263,9 @@ let_go(struct server *s)
 {
 	if (s->commands != NULL)
 		commands_free(s->commands);
-	event_free(s->sample_timer);
-	event_free(s->peak_timer);
-	event_free(s->line_timer);
+	watch_free(s->watch);
 	workers_free(s->workers);
-	sockdiag_free(s->diag);
-	free(s->members);
+	free(s->ready);
 }
 
 bool
@@ -409,15 +279,13 @@ serve(const struct serve_config *config, struct counts *sum)
 	    .count = config->report->workers,
 	};
 
-	s.report->begun = s.shown_at = clock_now();
+	s.report->begun = clock_now();
 	server_report_begin(s.report);
-	watch_queues(&s);
 	start_workers(&s);
-	start_timers(&s);
+	s.watch = watch_new(s.workers, s.report, s.options->report_every);
 	start_commands(&s);
 	workers_loop(s.workers);
-	on_sample_timer(-1, 0, &s); /* the last second, which is not whole */
-	add_up(&s, sum);
+	watch_end(s.watch, sum);
 	counts_settle(sum, s.report->workers_died > 0);
 	let_go(&s);
 	return !s.failed;

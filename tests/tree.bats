@@ -44,8 +44,9 @@ only() {
 	only 'lib/addr_list' 'lib/parse|lib/addr'
 	only 'lib/sockdiag' 'lib/(addr|addr_list)'
 	only 'server/room' 'server/(counts|handover)|lib/worker'
+	only 'server/watch' 'server/(counts|listener|report)|lib/.*'
 	only 'server/commands' \
-		'server/(counts|report)|lib/(clock|command|control|json|worker)'
+		'server/(counts|report|watch)|lib/(clock|command|control|json|worker)'
 	only 'client/(batch|wheel)' 'nothing'
 	only 'client/window' 'lib/clock'
 	only 'client/suspect' 'nothing'
