@@ -403,14 +403,27 @@ workers_count(const struct workers *set)
 	return set->config.count;
 }
 
+bool
+workers_alive(const struct workers *set, unsigned int index)
+{
+	return set->children[index].pid != 0;
+}
+
+void
+workers_tell_one(struct workers *set, unsigned int index, enum worker_verb verb,
+    uint64_t value)
+{
+	if (workers_alive(set, index))
+		message_send(set->children[index].channel, verb, value);
+}
+
 void
 workers_tell(struct workers *set, enum worker_verb verb, uint64_t value)
 {
 	unsigned int i;
 
 	for (i = 0; i < set->config.count; i++)
-		if (set->children[i].pid != 0)
-			message_send(set->children[i].channel, verb, value);
+		workers_tell_one(set, i, verb, value);
 }
 
 void

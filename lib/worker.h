@@ -13,6 +13,7 @@
 #ifndef LIB_WORKER_H
 #define LIB_WORKER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +31,10 @@ enum worker_verb {
 	WORKER_GO, /* begin at value, monotonic nanoseconds */
 	WORKER_DRAIN, /* take on nothing new, finish, exit */
 	WORKER_STOP, /* exit at once, with the accounts in order */
+	WORKER_CLOSE, /* close that many connections, the oldest first */
+	WORKER_PAUSE, /* accept nothing more, until WORKER_RESUME */
+	WORKER_RESUME,
+	WORKER_DONE, /* to the parent: one of the last three is; how many */
 };
 
 struct worker_message {
@@ -69,6 +74,13 @@ unsigned int workers_count(const struct workers *);
 
 /* Says it to every worker that is alive. */
 void workers_tell(struct workers *, enum worker_verb, uint64_t value);
+
+/* Says it to this one, if it is alive. */
+void workers_tell_one(
+    struct workers *, unsigned int index, enum worker_verb, uint64_t value);
+
+/* Not reaped yet. */
+bool workers_alive(const struct workers *, unsigned int index);
 
 /* Ends every worker that is alive with SIGKILL. */
 void workers_kill(struct workers *);

@@ -14,7 +14,7 @@ static uint64_t
 closed(const struct counts *c)
 {
 	return c->closed_by_peer + c->reset_by_peer + c->closed_by_error +
-	    c->closed_locally + c->closed_worker_died;
+	    c->closed_locally + c->closed_by_control + c->closed_worker_died;
 }
 
 uint64_t

@@ -23,6 +23,7 @@
 	X(reset_by_peer) /* RST */                                          \
 	X(closed_by_error) /* any other error */                            \
 	X(closed_locally) /* by this program, at its end */                 \
+	X(closed_by_control) /* by this program, as somebody asked it to */ \
 	X(closed_worker_died)                                               \
 	X(peak) /* most served at once */                                   \
 	X(messages) /* whole ones received, by their two bytes of length */ \

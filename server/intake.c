@@ -17,19 +17,13 @@
 #include "server/counts.h"
 #include "server/handover.h"
 #include "server/intake.h"
+#include "server/room.h"
 
 #define BURST	   256 /* connections a turn, then the others get theirs */
 #define READY_MOST 64 /* sources a turn */
 #define QUEUE_SURE 8 /* a burst as long as that is worth a system call */
 #define RETRY_MOST (100 * CLOCK_NS_PER_MS)
 #define RETRY_SOON CLOCK_NS_PER_MS
-
-/* What it knows of another worker. */
-struct peer {
-	uint64_t seen; /* its room, as it last wrote it */
-	uint32_t promised; /* handed to it since then */
-	bool gone;
-};
 
 struct intake {
 	struct intake_config config;
@@ -43,11 +37,11 @@ struct intake {
 	uint64_t retry_after;
 	uint64_t most;
 	uint64_t served;
-	uint32_t written; /* times that the own room was */
-	struct peer *peers; /* by worker; NULL: there is no other */
+	struct room *room; /* NULL: there is no other worker */
 	int stranded; /* taken in, found no place yet; -1: none */
 	bool refused; /* the system had no descriptor or no memory for it */
 	bool paused;
+	bool held; /* as asked; apart from pauses, which end by themselves */
 	bool ended;
 	bool said_paused;
 	bool idle_since_pause; /* nothing came in: the same pause goes on */
@@ -63,10 +57,6 @@ intake_say(const struct addr *peer, const char *what)
 	warnx("%s: %s", text, what);
 }
 
-/*
- * Room: each worker's own, published for the others.
- */
-
 static uint64_t
 own_room(const struct intake *i)
 {
@@ -80,71 +70,13 @@ publish_room(struct intake *i)
 {
 	uint64_t room = own_room(i), waiting = 0;
 
-	if (i->peers == NULL)
+	if (i->room == NULL)
 		return; /* nobody to read it */
 	if (room > 0)
 		waiting = handover_waiting(i->config.handover);
-	if (i->ended || i->refused || waiting > room)
+	if (i->ended || i->refused || i->held || waiting > room)
 		waiting = room;
-	__atomic_store_n(&i->slot->room,
-	    (uint64_t)++i->written << 32 | (uint32_t)(room - waiting),
-	    __ATOMIC_RELAXED);
-}
-
-/* A worker that has not written since has not had its turn: it does not count
- * yet what was handed to it. */
-static uint32_t
-room_of(const struct intake *i, unsigned int index)
-{
-	const struct counts_slot *slot = worker_peer_shared(i->worker, index);
-	uint64_t word = __atomic_load_n(&slot->room, __ATOMIC_RELAXED);
-	struct peer *peer = &i->peers[index];
-
-	if (word != peer->seen) {
-		peer->seen = word;
-		peer->promised = 0;
-	}
-	if (peer->gone || (uint32_t)word <= peer->promised)
-		return 0;
-	return (uint32_t)word - peer->promised;
-}
-
-/* Where to try next: another worker, or nobody (room 0). */
-struct target {
-	uint32_t room;
-	unsigned int index;
-};
-
-/*
- * The worker with the most room below that of the last one tried, or with as
- * much and a higher index; so each is tried once. Costs a look at every
- * worker's slot.
- */
-static struct target
-find_target(const struct intake *i, struct target last)
-{
-	unsigned int n = worker_count(i->worker), index;
-	struct target best = {0, 0};
-	uint32_t room;
-
-	if (i->peers == NULL)
-		return best;
-	for (index = 0; index < n; index++) {
-		if (index == worker_index(i->worker))
-			continue;
-		room = room_of(i, index);
-		if (room > best.room &&
-		    (room < last.room ||
-			(room == last.room && index > last.index)))
-			best = (struct target){room, index};
-	}
-	return best;
-}
-
-static struct target
-find_first(const struct intake *i)
-{
-	return find_target(i, (struct target){UINT32_MAX, UINT32_MAX});
+	room_publish(i->room, room - waiting);
 }
 
 /*
@@ -161,7 +93,7 @@ find_first(const struct intake *i)
 static uint64_t
 next_retry(struct intake *i, int why)
 {
-	if (why != 0 || i->peers == NULL)
+	if (why != 0 || i->room == NULL)
 		i->retry_after = RETRY_MOST;
 	else if (!i->idle_since_pause)
 		i->retry_after = RETRY_SOON;
@@ -194,6 +126,13 @@ pause_intake(struct intake *i, int why)
 }
 
 static void
+listen_again(struct intake *i)
+{
+	if (!i->held && !i->paused && event_add(i->readable, NULL) == -1)
+		err(1, "libevent: cannot listen again");
+}
+
+static void
 resume(struct intake *i)
 {
 	if (!i->paused)
@@ -202,8 +141,7 @@ resume(struct intake *i)
 	i->refused = false;
 	publish_room(i);
 	event_del(i->retry);
-	if (event_add(i->readable, NULL) == -1)
-		err(1, "libevent: cannot listen again");
+	listen_again(i);
 }
 
 /*
@@ -221,34 +159,6 @@ serve(struct intake *i, int fd)
 		i->slot->counts.peak = i->served;
 }
 
-/*
- * To any worker that has room; false if none takes it. It is booked before it
- * is sent: should this worker die between the two, it was handed over and never
- * arrived, which is what then happens to it.
- */
-static bool
-hand_over(struct intake *i, int fd, struct target to)
-{
-	struct counts *counts = &i->slot->counts;
-	struct peer *peer;
-	int error;
-
-	for (; to.room > 0; to = find_target(i, to)) {
-		peer = &i->peers[to.index];
-		counts->handed_over++;
-		error = handover_send(i->config.handover, to.index, fd);
-		if (error == 0) {
-			close(fd);
-			peer->promised++;
-			i->idle_since_pause = false;
-			return true;
-		}
-		counts->handed_over--;
-		peer->gone = error == EPIPE || error == ECONNRESET;
-	}
-	return false;
-}
-
 /* Serves it or hands it over. False if neither could be: it is kept then, in
  * the descriptor that was free, and nothing more comes in until it has gone. */
 static bool
@@ -259,8 +169,10 @@ place(struct intake *i, int fd)
 		serve(i, fd);
 		return true;
 	}
-	if (hand_over(i, fd, find_first(i)))
+	if (i->room != NULL && room_hand_over(i->room, fd)) {
+		i->idle_since_pause = false;
 		return true;
+	}
 	i->stranded = fd;
 	return false;
 }
@@ -328,7 +240,7 @@ take_one(struct intake *i, int source)
 {
 	int fd;
 
-	if (own_room(i) == 0 && find_first(i).room == 0) {
+	if (own_room(i) == 0 && (i->room == NULL || !room_elsewhere(i->room))) {
 		pause_intake(i, 0);
 		return false;
 	}
@@ -436,10 +348,7 @@ intake_new(struct worker *worker, const struct intake_config *config)
 		add_source(i, config->listeners[k]);
 	if (config->handover != NULL) {
 		add_source(i, handover_inbox(config->handover));
-		i->peers = calloc(worker_count(worker), sizeof(*i->peers));
-		if (i->peers == NULL)
-			err(1, "no memory for %u workers",
-			    worker_count(worker));
+		i->room = room_new(worker, config->handover);
 	}
 	i->readable = event_new(worker_base(worker), i->sources,
 	    EV_READ | EV_PERSIST, on_readable, i);
@@ -471,6 +380,22 @@ intake_closed(struct intake *i)
 }
 
 void
+intake_hold(struct intake *i)
+{
+	i->held = true;
+	publish_room(i);
+	event_del(i->readable);
+}
+
+void
+intake_release(struct intake *i)
+{
+	i->held = false;
+	publish_room(i);
+	listen_again(i);
+}
+
+void
 intake_end(struct intake *i)
 {
 	i->ended = true;
@@ -490,6 +415,7 @@ intake_free(struct intake *i)
 	event_free(i->readable);
 	event_free(i->retry);
 	close(i->sources);
-	free(i->peers);
+	if (i->room != NULL)
+		room_free(i->room);
 	free(i);
 }

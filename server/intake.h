@@ -46,6 +46,14 @@ void intake_begin(struct intake *, uint64_t most);
 /* One that it gave to serve() has been closed, and booked. */
 void intake_closed(struct intake *);
 
+/*
+ * Takes nothing in until it is released: the kernel keeps what comes, and what
+ * has been passed to this worker waits in its inbox. Others see no room here.
+ * Costs the same with any number of ports.
+ */
+void intake_hold(struct intake *);
+void intake_release(struct intake *);
+
 /* Takes nothing in any more; what it has not passed on it closes and books.
  * intake_closed() may still be called. */
 void intake_end(struct intake *);

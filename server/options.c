@@ -19,6 +19,7 @@
 enum {
 	OPT_JSON = 256,
 	OPT_MAX_CONNECTIONS,
+	OPT_CONTROL,
 	OPT_CHECK,
 	OPT_FORCE,
 };
@@ -35,6 +36,8 @@ static const char usage_text[] =
     "  --max-connections N    serve no more than N at once, over all workers\n"
     "  -i, --report TIME      print a line that often\n"
     "  --json[=FILE]          counts at the end as JSON, on stdout or to FILE\n"
+    "  --control PATH         take commands on a Unix socket while it serves: count,\n"
+    "                         stats, close N, pause-accept, resume-accept, quit\n"
     "  --check[=sysctl]       do not serve: the limits of this host, what is needed,\n"
     "                         and how to mend it; =sysctl: NAME VALUE lines\n"
     "  -n RATE, -r RATE       with --check: new connections (1000) and queries (0)\n"
@@ -121,6 +124,9 @@ set_option(struct server_options *o, int option)
 	case OPT_JSON:
 		o->json = arg == NULL ? "-" : arg;
 		break;
+	case OPT_CONTROL:
+		o->control = arg;
+		break;
 	case 'v':
 		o->verbose++;
 		break;
@@ -139,6 +145,7 @@ server_options_read(struct server_options *o, int argc, char **argv)
 	    {"report", required_argument, NULL, 'i'},
 	    {"max-connections", required_argument, NULL, OPT_MAX_CONNECTIONS},
 	    {"json", optional_argument, NULL, OPT_JSON},
+	    {"control", required_argument, NULL, OPT_CONTROL},
 	    {"check", optional_argument, NULL, OPT_CHECK},
 	    {"force", no_argument, NULL, OPT_FORCE},
 	    {"help", no_argument, NULL, 'h'},

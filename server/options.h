@@ -18,6 +18,7 @@ struct server_options {
 	uint64_t max_connections; /* over all workers; 0: no limit */
 	uint64_t report_every; /* 0: never */
 	const char *json; /* NULL: none; "-": stdout */
+	const char *control; /* path of the socket for commands; NULL: none */
 	int verbose;
 	double opens; /* to check for, a second */
 	double queries;

@@ -134,6 +134,8 @@ server_report_text(const struct server_report *r, const struct counts *c,
 	    c->accepted, per_second(c->accepted, 0, seconds), r->peak_accepts,
 	    c->closed_by_peer, c->reset_by_peer, c->closed_by_error,
 	    c->closed_locally);
+	if (c->closed_by_control > 0)
+		fprintf(out, ", by control %" PRIu64, c->closed_by_control);
 	if (c->closed_worker_died > 0)
 		fprintf(out, ", worker died %" PRIu64, c->closed_worker_died);
 	fprintf(out, "\n             accept queue ");
@@ -212,15 +214,12 @@ queues_json(const struct server_report *r)
 
 #define PUT_COUNT(name) json_put_count(counts, #name, c->name);
 
-void
-server_report_json(const struct server_report *r, const struct counts *c,
-    uint64_t now, FILE *out)
+json_t *
+server_report_counts(
+    const struct server_report *r, const struct counts *c, uint64_t now)
 {
 	json_t *o = json_object(), *counts = json_object();
 
-	json_put(o, "version", json_string(TCPSCALER_VERSION));
-	json_put(o, "command", json_command(r->argc, r->argv));
-	json_put(o, "config", config_json(r));
 	json_put(o, "duration_s", json_real(clock_to_seconds(now - r->begun)));
 	json_put_count(counts, "open", counts_open_all(c));
 	COUNTS_LIST(PUT_COUNT)
@@ -229,9 +228,21 @@ server_report_json(const struct server_report *r, const struct counts *c,
 	json_put(counts, "peak_accepts_per_second",
 	    json_integer((json_int_t)r->peak_accepts));
 	json_put(o, "counts", counts);
-	json_put(o, "kernel", findings_kernel_json(&r->kernel, &r->gauges));
-	json_put(o, "findings", findings_json(r->findings, r->finding_count));
 	json_put(o, "accept_queue", queues_json(r));
 	json_put(o, "workers_died", json_integer(r->workers_died));
+	return o;
+}
+
+void
+server_report_json(const struct server_report *r, const struct counts *c,
+    uint64_t now, FILE *out)
+{
+	json_t *o = server_report_counts(r, c, now);
+
+	json_put(o, "version", json_string(TCPSCALER_VERSION));
+	json_put(o, "command", json_command(r->argc, r->argv));
+	json_put(o, "config", config_json(r));
+	json_put(o, "kernel", findings_kernel_json(&r->kernel, &r->gauges));
+	json_put(o, "findings", findings_json(r->findings, r->finding_count));
 	json_write(o, out);
 }

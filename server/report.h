@@ -5,6 +5,8 @@
 #ifndef SERVER_REPORT_H
 #define SERVER_REPORT_H
 
+#include <jansson.h>
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -62,6 +64,11 @@ void server_report_line(const struct server_report *, const struct counts *now,
 
 void server_report_text(
     const struct server_report *, const struct counts *, uint64_t now, FILE *);
+
+/* What is counted, and can be told at any time, as the JSON below has it: the
+ * members duration_s, counts, accept_queue, workers_died. The caller's. */
+json_t *server_report_counts(
+    const struct server_report *, const struct counts *, uint64_t now);
 
 void server_report_json(
     const struct server_report *, const struct counts *, uint64_t now, FILE *);

@@ -43,6 +43,22 @@ open_is_what_a_worker_has(void **state)
 }
 
 static void
+what_was_closed_as_asked_is_not_open(void **state)
+{
+	struct counts c;
+
+	(void)state;
+	memset(&c, 0, sizeof(c));
+	c.accepted = 5;
+	c.closed_by_control = 3;
+	assert_int_equal(counts_open(&c), 2);
+	assert_int_equal(counts_open_all(&c), 2);
+	assert_int_equal(check_quietly(&c), 1);
+	c.closed_by_peer = 2;
+	assert_int_equal(check_quietly(&c), 0);
+}
+
+static void
 open_of_torn_copies_is_not_negative(void **state)
 {
 	struct counts c;
@@ -109,6 +125,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(open_is_what_a_worker_has),
+	    cmocka_unit_test(what_was_closed_as_asked_is_not_open),
 	    cmocka_unit_test(open_of_torn_copies_is_not_negative),
 	    cmocka_unit_test(what_is_in_transit_at_the_end_is_closed_locally),
 	    cmocka_unit_test(what_a_dead_worker_had_and_was_to_get_is_booked),
