@@ -15,6 +15,7 @@
 #include "client/generator.h"
 #include "client/hosts.h"
 #include "client/options.h"
+#include "client/plan.h"
 #include "client/preflight.h"
 #include "client/querylog.h"
 #include "client/report.h"
@@ -35,7 +36,8 @@
 
 static void
 make_generator_config(const struct options *o, const struct routes *routes,
-    uint8_t query[DNS_QUERY_MAX], struct generator_config *config)
+    struct plan *plan, uint8_t query[DNS_QUERY_MAX],
+    struct generator_config *config)
 {
 	const char *why;
 	ssize_t length =
@@ -45,7 +47,8 @@ make_generator_config(const struct options *o, const struct routes *routes,
 		errx(STATUS_COULD_NOT_RUN, "%s: %s", QUERY_NAME, why);
 	memset(config, 0, sizeof(*config));
 	config->pool.connections = (uint32_t)o->load.connections;
-	config->pool.capacity = (uint32_t)o->load.connections;
+	if (plan != NULL)
+		config->pool.capacity = preflight_capacity();
 	config->pool.routes = routes;
 	config->pool.query = query;
 	config->pool.query_length = (size_t)length;
@@ -57,7 +60,8 @@ make_generator_config(const struct options *o, const struct routes *routes,
 	config->pool.seed = o->load.seed;
 	config->pool.self_possible = self_connect_possible(routes);
 	config->open_rate = o->load.open_rate;
-	config->program = &o->load.program;
+	config->program = plan == NULL ? &o->load.program : &plan->now;
+	config->plan = plan;
 	config->warmup = o->load.warmup;
 	config->arrivals = o->load.arrivals;
 	config->drain = o->load.drain;
@@ -89,27 +93,28 @@ mean_rate(const struct options_load *o)
 static struct report *
 make_report(const struct options *o, int argc, char **argv,
     const char *target_text, const struct limits_ways *ways,
-    enum diagnosis_view view, const struct search *search, FILE *series)
+    const struct run_config *run, FILE *series)
 {
 	struct report_config config = {
 	    .argc = argc,
 	    .argv = argv,
 	    .target = target_text,
 	    .ways = *ways,
-	    .view = view,
+	    .view = run->view,
 	    .workers = (unsigned int)o->load.workers,
 	    .connections = (uint32_t)o->load.connections,
 	    .open_rate = o->load.open_rate,
 	    .query_rate = mean_rate(&o->load),
 	    .duration = measured_time(&o->load),
-	    .program = &o->load.program,
+	    .program = run->plan == NULL ? &o->load.program : &run->plan->now,
+	    .controlled = run->plan != NULL,
 	    .warmup = o->load.warmup,
 	    .arrivals = o->load.arrivals,
 	    .start_at = o->load.start_at,
 	    .drain = o->load.drain,
 	    .fail = o->goal.fail,
 	    .fail_count = o->goal.fail_count,
-	    .search = search,
+	    .search = run->search,
 	    .timeout = o->load.timeout,
 	    .connect_timeout = o->load.connect_timeout,
 	    .seed = o->load.seed,
@@ -224,6 +229,16 @@ merge(const struct options *o, int argc, char **argv)
 	return status;
 }
 
+/* The exit status. */
+static int
+finish(const struct options *o, const struct outputs *outputs,
+    const struct run_result *result, struct report *report)
+{
+	report_finish(report, &result->sum, clock_now(), &result->end);
+	outputs_write(o, outputs, report);
+	return exit_status(result, report);
+}
+
 /* A run, from its last looks at this host to its results. */
 static int
 measure(
@@ -232,8 +247,9 @@ measure(
 	struct outputs outputs;
 	struct limits_ways ways;
 	struct generator_config generator;
-	struct run_config config;
+	struct run_config config = {.control = o->control};
 	struct run_result *result;
+	struct plan plan;
 	char target_text[ROUTES_FORMAT];
 	uint8_t query[DNS_QUERY_MAX];
 	int status;
@@ -242,7 +258,11 @@ measure(
 	preflight_limits(o, routes);
 	preflight_ways(routes, &ways);
 	outputs_open(o, &outputs);
-	make_generator_config(o, routes, query, &generator);
+	if (o->control != NULL) {
+		plan_init(&plan, &o->load.program);
+		config.plan = &plan;
+	}
+	make_generator_config(o, routes, config.plan, query, &generator);
 
 	config.generator = &generator;
 	config.search = o->goal.search.what == SEARCH_NOTHING ?
@@ -250,8 +270,8 @@ measure(
 	    search_new(&o->goal.search);
 	config.view = whereabouts_find(routes);
 	config.start_at = o->load.start_at;
-	config.report = make_report(o, argc, argv, target_text, &ways,
-	    config.view, config.search, outputs.series);
+	config.report = make_report(
+	    o, argc, argv, target_text, &ways, &config, outputs.series);
 	config.workers = (unsigned int)o->load.workers;
 	config.states = outputs.json != NULL || outputs.series != NULL ||
 	    o->output.verbose > 0;
@@ -264,10 +284,13 @@ measure(
 	if (config.live_terminal && config.live_every > 0)
 		fputs("\r\033[K", stderr);
 
-	report_finish(config.report, &result->sum, clock_now(), &result->end);
-	outputs_write(o, &outputs, config.report);
-	status = exit_status(result, config.report);
+	if (result->failed)
+		status = STATUS_COULD_NOT_RUN;
+	else
+		status = finish(o, &outputs, result, config.report);
 	report_free(config.report);
+	if (config.plan != NULL)
+		plan_clear(config.plan);
 	search_free(config.search);
 	free(result);
 	return status;

@@ -37,6 +37,7 @@ struct generator_config {
 	enum schedule_arrivals arrivals;
 	uint64_t warmup; /* what the program begins with is not measured */
 	uint64_t drain; /* waits for answers no longer than that */
+	struct plan *plan; /* the program, if it can change; or else NULL */
 	bool steps; /* instead of the program */
 	uint64_t hold; /* in steps: connections to begin with, of all workers */
 	uint64_t seed;

@@ -187,6 +187,9 @@ set_program_option(struct draft *d, int option, const char *arg)
 	case OPT_FIND_MAX:
 		set_find_max(&d->o->goal, arg);
 		break;
+	case OPT_CONTROL:
+		d->o->control = arg;
+		break;
 	case OPT_UNTIL:
 		set_until(&d->o->goal, arg);
 		break;
@@ -304,6 +307,7 @@ static const struct option long_options[] = {
     {"reconnect", required_argument, NULL, OPT_RECONNECT},
     {"every", required_argument, NULL, OPT_EVERY},
     {"drop-on-timeout", no_argument, NULL, OPT_DROP},
+    {"control", required_argument, NULL, OPT_CONTROL},
     {"json", optional_argument, NULL, OPT_JSON},
     {"series", required_argument, NULL, OPT_SERIES},
     {"histogram", required_argument, NULL, OPT_HISTOGRAM},

@@ -85,6 +85,7 @@ struct options {
 	struct options_goal goal;
 	struct options_output output;
 	struct options_limits limits;
+	const char *control; /* path of the socket for commands; NULL: none */
 	struct options_merge merge;
 };
 

@@ -127,6 +127,8 @@ check_goal(const struct draft *d)
 	options_must(
 	    o->goal.search.what != SEARCH_RATE || !d->have_rate || d->rate > 0,
 	    "-r must be more than 0: --find-max rate begins with it");
+	options_must(o->control == NULL,
+	    "--find-max says what is to be done: no --control");
 	options_must(o->load.warmup == 0 && o->load.start_at == 0 &&
 		!d->have_drain && o->goal.fail_count == 0,
 	    "--find-max goes without --warmup, --start-at, --drain and --fail");

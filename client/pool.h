@@ -25,7 +25,8 @@ struct stats;
 
 struct pool_config {
 	uint32_t connections;
-	uint32_t capacity; /* the most that it may ever hold, >= connections */
+	uint32_t
+	    capacity; /* the most that it may ever hold, if more than these */
 	uint32_t first; /* number of its first one in the whole run */
 	uint32_t workers; /* that share what may be pending at once */
 	const struct routes *routes; /* outlives the pool */
@@ -90,6 +91,9 @@ void pool_churn(struct pool *);
  * many is to be let go.
  */
 void pool_want(struct pool *, uint32_t connections);
+
+/* How many are held now, and not to be let go. */
+uint32_t pool_held(const struct pool *);
 
 /* How many are to be let go. */
 uint32_t pool_excess(const struct pool *);

@@ -85,6 +85,12 @@ held(const struct pool *p)
 	    slots_count(&p->slots, SLOTS_OVER) - p->parting;
 }
 
+uint32_t
+pool_held(const struct pool *p)
+{
+	return held(p) - pool_excess(p);
+}
+
 /* Of those that are not there yet, the ones that will come last. */
 static uint32_t
 first_dispensable(const struct pool *p)

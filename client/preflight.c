@@ -64,6 +64,19 @@ preflight_sources(const struct routes *routes, uint64_t connections)
  * Limits.
  */
 
+#define CAPACITY_MOST 1000000 /* 130 bytes of each are had from the beginning */
+
+uint32_t
+preflight_capacity(void)
+{
+	uint64_t limit = limits_raise_descriptors();
+
+	if (limit <= LIMITS_SPARE_DESCRIPTORS)
+		return 1;
+	limit -= LIMITS_SPARE_DESCRIPTORS;
+	return limit > CAPACITY_MOST ? CAPACITY_MOST : (uint32_t)limit;
+}
+
 #define LOCAL_TRIED 16 /* hosts that are looked at: all are alike, most often */
 
 static bool

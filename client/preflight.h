@@ -21,6 +21,9 @@ unsigned int preflight_workers(uint64_t connections);
 /* The addresses to connect from must be this host's: ends the program if not. */
 void preflight_sources(const struct routes *, uint64_t connections);
 
+/* How many connections one process may have at most, by its descriptors. */
+uint32_t preflight_capacity(void);
+
 /* What bounds how many connections there can be. */
 void preflight_ways(const struct routes *, struct limits_ways *);
 

@@ -67,6 +67,18 @@ report_conclude(struct report *r)
 	r->reasons_judged = r->reasons.count;
 }
 
+/* Of a program that was changed on its way: of what it came to. */
+static double
+mean_rate(const struct report *r)
+{
+	uint64_t begin = r->config.warmup, length = report_duration(r);
+
+	if (length == 0)
+		return r->config.query_rate;
+	return program_arrivals(r->config.program, begin, begin + length) /
+	    clock_to_seconds(length);
+}
+
 void
 report_finish(struct report *r, const struct generator_result *sum,
     uint64_t now, const struct report_end *end)
@@ -76,6 +88,8 @@ report_finish(struct report *r, const struct generator_result *sum,
 	report_sample(r, sum, now);
 	r->total = *sum;
 	r->end = *end;
+	if (r->config.controlled)
+		r->config.query_rate = mean_rate(r);
 	netstat_read(&kernel, "/proc");
 	gauges_read(&r->gauges.end, "/proc");
 	netstat_subtract(&kernel, &r->kernel);

@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include <jansson.h>
+
 #include "client/generator.h"
 #include "lib/diagnosis.h"
 #include "lib/limits.h"
@@ -36,6 +38,7 @@ struct report_config {
 	double query_rate; /* mean of what is measured */
 	uint64_t duration; /* of what is measured; CLOCK_NEVER: until told */
 	const struct program *program; /* NULL: it does not change */
+	bool controlled; /* the program may be changed while it runs */
 	uint64_t warmup;
 	enum schedule_arrivals arrivals;
 	uint64_t start_at; /* nanoseconds since the epoch; 0: once open */
@@ -95,6 +98,13 @@ void report_watch(
 
 /* A step of the search is over: says so on out. */
 void report_step(const struct report *, FILE *out);
+
+/*
+ * What has been counted so far, for a program: an object without histograms, owned
+ * by the caller. now: monotonic nanoseconds. What is below is not ready by it.
+ */
+json_t *report_stats(
+    struct report *, const struct generator_result *, uint64_t now);
 
 /*
  * The final sum, in order that everything below can be made: the last row, the

@@ -372,6 +372,39 @@ verdict_json(const struct report *r)
 	return o;
 }
 
+static json_t *
+quantiles_json(const struct histogram *h)
+{
+	json_t *o = json_object();
+
+	json_put_count(o, "count", histogram_count(h));
+	json_put_count(o, "p50", histogram_quantile(h, 0.5));
+	json_put_count(o, "p90", histogram_quantile(h, 0.9));
+	json_put_count(o, "p99", histogram_quantile(h, 0.99));
+	json_put_count(o, "max", h->max);
+	return o;
+}
+
+json_t *
+report_stats(struct report *r, const struct generator_result *sum, uint64_t now)
+{
+	const struct stats *s = &r->total.stats;
+	json_t *o = json_object();
+
+	r->total = *sum;
+	json_put(o, "seconds",
+	    json_real(
+		report_seconds(sum->query_begin == 0 ? now : sum->query_begin,
+		    sum->query_end == 0 ? now : sum->query_end)));
+	json_put_count(o, "open", stats_open(s));
+	json_put_count(o, "in_flight", stats_in_flight(s));
+	json_put(o, "connections", connections_json(r));
+	json_put(o, "queries", queries_json(r));
+#define PUT_QUANTILES(name) json_put(o, #name "_ns", quantiles_json(&s->name));
+	STATS_HISTOGRAMS(PUT_QUANTILES)
+	return o;
+}
+
 void
 report_json(const struct report *r, FILE *out)
 {

@@ -90,13 +90,14 @@ print_connections(const struct report *r, FILE *out)
 	const struct stats_counters *n = &r->total.stats.n;
 	const struct named_count suspects[] = {STATS_SUSPECTS(NAMED_SUSPECT)};
 	double seconds = report_seconds(r->total.open_begin, r->total.open_end);
+	bool more = n->reopened > 0 || n->opened > r->config.connections;
 	int e;
 
 	fprintf(out,
 	    "connections  asked %" PRIu32 ", opened %" PRIu64 "%s in %.3f s",
-	    r->config.connections, n->opened,
-	    n->reopened > 0 ? ", at first" : "", seconds);
-	if (seconds > 0 && n->reopened == 0)
+	    r->config.connections, n->opened, more ? ", at first" : "",
+	    seconds);
+	if (seconds > 0 && !more)
 		fprintf(out, " (%.0f/s)", (double)n->opened / seconds);
 	fprintf(out,
 	    ", failed %" PRIu64 ", abandoned %" PRIu64 "\n"

@@ -59,8 +59,8 @@ close_books(struct run *run)
 }
 
 /* All of several workers are to have heard of it before it is time. */
-static uint64_t
-lead(const struct run *run)
+uint64_t
+run_lead(const struct run *run)
 {
 	unsigned int workers = run->config->workers;
 
@@ -96,13 +96,14 @@ run_busiest(const struct run *run)
 void
 run_go(struct run *run)
 {
-	uint64_t now = clock_now(), when = now + lead(run), wall = clock_wall(),
-		 start_at = run->config->start_at;
+	uint64_t now = clock_now(), when = now + run_lead(run),
+		 wall = clock_wall(), start_at = run->config->start_at;
 
 	if (start_at > wall && now + (start_at - wall) > when)
 		when = now + (start_at - wall);
 	else if (start_at != 0 && start_at <= wall)
 		run->result->end.late_start = wall - start_at;
+	run->go_at = when;
 	workers_tell(run->workers, WORKER_GO, when);
 	run->stage = STAGE_QUERYING;
 }
@@ -159,24 +160,29 @@ on_exit_of_worker(
 	mark_ready(run, index);
 }
 
-static void
-on_signal(struct workers *workers, int number, void *arg)
+void
+run_interrupt(struct run *run)
 {
-	struct run *run = arg;
 	const struct stats *stats;
 
-	if (number != SIGINT && number != SIGTERM)
-		return;
 	if (run->result->end.interrupted) {
-		workers_tell(workers, WORKER_STOP, 0);
+		workers_tell(run->workers, WORKER_STOP, 0);
 		timer_set(run->kill_timer, STOP_PATIENCE);
 		return;
 	}
 	run->result->end.interrupted = true;
-	workers_tell(workers, WORKER_DRAIN, 0);
+	workers_tell(run->workers, WORKER_DRAIN, 0);
 	stats = &run_add_up(run)->stats;
 	if (stats_waiting(stats) > 0)
 		warnx("waiting for answers still due; again to stop at once");
+}
+
+static void
+on_signal(struct workers *workers, int number, void *arg)
+{
+	(void)workers;
+	if (number == SIGINT || number == SIGTERM)
+		run_interrupt(arg);
 }
 
 /*
@@ -281,7 +287,12 @@ loop(struct run *run)
 	set_sample_timer(run);
 	if (run->config->live_every > 0)
 		timer_set(run->live_timer, run->config->live_every);
+	if (!run_commands_begin(run)) {
+		run->result->failed = true;
+		workers_tell(run->workers, WORKER_STOP, 0);
+	}
 	workers_loop(run->workers);
+	run_commands_end(run);
 	event_free(run->sample_timer);
 	event_free(run->live_timer);
 	event_free(run->kill_timer);
@@ -299,11 +310,13 @@ take_share(
 	unsigned int before;
 
 	share->pool.workers = workers;
-	share->pool.connections = share->pool.capacity =
-	    (uint32_t)worker_share(all, index, workers);
+	share->pool.connections = (uint32_t)worker_share(all, index, workers);
 	for (before = 0; before < index; before++)
-		share->pool.first +=
+		share->pool.first += share->pool.capacity > 0 ?
+		    share->pool.capacity :
 		    (uint32_t)worker_share(all, before, workers);
+	if (share->pool.capacity < share->pool.connections)
+		share->pool.capacity = share->pool.connections;
 	share->pool.seed += index;
 	share->share = (double)share->pool.connections / all;
 }
@@ -322,7 +335,9 @@ run_generator(struct worker *worker, void *arg)
 struct run_result *
 run_workers(const struct run_config *config)
 {
-	struct run run = {.config = config, .begun = clock_now()};
+	struct run run = {.config = config,
+	    .wanted = config->generator->pool.connections,
+	    .begun = clock_now()};
 	struct workers_config workers = {
 	    .count = config->workers,
 	    .shared_size = sizeof(struct generator_result),

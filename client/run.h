@@ -16,6 +16,8 @@ struct run_config {
 	struct report *report; /* gets a sample a second */
 	bool states; /* also of the states of this host's connections */
 	struct search *search; /* NULL: one run; else in steps */
+	const char *control; /* path of the socket for commands; NULL: none */
+	struct plan *plan; /* the program, if it can be changed by them */
 	uint64_t start_at; /* nanoseconds since the epoch; 0: once open */
 	unsigned int workers; /* at most one for each connection */
 	uint64_t live_every; /* of the live line, nanoseconds; 0: none */
@@ -29,6 +31,7 @@ struct run_result {
 	struct generator_result sum; /* over all workers */
 	struct report_end end;
 	int failure; /* errno of writing the query log; 0 if none */
+	bool failed; /* it could not begin, which has been said */
 };
 
 /*

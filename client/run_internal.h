@@ -7,6 +7,7 @@
 
 #include "lib/worker.h"
 #include "client/find_max.h"
+#include "client/plan.h"
 #include "client/run.h"
 
 /* What the parent knows of a worker. */
@@ -28,6 +29,9 @@ struct run {
 	struct member *members;
 	struct find_max *find_max; /* NULL: no search */
 	struct states *states;
+	struct control *control; /* NULL: there is none */
+	uint64_t wanted; /* connections */
+	uint64_t go_at; /* when the workers begin to query */
 	enum stage stage;
 	bool queues_taken; /* while the connections were open */
 	struct event *sample_timer;
@@ -50,6 +54,19 @@ struct health_usage run_busiest(const struct run *);
  * with other hosts if there is a time for it.
  */
 void run_go(struct run *);
+
+/* How long it takes until all workers have heard of something, nanoseconds. */
+uint64_t run_lead(const struct run *);
+
+/* Drains, or, the second time, stops at once. */
+void run_interrupt(struct run *);
+
+/*
+ * Commands are taken from now on, where they are asked for; false if that cannot
+ * be, which has been said. And no longer.
+ */
+bool run_commands_begin(struct run *);
+void run_commands_end(struct run *);
 
 /*
  * Only of a run with a search, once all workers are ready or have ended: a step
