@@ -93,14 +93,14 @@ is_here(const struct addr_list *hosts)
 	return false;
 }
 
-/* Those that are not this host itself. */
+/* Those that are not this host itself; each takes a connection at least. */
 static void
 count_neighbours(const struct addr_list *hosts, struct check_run *run)
 {
 	struct addr host;
 	size_t i;
 
-	for (i = 0; i < hosts->count; i++) {
+	for (i = 0; i < hosts->count && i < run->connections; i++) {
 		addr_from_ip(&hosts->at[i], 0, &host);
 		if (addr_owner(&host) == ADDR_OURS)
 			continue;

@@ -210,15 +210,19 @@ take_last_states(struct run *run)
 		report_states(run->config->report, &counted);
 }
 
-/* Only where something has not answered; connections in the queue stay in it
- * when they are closed. */
+/*
+ * Only where something has not answered. Connections in the queue stay in it when
+ * they are closed, but then a server that was full may have taken them all: an
+ * empty queue tells nothing after the end.
+ */
 static void
 take_queues(struct run *run, const struct stats *stats, bool last)
 {
 	struct sockdiag_queues queues;
 
 	if (stats->n.suspect_queued == 0 || (last && run->queues_taken) ||
-	    !states_queues(run->states, &queues))
+	    !states_queues(run->states, &queues) ||
+	    (last && queues.queued == 0))
 		return;
 	run->queues_taken = true;
 	report_queues(run->config->report, &queues);

@@ -52,8 +52,9 @@ bool check_is_steered(const struct check_host *);
 /* Value, need and verdict of a number that must be at least so much. */
 void check_compare(struct check_row *, uint64_t value, uint64_t needed);
 
-/* It could not be read. */
+/* It could not be read; the second: and any value will do. */
 void check_unreadable(struct check_row *, uint64_t needed);
+void check_unknown(struct check_row *);
 
 /* What the sysctl that the row is named after is to be; a fix if it is too low. */
 void check_set(struct check_row *, const char *format, ...)

@@ -170,9 +170,7 @@ check_conntrack(const struct check_host *h, const struct check_run *run,
 	uint64_t count;
 
 	if (!check_sysctl(h, "net.netfilter.nf_conntrack_count", &count)) {
-		snprintf(row->needed, sizeof(row->needed), "-");
-		snprintf(row->value, sizeof(row->value), "-");
-		row->verdict = CHECK_UNREADABLE;
+		check_unknown(row);
 		return;
 	}
 	if (count == 0) {

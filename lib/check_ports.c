@@ -190,12 +190,11 @@ check_reserved_ports(const struct check_host *h, const struct check_run *run,
 	char list[LIST];
 	uint64_t exposed;
 
-	snprintf(row->needed, sizeof(row->needed), "-");
 	if (!read_range(h, &now)) {
-		snprintf(row->value, sizeof(row->value), "-");
-		row->verdict = CHECK_UNREADABLE;
+		check_unknown(row);
 		return;
 	}
+	snprintf(row->needed, sizeof(row->needed), "-");
 	exposed = count_exposed(run, &now);
 	snprintf(row->value, sizeof(row->value), "%" PRIu64 " ports",
 	    limits_reserved(now.reserved, 0, HIGHEST));

@@ -34,6 +34,13 @@ check_unreadable(struct check_row *row, uint64_t needed)
 }
 
 void
+check_unknown(struct check_row *row)
+{
+	check_unreadable(row, 0);
+	snprintf(row->needed, sizeof(row->needed), "-");
+}
+
+void
 check_set(struct check_row *row, const char *format, ...)
 {
 	const char *quote;
@@ -68,12 +75,11 @@ bool
 check_own_number(
     const struct check_host *h, struct check_row *row, uint64_t *out)
 {
-	snprintf(row->needed, sizeof(row->needed), "-");
 	if (!check_sysctl(h, row->name, out)) {
-		snprintf(row->value, sizeof(row->value), "-");
-		row->verdict = CHECK_UNREADABLE;
+		check_unknown(row);
 		return false;
 	}
+	snprintf(row->needed, sizeof(row->needed), "-");
 	snprintf(row->value, sizeof(row->value), "%" PRIu64, *out);
 	return true;
 }

@@ -82,17 +82,21 @@ gauge(const struct diagnosis_source *s, enum gauge which)
 	return s->gauges->readable[which] ? s->gauges->value[which] : 0;
 }
 
+/* The count is of once a second: a short run may not have been seen at all. */
 void
 diagnosis_explain_table(const struct diagnosis_source *s, uint64_t count,
     struct diagnosis_finding *f)
 {
+	uint64_t most = gauge(s, GAUGES_conntrack_max),
+		 held = gauge(s, GAUGES_conntrack_count);
+
 	(void)count;
-	if (s->gauges->readable[GAUGES_conntrack_max])
-		snprintf(f->evidence, sizeof(f->evidence),
-		    "the table has room for %" PRIu64 ", and held %" PRIu64
-		    " when last looked at",
-		    gauge(s, GAUGES_conntrack_max),
-		    gauge(s, GAUGES_conntrack_count));
+	if (!s->gauges->readable[GAUGES_conntrack_max])
+		return;
+	diagnosis_add_evidence(
+	    f, "the table has room for %" PRIu64 " connections", most);
+	if (held >= most)
+		diagnosis_add_evidence(f, "it was seen to hold %" PRIu64, held);
 }
 
 void

@@ -162,5 +162,7 @@ const struct diagnosis_rule diagnosis_rules[] = {
 	diagnosis_resends_matter, diagnosis_explain_resends},
 };
 
-const size_t diagnosis_rule_count =
-    sizeof(diagnosis_rules) / sizeof(diagnosis_rules[0]);
+#define RULES (sizeof(diagnosis_rules) / sizeof(diagnosis_rules[0]))
+_Static_assert(RULES <= DIAGNOSIS_MOST, "more rules than room for findings");
+
+const size_t diagnosis_rule_count = RULES;

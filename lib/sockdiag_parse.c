@@ -6,6 +6,7 @@
 #include <linux/sock_diag.h>
 
 #include <errno.h>
+#include <string.h>
 
 #include "lib/sockdiag_internal.h"
 
@@ -59,6 +60,20 @@ read_error(const struct nlmsghdr *head)
 	return SOCKDIAG_FAILED;
 }
 
+/* The end of a dump says whether it was one: a negative errno if not. */
+static enum sockdiag_progress
+read_done(const struct nlmsghdr *head)
+{
+	int error = 0;
+
+	if (head->nlmsg_len >= NLMSG_LENGTH(sizeof(error)))
+		memcpy(&error, payload(head), sizeof(error));
+	if (error >= 0)
+		return SOCKDIAG_DONE;
+	errno = -error;
+	return SOCKDIAG_FAILED;
+}
+
 static void
 count_socket(struct sockdiag *d, const struct nlmsghdr *head)
 {
@@ -85,7 +100,7 @@ sockdiag_parse(struct sockdiag *d, const void *message, size_t length)
 		if (head->nlmsg_len < sizeof(*head) || head->nlmsg_len > length)
 			break;
 		if (head->nlmsg_type == NLMSG_DONE)
-			return SOCKDIAG_DONE;
+			return read_done(head);
 		if (head->nlmsg_type == NLMSG_ERROR)
 			return read_error(head);
 		count_socket(d, head);

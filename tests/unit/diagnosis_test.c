@@ -180,6 +180,25 @@ neighbours(void **state)
 	expect(&s.out[0], 5, "ipv6.neigh.default.gc_thresh3", "client");
 }
 
+/* What is looked at once a second may not have been full when it was. */
+static void
+tracking(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	quiet(&s);
+	s.n.value[NETSTAT_conntrack_drop] = 172;
+	s.gauges.value[GAUGES_conntrack_max] = 128;
+	expect_count(&s, 1);
+	assert_string_equal(
+	    s.out[0].evidence, "the table has room for 128 connections");
+	s.gauges.value[GAUGES_conntrack_count] = 128;
+	expect_count(&s, 1);
+	assert_string_equal(s.out[0].evidence,
+	    "the table has room for 128 connections; it was seen to hold 128");
+}
+
 static const struct {
 	enum netstat_counter counter;
 	const char *limit;
@@ -503,6 +522,7 @@ main(void)
 	    cmocka_unit_test(retransmissions),
 	    cmocka_unit_test(backlog_drops),
 	    cmocka_unit_test(neighbours),
+	    cmocka_unit_test(tracking),
 	    cmocka_unit_test(counters),
 	    cmocka_unit_test(errnos),
 	    cmocka_unit_test(timeouts),

@@ -110,9 +110,20 @@ parse_ends(void **state)
 		struct nlmsghdr head;
 		struct nlmsgerr error;
 	} failed = {{sizeof(failed), NLMSG_ERROR, 0, 0, 0}, {.error = -ENOENT}};
+	struct {
+		struct nlmsghdr head;
+		int error;
+	} ended = {{sizeof(ended), NLMSG_DONE, 0, 0, 0}, -ENOENT};
 
 	(void)state;
 	assert_int_equal(sockdiag_parse(d, &done, sizeof(done)), SOCKDIAG_DONE);
+	/* as the kernel ends a dump: with what went wrong, or with 0 */
+	assert_int_equal(
+	    sockdiag_parse(d, &ended, sizeof(ended)), SOCKDIAG_FAILED);
+	assert_int_equal(errno, ENOENT);
+	ended.error = 0;
+	assert_int_equal(
+	    sockdiag_parse(d, &ended, sizeof(ended)), SOCKDIAG_DONE);
 	assert_int_equal(
 	    sockdiag_parse(d, &failed, sizeof(failed)), SOCKDIAG_FAILED);
 	assert_int_equal(errno, ENOENT);
