@@ -418,10 +418,8 @@ control_free(struct control *c)
 {
 	struct peer *p;
 
-	while ((p = TAILQ_FIRST(&c->peers)) != NULL) {
-		(void)peer_send(p);
+	while ((p = TAILQ_FIRST(&c->peers)) != NULL)
 		peer_free(p);
-	}
 	event_free(c->acceptable);
 	event_free(c->retry);
 	control_socket_close(&c->socket);

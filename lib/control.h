@@ -50,8 +50,9 @@ void __attribute__((format(printf, 2, 3)))
 control_refuse(struct control_request *, const char *format, ...);
 
 /*
- * Sends what can be sent at once, closes all, and removes the path. Requests
- * that wait are still to be answered, or leak. Not from within run.
+ * Closes all, and removes the path. Answers that were given have been sent, as
+ * far as the sockets took them. Requests that wait are still to be answered, or
+ * leak. Not from within run.
  */
 void control_free(struct control *);
 

@@ -27,6 +27,8 @@ struct echo_config {
  * WORKER_FULL with an errno (0: there is no room) the first time that it takes
  * no more, or WORKER_FAILED with an errno and, 32 bits higher, the port that it
  * could not listen on (0 with EMFILE: no descriptor is left for a connection).
+ * WORKER_CLOSE, WORKER_PAUSE and WORKER_RESUME it answers with WORKER_DONE; the
+ * next of them must not come before that.
  */
 int echo_run(struct worker *, const struct echo_config *);
 

@@ -595,6 +595,35 @@ the_seventeenth_client_is_refused(void **state)
 			client_end(&c[i]);
 }
 
+/* With as many refused ones as served, all still there, the next waits. */
+static void
+refused_clients_that_stay_are_bounded(void **state)
+{
+	struct fixture *f = *state;
+	struct client c[2 * CONTROL_CLIENTS], next;
+	size_t i;
+
+	for (i = 0; i < LENGTH(c); i++) {
+		client_begin(&c[i], f);
+		if (i < CONTROL_CLIENTS) {
+			send_text(f, &c[i], "double 1\n");
+			expect_lines(f, &c[i], 1);
+		} else
+			expect_end(f, &c[i]);
+	}
+	client_begin(&next, f);
+	for (i = 0; i < 100; i++)
+		turn(f);
+	client_read(&next);
+	assert_int_equal(next.length, 0);
+	client_end(&c[LENGTH(c) - 1]);
+	expect_end(f, &next);
+	assert_non_null(strstr(next.text, "16 clients are connected"));
+	client_end(&next);
+	for (i = 0; i < LENGTH(c) - 1; i++)
+		client_end(&c[i]);
+}
+
 /*
  * The path.
  */
@@ -777,6 +806,7 @@ main(void)
 	    WITH_SETUP(answers_go_out_before_the_end_of_all),
 	    WITH_SETUP(who_does_not_read_is_not_read_from),
 	    WITH_SETUP(the_seventeenth_client_is_refused),
+	    WITH_SETUP(refused_clients_that_stay_are_bounded),
 	    ALONE(only_the_user_may_connect),
 	    ALONE(a_dead_socket_is_replaced),
 	    WITH_SETUP(a_socket_that_is_used_is_left_alone),
