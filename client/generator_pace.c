@@ -155,6 +155,9 @@ generator_watch_begin(struct generator *g)
 void
 generator_watch(struct generator *g, uint64_t now)
 {
-	outage_watch_look(&g->watch, now, ended_by_others(g),
-	    pool_usable(g->pool), pool_coming(g->pool));
+	uint32_t missing = pool_missing(g->pool);
+
+	outage_watch_look(&g->watch, now, ended_by_others(g), missing,
+	    missing > 0 && stats_open(&g->result->stats) == 0 &&
+		missing == pool_coming(g->pool));
 }

@@ -73,6 +73,10 @@ void pool_go(struct pool *);
 /* While it goes: how many are on their way, or will be tried again. */
 uint32_t pool_coming(const struct pool *);
 
+/* How many of those are so because the other side or an error has ended them, or
+ * because they could not be opened. */
+uint32_t pool_missing(const struct pool *);
+
 /*
  * While it goes: begins to open what takes another's place now, and puts those
  * whose wait is over among the unopened. To be called when something has ended,

@@ -41,6 +41,12 @@ pool_coming(const struct pool *p)
 	return p->going ? slots_coming(&p->slots) : 0;
 }
 
+uint32_t
+pool_missing(const struct pool *p)
+{
+	return p->going ? p->missing_count : 0;
+}
+
 void
 pool_replace(struct pool *p, uint64_t now)
 {
@@ -114,9 +120,11 @@ pool_want(struct pool *p, uint32_t connections)
 			break; /* some are still parting */
 		reopen(p, id);
 	}
-	while (
-	    held(p) > connections && (id = first_dispensable(p)) != SLOTS_NONE)
+	while (held(p) > connections &&
+	    (id = first_dispensable(p)) != SLOTS_NONE) {
 		slots_move(&p->slots, id, SLOTS_FREE);
+		pool_set_missing(p, id, false);
+	}
 }
 
 uint32_t
