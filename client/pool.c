@@ -115,7 +115,9 @@ after(struct pool *p, const struct conn *c, enum conn_end end)
 		end = conn_leaves(c); /* whoever was the first to close it */
 	switch (end) {
 	case CONN_ON_REQUEST:
-		return SLOTS_FREE;
+		/* more may be wanted again since it was told to go */
+		return p->going && pool_held(p) < p->want ? SLOTS_WAITING :
+							    SLOTS_FREE;
 	case CONN_CHURNED:
 		return p->going ? SLOTS_REPLACING : SLOTS_OVER;
 	case CONN_USED_UP:

@@ -95,7 +95,7 @@ void pool_churn(struct pool *);
  */
 void pool_want(struct pool *, uint32_t connections);
 
-/* How many are to be let go. */
+/* How many are to be let go and can be by now, being open. */
 uint32_t pool_excess(const struct pool *);
 
 /* Has one of them leave, the oldest. Nothing while none is open. */

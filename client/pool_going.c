@@ -84,8 +84,8 @@ pool_churn(struct pool *p)
 	    CONN_CHURNED);
 }
 
-static uint32_t
-held(const struct pool *p)
+uint32_t
+pool_held(const struct pool *p)
 {
 	return p->capacity - slots_count(&p->slots, SLOTS_FREE) -
 	    slots_count(&p->slots, SLOTS_OVER) - p->parting;
@@ -112,15 +112,15 @@ pool_want(struct pool *p, uint32_t connections)
 	uint32_t id;
 
 	p->want = connections;
-	while (held(p) < connections) {
+	while (pool_held(p) < connections) {
 		id = slots_first(&p->slots, SLOTS_OVER);
 		if (id == SLOTS_NONE)
 			id = slots_first(&p->slots, SLOTS_FREE);
 		if (id == SLOTS_NONE)
-			break; /* some are still parting */
+			break; /* those that part come back when they are gone */
 		reopen(p, id);
 	}
-	while (held(p) > connections &&
+	while (pool_held(p) > connections &&
 	    (id = first_dispensable(p)) != SLOTS_NONE) {
 		slots_move(&p->slots, id, SLOTS_FREE);
 		pool_set_missing(p, id, false);
@@ -130,7 +130,12 @@ pool_want(struct pool *p, uint32_t connections)
 uint32_t
 pool_excess(const struct pool *p)
 {
-	return p->going && held(p) > p->want ? held(p) - p->want : 0;
+	uint32_t open = slots_count(&p->slots, SLOTS_OPEN), excess;
+
+	if (!p->going || pool_held(p) <= p->want)
+		return 0;
+	excess = pool_held(p) - p->want;
+	return excess < open ? excess : open;
 }
 
 void

@@ -49,6 +49,9 @@ void pool_put_usable(struct pool *, uint32_t position, uint32_t id);
 /* It is sent nothing more, and ends later. Nothing if it is not open. */
 void pool_make_unusable(struct pool *, uint32_t id);
 
+/* How many are held, or to be: all but those that are over or to go. */
+uint32_t pool_held(const struct pool *);
+
 /* Whether it counts for pool_missing(). */
 void pool_set_missing(struct pool *, uint32_t id, bool missing);
 
