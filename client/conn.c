@@ -51,6 +51,7 @@ struct conn {
 	uint8_t proof; /* enum suspect */
 	bool blocked; /* the output buffer may hold something */
 	bool partial; /* the input buffer holds the beginning of a message */
+	bool overdue; /* a query timed out as its answer came, env->drop */
 };
 
 struct conn *
@@ -120,7 +121,7 @@ conn_reset(struct conn *c)
 	c->send_error = 0;
 	c->proof = SUSPECT_UNVERIFIED;
 	c->leaves = CONN_NOT_ENDED;
-	c->blocked = c->partial = false;
+	c->blocked = c->partial = c->overdue = false;
 }
 
 bool
@@ -437,6 +438,7 @@ handle_message(
 		break;
 	case INFLIGHT_EXPIRED:
 		book_timeout(c, &query, now);
+		c->overdue = c->env->drop;
 		/* FALLTHROUGH */
 	case INFLIGHT_LATE:
 		n->late++;
@@ -575,6 +577,8 @@ on_readable(int fd, short what, void *arg)
 	(void)what;
 	if (n > 0) {
 		handle_input(c, env->input, (size_t)n, now);
+		if (c->overdue)
+			conn_close(c, CONN_ON_TIMEOUT);
 		leave_if_done(c);
 	} else if (n == 0)
 		end_of_stream(c, 0);

@@ -257,7 +257,7 @@ want(struct generator *g, uint64_t connections, uint64_t now)
 static void
 let_go(struct generator *g, uint64_t count, uint64_t now)
 {
-	uint64_t held = pool_held(g->pool);
+	uint64_t held = pool_kept(g->pool);
 
 	want(g, held > count ? held - count : 0, now);
 }
@@ -282,7 +282,7 @@ on_message(const struct worker_message *message, void *arg)
 			want(g, hold_share(g, message->value), now);
 		break;
 	case WORKER_OPEN:
-		want(g, pool_held(g->pool) + message->value, now);
+		want(g, pool_kept(g->pool) + message->value, now);
 		break;
 	case WORKER_CLOSE:
 		let_go(g, message->value, now);

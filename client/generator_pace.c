@@ -14,8 +14,10 @@
 /*
  * Opening: the k-th connection of a run is due k / rate after the first, whatever
  * came in between, and connects overlap. Workers take turns. In mid-run, those
- * that come back are counted anew whenever there was nothing to open, and those
- * that are too many go at the same rate.
+ * that come back are counted anew where there was nothing to open and the next
+ * would be overdue; so none comes sooner after another than the rate says, also
+ * where one connection is all there is. Those that are too many go at the same
+ * rate.
  */
 
 static uint64_t
@@ -63,8 +65,9 @@ generator_open_more(struct generator *g, uint64_t now)
 	}
 	if (!may_open(g) || event_pending(g->open_timer, EV_TIMEOUT, NULL))
 		return;
-	if (!g->paced)
+	if (!g->paced && open_due(g) < now)
 		generator_open_anew(g, now);
+	g->paced = true;
 	timer_set_at(g->open_timer, open_due(g), now);
 }
 
@@ -155,6 +158,9 @@ generator_watch_begin(struct generator *g)
 void
 generator_watch(struct generator *g, uint64_t now)
 {
-	outage_watch_look(&g->watch, now, ended_by_others(g),
-	    pool_usable(g->pool), pool_coming(g->pool));
+	uint32_t missing = pool_missing(g->pool);
+
+	outage_watch_look(&g->watch, now, ended_by_others(g), missing,
+	    missing > 0 && stats_open(&g->result->stats) == 0 &&
+		missing == pool_coming(g->pool));
 }

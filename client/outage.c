@@ -21,18 +21,18 @@ outage_watch_init(
 
 void
 outage_watch_look(struct outage_watch *w, uint64_t now, uint64_t ended,
-    uint32_t usable, uint32_t missing)
+    uint32_t missing, bool all)
 {
-	if (ended != w->ended && w->some_since == 0)
+	if (missing > 0 && ended != w->ended && w->some_since == 0)
 		w->some_since = now;
 	w->ended = ended;
 	if (w->some_since == 0)
 		return;
-	if (usable > 0)
+	if (!all)
 		keep_longest(&w->longest->none, &w->none_since, now);
 	else if (w->none_since == 0)
 		w->none_since = now;
-	if (missing == 0 && usable > 0)
+	if (missing == 0)
 		keep_longest(&w->longest->some, &w->some_since, now);
 }
 

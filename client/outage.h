@@ -7,11 +7,12 @@
 #ifndef CLIENT_OUTAGE_H
 #define CLIENT_OUTAGE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Flat: it lives in shared memory. All zero: there was none. Nanoseconds. */
 struct outage {
-	uint64_t none; /* none could be sent on */
+	uint64_t none; /* none was open */
 	uint64_t some; /* some were missing */
 };
 
@@ -27,11 +28,12 @@ void outage_watch_init(
 
 /*
  * To be called whenever something may have changed. ended: how many connections
- * the other side or an error has ended so far; usable: how many there are; missing:
- * how many are being opened again.
+ * the other side or an error has ended so far; missing: how many are being opened
+ * again because of that; all: those are all there are. It begins when one is ended
+ * and missing, and lasts until none is missing.
  */
 void outage_watch_look(struct outage_watch *, uint64_t now, uint64_t ended,
-    uint32_t usable, uint32_t missing);
+    uint32_t missing, bool all);
 
 /* It is no longer to be watched: what lasts until now counts so far. */
 void outage_watch_end(struct outage_watch *, uint64_t now);

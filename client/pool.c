@@ -52,11 +52,19 @@ pool_put_usable(struct pool *p, uint32_t position, uint32_t id)
 	p->position[id] = position;
 }
 
+void
+pool_set_missing(struct pool *p, uint32_t id, bool missing)
+{
+	p->missing_count += (uint32_t)missing - (uint32_t)p->missing[id];
+	p->missing[id] = missing;
+}
+
 static void
 on_usable(struct conn *c, void *arg)
 {
 	struct pool *p = arg;
 
+	pool_set_missing(p, conn_id(c), false);
 	slots_move(&p->slots, conn_id(c), SLOTS_OPEN);
 	pool_put_usable(p, p->usable_count++, conn_id(c));
 }
@@ -107,7 +115,9 @@ after(struct pool *p, const struct conn *c, enum conn_end end)
 		end = conn_leaves(c); /* whoever was the first to close it */
 	switch (end) {
 	case CONN_ON_REQUEST:
-		return SLOTS_FREE;
+		/* more may be wanted again since it was told to go */
+		return p->going && pool_held(p) < p->want ? SLOTS_WAITING :
+							    SLOTS_FREE;
 	case CONN_CHURNED:
 		return p->going ? SLOTS_REPLACING : SLOTS_OVER;
 	case CONN_USED_UP:
@@ -124,6 +134,16 @@ after(struct pool *p, const struct conn *c, enum conn_end end)
 	}
 }
 
+/* A failure keeps missing what was so, and an empty exchange leaves no gap. */
+static bool
+is_missed(const struct pool *p, enum conn_end end, enum slots_list list)
+{
+	return p->going && !p->env.leave_at_once && list != SLOTS_OVER &&
+	    list != SLOTS_FREE &&
+	    (end == CONN_FAILED || end == CONN_PEER_FIN ||
+		end == CONN_PEER_RST || end == CONN_ERROR);
+}
+
 static void
 on_ended(struct conn *c, enum conn_end end, void *arg)
 {
@@ -132,6 +152,7 @@ on_ended(struct conn *c, enum conn_end end, void *arg)
 
 	pool_make_unusable(p, conn_id(c));
 	slots_move(&p->slots, conn_id(c), list);
+	pool_set_missing(p, conn_id(c), is_missed(p, end, list));
 	p->parting -= conn_leaves(c) == CONN_ON_REQUEST;
 	if (list != SLOTS_OVER)
 		conn_reset(c);
@@ -171,7 +192,8 @@ pool_new(const struct pool_config *config, struct event_base *base,
 	p->connect_timeout = config->connect_timeout;
 	p->usable = calloc(p->capacity, sizeof(*p->usable));
 	p->position = calloc(p->capacity, sizeof(*p->position));
-	if (p->usable == NULL || p->position == NULL)
+	p->missing = calloc(p->capacity, sizeof(*p->missing));
+	if (p->usable == NULL || p->position == NULL || p->missing == NULL)
 		err(1, "no memory for %u connections", p->capacity);
 	slots_init(&p->slots, p->capacity);
 	batch_init(&p->batch, p->capacity);
@@ -230,6 +252,7 @@ pool_free(struct pool *p)
 	conn_array_free(p->conns);
 	free(p->usable);
 	free(p->position);
+	free(p->missing);
 	free(p);
 }
 

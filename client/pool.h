@@ -74,6 +74,10 @@ void pool_go(struct pool *);
 /* While it goes: how many are on their way, or will be tried again. */
 uint32_t pool_coming(const struct pool *);
 
+/* How many of those are so because the other side or an error has ended them, or
+ * because they could not be opened. */
+uint32_t pool_missing(const struct pool *);
+
 /*
  * While it goes: begins to open what takes another's place now, and puts those
  * whose wait is over among the unopened. To be called when something has ended,
@@ -92,10 +96,10 @@ void pool_churn(struct pool *);
  */
 void pool_want(struct pool *, uint32_t connections);
 
-/* How many are held now, and not to be let go. */
-uint32_t pool_held(const struct pool *);
+/* How many are held now, and are to be. */
+uint32_t pool_kept(const struct pool *);
 
-/* How many are to be let go. */
+/* How many are to be let go and can be by now, being open. */
 uint32_t pool_excess(const struct pool *);
 
 /* Has one of them leave, the oldest. Nothing while none is open. */

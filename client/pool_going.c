@@ -41,6 +41,12 @@ pool_coming(const struct pool *p)
 	return p->going ? slots_coming(&p->slots) : 0;
 }
 
+uint32_t
+pool_missing(const struct pool *p)
+{
+	return p->going ? p->missing_count : 0;
+}
+
 void
 pool_replace(struct pool *p, uint64_t now)
 {
@@ -78,17 +84,17 @@ pool_churn(struct pool *p)
 	    CONN_CHURNED);
 }
 
-static uint32_t
-held(const struct pool *p)
+uint32_t
+pool_held(const struct pool *p)
 {
 	return p->capacity - slots_count(&p->slots, SLOTS_FREE) -
 	    slots_count(&p->slots, SLOTS_OVER) - p->parting;
 }
 
 uint32_t
-pool_held(const struct pool *p)
+pool_kept(const struct pool *p)
 {
-	return held(p) - pool_excess(p);
+	return pool_held(p) < p->want ? pool_held(p) : p->want;
 }
 
 /* Of those that are not there yet, the ones that will come last. */
@@ -112,23 +118,30 @@ pool_want(struct pool *p, uint32_t connections)
 	uint32_t id;
 
 	p->want = connections;
-	while (held(p) < connections) {
+	while (pool_held(p) < connections) {
 		id = slots_first(&p->slots, SLOTS_OVER);
 		if (id == SLOTS_NONE)
 			id = slots_first(&p->slots, SLOTS_FREE);
 		if (id == SLOTS_NONE)
-			break; /* some are still parting */
+			break; /* those that part come back when they are gone */
 		reopen(p, id);
 	}
-	while (
-	    held(p) > connections && (id = first_dispensable(p)) != SLOTS_NONE)
+	while (pool_held(p) > connections &&
+	    (id = first_dispensable(p)) != SLOTS_NONE) {
 		slots_move(&p->slots, id, SLOTS_FREE);
+		pool_set_missing(p, id, false);
+	}
 }
 
 uint32_t
 pool_excess(const struct pool *p)
 {
-	return p->going && held(p) > p->want ? held(p) - p->want : 0;
+	uint32_t open = slots_count(&p->slots, SLOTS_OPEN), excess;
+
+	if (!p->going || pool_held(p) <= p->want)
+		return 0;
+	excess = pool_held(p) - p->want;
+	return excess < open ? excess : open;
 }
 
 void

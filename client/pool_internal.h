@@ -30,6 +30,8 @@ struct pool {
 	uint32_t *usable; /* numbers of the connections that can be sent on */
 	uint32_t *position; /* of a connection in usable */
 	uint32_t usable_count;
+	bool *missing; /* for each connection, see pool_missing() */
+	uint32_t missing_count;
 	uint32_t capacity;
 	uint32_t want; /* to be held */
 	uint32_t parting; /* held no longer, but still there */
@@ -46,6 +48,12 @@ void pool_put_usable(struct pool *, uint32_t position, uint32_t id);
 
 /* It is sent nothing more, and ends later. Nothing if it is not open. */
 void pool_make_unusable(struct pool *, uint32_t id);
+
+/* How many are held, or to be: all but those that are over or to go. */
+uint32_t pool_held(const struct pool *);
+
+/* Whether it counts for pool_missing(). */
+void pool_set_missing(struct pool *, uint32_t id, bool missing);
 
 /* Whether one more may be on its way. */
 bool pool_has_room(const struct pool *);

@@ -157,13 +157,17 @@ void report_diagnose(struct report *, const struct stats_counters *,
 void report_conclude(struct report *);
 void report_judge(struct report *);
 
+struct json_node;
+
 /*
- * How connections were to live, owned by the caller; the same of another run added
- * to it, where null is what they do not share; what came of it; and why that is
- * not what was asked for.
+ * How connections were to live, owned by the caller; the same out of the config of
+ * a file, which may be anything (see json_read.h); another run's added to it, where
+ * null is what they do not share; what came of it; and why that is not what was
+ * asked for.
  */
 json_t *report_life_json(const struct life *);
-void report_life_add(json_t *into, json_t *from);
+json_t *report_life_read(const struct json_node *config);
+void report_life_add(json_t *into, const json_t *from);
 void report_life_print(const struct report *, FILE *);
 void report_life_judge(struct report *);
 
@@ -202,7 +206,6 @@ void report_rows_join(struct report *, bool one_run);
 void report_rows_move(struct report *into, struct report *from);
 
 /* Its parts with the numbers. The series comes after times_unix_ns. */
-struct json_node;
 void report_read_connections(const struct json_node *top, struct report *);
 void report_read_queries(const struct json_node *top, struct report *);
 void report_read_histograms(const struct json_node *top, struct report *);

@@ -2,9 +2,11 @@
  * What is said of connections that came and went while the run went on.
  */
 #include <inttypes.h>
+#include <string.h>
 
 #include "lib/clock.h"
 #include "lib/json.h"
+#include "lib/json_read.h"
 #include "client/report_internal.h"
 
 #define CHURN_ENOUGH 0.999 /* of those that were to be replaced */
@@ -39,24 +41,70 @@ report_life_json(const struct life *l)
 	return o;
 }
 
-void
-report_life_add(json_t *into, json_t *from)
+/* One of these texts, or null. */
+static json_t *
+read_choice(
+    const struct json_node *at, const char *key, const char *const *choices)
 {
+	const char *text;
+
+	if (json_is_null(json_object_get(at->value, key)))
+		return json_null();
+	text = json_get_string(at, key);
+	while (*choices != NULL && strcmp(*choices, text) != 0)
+		choices++;
+	if (*choices == NULL)
+		json_refuse(at, key, "no value that this option has");
+	return json_string(*choices);
+}
+
+json_t *
+report_life_read(const struct json_node *config)
+{
+	static const char *const picks[] = {"oldest", "random", NULL};
+	static const char *const reconnects[] = {
+	    "none", "now", "backoff", NULL};
+	struct json_node at;
+	json_t *o = json_object();
+	uint64_t count;
+	bool drop;
+
+	json_enter_object(config, "life", &at);
+	json_put(
+	    o, "churn_per_s", json_real(json_get_real(&at, "churn_per_s")));
+	json_put(o, "churn_pick", read_choice(&at, "churn_pick", picks));
+	json_put(o, "queries_per_connection",
+	    json_get_count_or_null(&at, "queries_per_connection", &count) ?
+		json_integer((json_int_t)count) :
+		json_null());
+	json_put(o, "reconnect", read_choice(&at, "reconnect", reconnects));
+	json_put(o, "drop_on_timeout",
+	    json_get_bool_or_null(&at, "drop_on_timeout", &drop) ?
+		json_boolean(drop) :
+		json_null());
+	json_put(o, "every_s",
+	    json_is_null(json_object_get(at.value, "every_s")) ?
+		json_null() :
+		json_real(json_get_real(&at, "every_s")));
+	return o;
+}
+
+void
+report_life_add(json_t *into, const json_t *from)
+{
+	static const char churn[] = "churn_per_s";
+	double sum = json_real_value(json_object_get(into, churn)) +
+	    json_real_value(json_object_get(from, churn));
 	const char *key;
-	json_t *value, *other;
+	json_t *value;
 	void *next;
 
 	json_object_foreach_safe(into, next, key, value)
 	{
-		other = json_object_get(from, key);
-		if (json_is_real(value) && json_is_real(other) &&
-		    strcmp(key, "churn_per_s") == 0)
-			json_put(into, key,
-			    json_real(json_real_value(value) +
-				json_real_value(other)));
-		else if (!json_equal(value, other))
+		if (!json_equal(value, json_object_get(from, key)))
 			json_put(into, key, json_null());
 	}
+	json_put(into, churn, json_real(sum));
 }
 
 static uint64_t
@@ -120,9 +168,10 @@ report_life_judge(struct report *r)
 	}
 	if (outage->none > 0) {
 		snprintf(text, sizeof(text),
-		    "no connection was open for %.3f s, and some were missing "
-		    "for %.3f s, since the other side had ended them; look at "
-		    "the server",
+		    "no connection%s was open for %.3f s, and some were "
+		    "missing for %.3f s, since the other side had ended them; "
+		    "look at the server",
+		    r->config.workers > 1 ? " of a worker" : "",
 		    clock_to_seconds(outage->none),
 		    clock_to_seconds(outage->some));
 		report_lines_add(&r->reasons, text);

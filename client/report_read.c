@@ -69,7 +69,7 @@ static void
 read_config(const struct json_node *top, struct report *r)
 {
 	struct report_config *c = &r->config;
-	struct json_node at, in;
+	struct json_node at;
 	bool here;
 
 	json_enter_object(top, "config", &at);
@@ -92,8 +92,7 @@ read_config(const struct json_node *top, struct report *r)
 		c->view = DIAGNOSIS_FROM_SOME;
 	r->probe_differs = !json_get_bool_or_null(&at, "probe", &c->probe);
 	c->reset = read_close(&at, &r->close_differs);
-	json_enter_object(&at, "life", &in);
-	r->life = json_deep_copy(in.value);
+	r->life = report_life_read(&at);
 }
 
 /* 0: it did not come to that. */
