@@ -143,22 +143,38 @@ report_life_print(const struct report *r, FILE *out)
 		    clock_to_seconds(outage->none));
 }
 
+/* Of merged runs, each has been judged by itself. */
+static void
+judge_churn(struct report *r)
+{
+	const struct stats_counters *n = &r->total.stats.n;
+	double due =
+	    r->config.life.churn * clock_to_seconds(report_duration(r));
+	double missing = due - (double)n->closed_churned;
+	char text[REPORT_LINE_SIZE];
+
+	if (missing <= (1 - CHURN_ENOUGH) * due + r->config.workers)
+		return;
+	snprintf(text, sizeof(text),
+	    "churned %.1f connections/s of %.10g/s asked; %s",
+	    report_rate(r, n->closed_churned), r->config.life.churn,
+	    (double)n->churn_skipped > missing / 2 ?
+		"for the others none was open: the causes are named above, or "
+		"raise -c" :
+		"this process came too late to the others; more workers (-w), "
+		"or, where few ports are free and each is sought for long, "
+		"more sources (-a) or --close rst");
+	report_lines_add(&r->reasons, text);
+}
+
 void
 report_life_judge(struct report *r)
 {
 	const struct stats_counters *n = &r->total.stats.n;
 	const struct outage *outage = &r->total.outage;
-	uint64_t due = n->closed_churned + n->churn_skipped;
 	char text[REPORT_LINE_SIZE];
 
-	if ((double)n->closed_churned < CHURN_ENOUGH * (double)due) {
-		snprintf(text, sizeof(text),
-		    "churned %" PRIu64 " of %" PRIu64
-		    " connections: for the others none was open; the causes "
-		    "are named above, or raise -c",
-		    n->closed_churned, due);
-		report_lines_add(&r->reasons, text);
-	}
+	judge_churn(r);
 	if (replaced(n) > 0 && n->failed > 0) {
 		snprintf(text, sizeof(text),
 		    "%" PRIu64 " connections could not be opened in place of "
