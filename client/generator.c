@@ -65,13 +65,21 @@ generator_drain(struct generator *g, uint64_t now)
 		timer_set(g->drain_timer, g->config->drain);
 }
 
+/* Those that have ended so far, once it runs; not where nobody was ever there. */
+static bool
+come_back(const struct generator *g)
+{
+	return g->config->pool.life.reconnect != LIFE_RECONNECT_NONE &&
+	    g->result->stats.n.opened > 0;
+}
+
 static void
 wait_for_go(struct generator *g, uint64_t now)
 {
 	g->phase = PHASE_WAITING;
 	if (g->result->open_end == 0)
 		g->result->open_end = now;
-	if (pool_usable(g->pool) == 0)
+	if (pool_usable(g->pool) == 0 && !come_back(g))
 		over(g, false);
 	else
 		worker_tell(g->worker, WORKER_READY, pool_usable(g->pool));
@@ -163,9 +171,8 @@ nothing_left(const struct generator *g)
 {
 	if (g->config->plan != NULL)
 		return false; /* it may be told to open some */
-	if (g->phase == PHASE_WAITING &&
-	    g->config->pool.life.reconnect != LIFE_RECONNECT_NONE)
-		return false; /* they come back once it runs */
+	if (g->phase == PHASE_WAITING && come_back(g))
+		return false;
 	return stats_open(&g->result->stats) == 0 && pool_coming(g->pool) == 0;
 }
 

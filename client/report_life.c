@@ -177,8 +177,8 @@ report_life_judge(struct report *r)
 	judge_churn(r);
 	if (replaced(n) > 0 && n->failed > 0) {
 		snprintf(text, sizeof(text),
-		    "%" PRIu64 " connections could not be opened in place of "
-		    "others; the causes are named above",
+		    "%" PRIu64 " connects failed, of those in place of others, "
+		    "too; the causes are named above",
 		    n->failed);
 		report_lines_add(&r->reasons, text);
 	}
