@@ -122,7 +122,7 @@ refuses() {
 		"--every 1s" --drop-on-timeout; do
 		# shellcheck disable=SC2086
 		refuses "$TCPCLIENT" "--find-max goes without --churn" \
-			--find-max rate -c 1 $bad ::1
+			--find-max rate --until "p99>1s" -c 1 $bad ::1
 		# shellcheck disable=SC2086
 		refuses "$TCPCLIENT" "--merge takes only" --merge $bad a.json
 	done
