@@ -214,10 +214,11 @@ accounts_close() {
 		'.connections | .attempted == .opened + .failed_total + .abandoned' \
 		'.connections | .failed_total == ([.failed[]] | add // 0)' \
 		'.connections | .opened == .verified + .unverified + (.suspect | .unacked + .queued)' \
-		'.connections | .opened == .closed_by_peer + .reset_by_peer + .closed_by_error + .closed_locally + .closed_worker_died' \
+		'.connections | .opened == .closed_by_peer + .reset_by_peer + .closed_by_error + .closed_locally + .closed_churned + .closed_used_up + .closed_on_timeout + .closed_on_request + .closed_worker_died' \
+		'.lifetime_ns.count == (.connections | .closed_churned + .closed_used_up)' \
 		'.response_ns.count == .queries.answered' \
 		'.service_ns.count <= .queries.answered' \
 		'.lateness_ns.count == .queries.sent' \
 		'.connect_ns.count == .connections.opened' \
-		'[.response_ns, .lateness_ns, .service_ns, .connect_ns] | all(.count == ([.buckets[][2]] | add // 0))'
+		'[.response_ns, .lateness_ns, .service_ns, .connect_ns, .lifetime_ns] | all(.count == ([.buckets[][2]] | add // 0))'
 }

@@ -82,6 +82,53 @@ refuses() {
 	refuses "$TCPCLIENT" "-s -1: " -c 1 -r 1 -s -1 ::1
 }
 
+@test "client: how connections live" {
+	local bad
+	for bad in "" -1 1k5 x 2000M; do
+		refuses "$TCPCLIENT" "--churn $bad: " --churn "$bad" -c 1 -r 1 ::1
+	done
+	refuses "$TCPCLIENT" "--churn must be more than 0" --churn 0 -c 1 -r 1 ::1
+	refuses "$TCPCLIENT" "not oldest or random" \
+		--churn 1 --churn-pick youngest -c 1 -r 1 ::1
+	refuses "$TCPCLIENT" "--churn-pick belongs to --churn" \
+		--churn-pick oldest -c 1 -r 1 ::1
+	for bad in "" -1 1.5 x 4294967296; do
+		refuses "$TCPCLIENT" "--queries-per-connection $bad: " \
+			--queries-per-connection "$bad" -c 1 -r 1 ::1
+	done
+	refuses "$TCPCLIENT" "0 sends no query: no -r but 0" \
+		--queries-per-connection 0 -c 1 -r 1 ::1
+	refuses "$TCPCLIENT" "0 sends no query: no -r but 0" \
+		--queries-per-connection 0 -c 1 --every 1s ::1
+	refuses "$TCPCLIENT" "0 sends no query: no -r but 0" \
+		--queries-per-connection 0 -c 1 --program 1s@5 ::1
+	refuses "$TCPCLIENT" "--reconnect always: not none, now or backoff" \
+		--reconnect always -c 1 -r 1 ::1
+	for bad in "" -1 1d x; do
+		refuses "$TCPCLIENT" "--every $bad: " --every "$bad" -c 1 ::1
+	done
+	refuses "$TCPCLIENT" "--every must be at least 1ms" --every 0 -c 1 ::1
+	refuses "$TCPCLIENT" "--every must be at least 1ms" \
+		--every 999us -c 1 ::1
+	refuses "$TCPCLIENT" "--every: more than 1000M queries per second" \
+		--every 1ms -c 2000000 ::1
+	for bad in "-r 1" "--program 1s@5" --stdin "-r 1 --stdin-rateslope" \
+		"--arrival poisson"; do
+		# shellcheck disable=SC2086
+		refuses "$TCPCLIENT" "--every says how many queries" \
+			--every 1s $bad -c 1 ::1 </dev/null
+	done
+	for bad in "--churn 1" "--queries-per-connection 1" "--reconnect now" \
+		"--every 1s" --drop-on-timeout; do
+		# shellcheck disable=SC2086
+		refuses "$TCPCLIENT" "--find-max goes without --churn" \
+			--find-max rate --until "p99>1s" -c 1 $bad ::1
+		# shellcheck disable=SC2086
+		refuses "$TCPCLIENT" "--merge takes only" --merge $bad a.json
+	done
+	refuses "$TCPCLIENT" "-h shows the options" --drop-on-timeout=1 -c 1 -r 1 ::1
+}
+
 @test "server: values are accepted only whole" {
 	local bad
 	for bad in "" -1 65536 x 7199-7000 7000-65536 53,,853 53,53 0-1; do
@@ -121,7 +168,8 @@ refuses() {
 @test "every option of the help is known, and none is missing in it" {
 	local option
 	for option in -p -c -r -n -t -s -w --workers -a --source -4 -6 --probe \
-		--close -R -i --report --timeout --connect-timeout --json --histogram --merge \
+		--close --churn --churn-pick --queries-per-connection --reconnect \
+		--every --drop-on-timeout -R -i --report --timeout --connect-timeout --json --histogram --merge \
 		--check --force -v -h -V; do
 		"$TCPCLIENT" -h | grep -qe "$option"
 	done
