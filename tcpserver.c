@@ -3,9 +3,9 @@
  *
  * Wiring, reports, exit status. server/options reads the command line,
  * server/preflight looks at the limits. server/listener opens the sockets,
- * server/intake accepts and server/echo echoes in worker processes, which count
- * in shared memory (server/counts) what this, the parent, prints
- * (server/report).
+ * server/intake accepts and server/session serves in worker processes
+ * (server/echo), which count in shared memory (server/counts) what this, the
+ * parent, prints (server/report).
  */
 #include <sys/wait.h>
 

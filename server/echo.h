@@ -1,19 +1,12 @@
 /*
- * One worker of the server: takes connections in (server/intake), and sends
- * back whatever it receives, on the connection that it came from, never more
- * than it received.
- *
- * Bounded memory: a connection costs one small struct. Only what a peer has not
- * taken is buffered, at most one read of it (ECHO_READ_SIZE), and until it is
- * gone nothing more is read from that peer.
+ * One worker of the server: takes connections in (server/intake) and serves
+ * them (server/session) until it is told to end.
  */
 #ifndef SERVER_ECHO_H
 #define SERVER_ECHO_H
 
 #include <stdbool.h>
 #include <stdint.h>
-
-#define ECHO_READ_SIZE 65536
 
 struct handover;
 struct listener;
