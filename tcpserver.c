@@ -1,5 +1,5 @@
 /*
- * tcpserver: sends back whatever it receives.
+ * tcpserver: sends back whatever it receives, or does what --mode says.
  *
  * Wiring, reports, exit status. server/options reads the command line,
  * server/preflight looks at the limits. server/listener opens the sockets,
@@ -296,6 +296,7 @@ run_echo(struct worker *worker, void *arg)
 	struct echo_config config = {
 	    .listener = &s->listener,
 	    .handover = s->handover,
+	    .service = &s->options->service,
 	    .max_connections = most == 0 ?
 		UINT64_MAX :
 		worker_share(most, worker_index(worker), s->count),
@@ -455,6 +456,7 @@ main(int argc, char **argv)
 	server.report.argv = argv;
 	server.report.workers = server.count;
 	server.report.max_connections = options.max_connections;
+	server.report.service = &options.service;
 	if (options.check) {
 		status = server_preflight_show(&options, server.count) ?
 		    STATUS_AS_ASKED :
