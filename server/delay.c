@@ -60,6 +60,7 @@ delay_put(struct delay *d, struct delay_owner *owner, uint64_t now,
 	a->owner = owner;
 	a->due = now + d->after;
 	a->length = length;
+	a->deferred = false;
 	memcpy(a->data, data, length);
 	TAILQ_INSERT_TAIL(&d->queue, a, in_all);
 	TAILQ_INSERT_TAIL(&owner->queue, a, in_own);
@@ -79,7 +80,8 @@ delay_due(const struct delay *d, uint64_t now)
 static void
 drop(struct delay *d, struct delay_answer *a)
 {
-	TAILQ_REMOVE(&d->queue, a, in_all);
+	if (!a->deferred)
+		TAILQ_REMOVE(&d->queue, a, in_all);
 	TAILQ_REMOVE(&a->owner->queue, a, in_own);
 	d->memory -= memory_of(a->length);
 	a->owner->memory -= memory_of(a->length);
@@ -91,6 +93,29 @@ void
 delay_take(struct delay *d)
 {
 	drop(d, TAILQ_FIRST(&d->queue));
+}
+
+void
+delay_defer(struct delay *d)
+{
+	struct delay_answer *a = TAILQ_FIRST(&d->queue);
+
+	TAILQ_REMOVE(&d->queue, a, in_all);
+	a->deferred = true;
+}
+
+const struct delay_answer *
+delay_deferred(const struct delay_owner *owner)
+{
+	const struct delay_answer *a = TAILQ_FIRST(&owner->queue);
+
+	return a != NULL && a->deferred ? a : NULL;
+}
+
+void
+delay_take_deferred(struct delay *d, struct delay_owner *owner)
+{
+	drop(d, TAILQ_FIRST(&owner->queue));
 }
 
 uint64_t

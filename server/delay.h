@@ -27,6 +27,7 @@ struct delay_answer {
 	struct delay_owner *owner;
 	uint64_t due;
 	size_t length;
+	bool deferred;
 	uint8_t data[];
 };
 
@@ -55,6 +56,14 @@ void delay_put(struct delay *, struct delay_owner *, uint64_t now,
  * taken. */
 const struct delay_answer *delay_due(const struct delay *, uint64_t now);
 void delay_take(struct delay *);
+
+/* The one that is due cannot be sent yet: it is its owner's alone from now on,
+ * and still counts. */
+void delay_defer(struct delay *);
+
+/* The first of an owner's that were deferred, NULL: there is none. */
+const struct delay_answer *delay_deferred(const struct delay_owner *);
+void delay_take_deferred(struct delay *, struct delay_owner *);
 
 /* When the next one is due; CLOCK_NEVER: none waits. */
 uint64_t delay_next(const struct delay *);

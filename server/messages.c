@@ -176,12 +176,37 @@ messages_read(struct session *s, int fd)
  * What is next.
  */
 
+/* What was due when the peer took nothing. False: the connection is closed. */
+static bool
+send_deferred(struct session *s)
+{
+	struct sessions *all = s->all;
+	struct delay_owner *own = &s->more->waiting;
+	const struct delay_answer *a;
+	size_t length;
+
+	while (s->held == NULL && delay_deferred(own) != NULL) {
+		length = 0;
+		while ((a = delay_deferred(own)) != NULL &&
+		    length + a->length <= SESSION_OUTPUT_SIZE) {
+			memcpy(all->output + length, a->data, a->length);
+			length += a->length;
+			delay_take_deferred(all->delay, own);
+		}
+		if (!session_send(s, all->output, length))
+			return false;
+	}
+	return true;
+}
+
 void
 messages_settle(struct session *s)
 {
 	struct sessions *all = s->all;
 	struct session_more *m = s->more;
 
+	if (!send_deferred(s))
+		return;
 	if (s->held == NULL && m->waiting.count == 0) {
 		if (m->ended) {
 			session_end(s);
@@ -206,6 +231,9 @@ messages_discard(struct session *s)
 	if (s->all->delay != NULL)
 		counts->bytes_discarded +=
 		    delay_forget(s->all->delay, &m->waiting);
+	if (s->all->delay != NULL && delay_roomy(s->all->delay) &&
+	    !s->all->frozen)
+		sessions_unpark(s->all);
 	counts->bytes_discarded += m->partial_length;
 	free(m->partial);
 }
@@ -215,7 +243,7 @@ messages_discard(struct session *s)
  */
 
 /* All that are due and follow one another on the same connection go out at
- * once. */
+ * once; where the peer takes nothing, they stay where they are counted. */
 static void
 release_some(struct sessions *all, uint64_t now)
 {
@@ -223,6 +251,10 @@ release_some(struct sessions *all, uint64_t now)
 	struct session *s = a->owner->arg;
 	size_t length = 0;
 
+	if (s->held != NULL) {
+		delay_defer(all->delay);
+		return;
+	}
 	while (a != NULL && a->owner->arg == s &&
 	    length + a->length <= SESSION_OUTPUT_SIZE) {
 		memcpy(all->output + length, a->data, a->length);

@@ -201,7 +201,8 @@ server_report_text(const struct server_report *r, const struct counts *c,
 	    "\ntraffic      messages %" PRIu64 ", bytes in %" PRIu64
 	    ", out %" PRIu64 ", discarded %" PRIu64 "\n",
 	    c->messages, c->bytes_in, c->bytes_out, c->bytes_discarded);
-	print_messages(c, out);
+	if (!service_is_plain(r->service) || c->messages_discarded > 0)
+		print_messages(c, out);
 	if (c->handed_over > 0)
 		fprintf(out,
 		    "             handed over to a worker with room %" PRIu64

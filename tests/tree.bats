@@ -27,6 +27,11 @@ only() {
 	only 'lib/.*' 'lib/.*'
 	only 'client/.*' 'client/.*|lib/.*|dns_query'
 	only 'server/.*' 'server/.*|lib/.*|dns_reply'
+	only 'server/(frame|delay)' 'lib/clock'
+	only 'server/service' 'lib/(clock|parse)'
+	only 'server/answer' 'server/(frame|service)|dns_reply'
+	only 'server/patience' 'lib/(clock|timer)'
+	only 'server/messages' 'server/session|lib/(clock|timer)'
 	only 'dns_query' 'nothing'
 	only 'dns_reply' 'dns_query'
 	only 'tcpserver' 'server/.*|lib/.*'
@@ -75,13 +80,15 @@ only() {
 		lib/histogram.[ch] client/schedule.[ch] client/inflight.[ch] \
 		client/stats.[ch] client/wheel.[ch] client/batch.[ch] \
 		client/window.[ch] client/router.[ch] client/condition.[ch] \
-		client/program*.[ch] \
+		client/program*.[ch] server/frame.[ch] server/delay.[ch] \
+		server/answer.[ch] server/service.[ch] \
 		lib/netstat.[ch] lib/gauges.[ch] lib/diagnosis*.[ch]
 	run ! grep -lE 'clock_(now|wall)\(' dns_*.[ch] lib/parse.[ch] \
 		lib/histogram.[ch] client/schedule.[ch] client/inflight.[ch] \
 		client/stats.[ch] client/wheel.[ch] client/batch.[ch] \
 		client/window.[ch] client/router.[ch] client/condition.[ch] \
-		client/program*.[ch] \
+		client/program*.[ch] server/frame.[ch] server/delay.[ch] \
+		server/answer.[ch] server/service.[ch] \
 		lib/netstat.[ch] lib/gauges.[ch] lib/diagnosis*.[ch]
 }
 

@@ -76,6 +76,34 @@ those_of_an_owner_can_be_forgotten(void **state)
 }
 
 static void
+what_is_deferred_stays_its_owners(void **state)
+{
+	struct delay *d = delay_new(AFTER, MOST, OWN_MOST);
+	struct delay_owner a, b;
+	size_t memory;
+
+	(void)state;
+	delay_owner_init(&a, NULL);
+	delay_owner_init(&b, NULL);
+	put(d, &a, 0, 1);
+	put(d, &b, 0, 2);
+	put(d, &a, 0, 3);
+	memory = a.memory;
+	assert_null(delay_deferred(&a));
+	delay_defer(d);
+	assert_int_equal(take(d, AFTER), 2);
+	delay_defer(d);
+	assert_int_equal(take(d, AFTER), -1);
+	assert_int_equal(a.memory, memory);
+	assert_int_equal(delay_deferred(&a)->data[0], 1);
+	delay_take_deferred(d, &a);
+	assert_int_equal(delay_deferred(&a)->data[0], 3);
+	assert_int_equal(delay_forget(d, &a), 1);
+	assert_null(delay_deferred(&a));
+	delay_free(d);
+}
+
+static void
 too_much_of_one_and_of_all(void **state)
 {
 	struct delay *d = delay_new(AFTER, MOST, OWN_MOST);
@@ -108,6 +136,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(each_is_due_after_exactly_that_long),
 	    cmocka_unit_test(those_of_an_owner_can_be_forgotten),
+	    cmocka_unit_test(what_is_deferred_stays_its_owners),
 	    cmocka_unit_test(too_much_of_one_and_of_all),
 	};
 

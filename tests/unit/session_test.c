@@ -27,6 +27,7 @@ struct bench {
 	struct sessions *sessions;
 	struct counts counts;
 	int peer; /* -1: closed */
+	int theirs; /* the other end */
 };
 
 static void
@@ -54,6 +55,7 @@ begin(struct bench *b, const struct service *service)
 	assert_int_equal(
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
 	b->peer = ends[0];
+	b->theirs = ends[1];
 	b->counts.accepted++;
 	sessions_add(ends[1], b->sessions);
 }
@@ -242,6 +244,47 @@ too_much_that_waits_stops_the_reading(void **state)
 	assert_true(b.counts.messages_discarded > 0);
 }
 
+/* What is due while the peer takes nothing comes whole and in order later. */
+static void
+what_a_peer_did_not_take_comes_in_order(void **state)
+{
+	static uint8_t sent[40000], got[40000];
+	struct service service = {.delay = CLOCK_NS_PER_MS};
+	struct bench b;
+	int small = SMALL_BUF, tries;
+	size_t n, had = 0, done = 0;
+	ssize_t more;
+
+	(void)state;
+	for (n = 0; n + 4 <= sizeof(sent); n += 4) {
+		sent[n + 1] = 2;
+		sent[n + 2] = (uint8_t)(n >> 10);
+		sent[n + 3] = (uint8_t)(n >> 2);
+	}
+	begin(&b, &service);
+	setsockopt(b.peer, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	setsockopt(b.theirs, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+	for (tries = 0; tries < 20000 && had < sizeof(got); tries++) {
+		if (done < sizeof(sent)) {
+			more = send(b.peer, sent + done,
+			    sizeof(sent) - done < 1000 ? sizeof(sent) - done :
+							 1000,
+			    MSG_NOSIGNAL);
+			done += more > 0 ? (size_t)more : 0;
+		}
+		turn(&b);
+		usleep(200);
+		if (tries < 100)
+			continue;
+		more = hear(&b, got + had, 700);
+		had += more > 0 ? (size_t)more : 0;
+	}
+	assert_int_equal(had, sizeof(got));
+	assert_memory_equal(got, sent, sizeof(sent));
+	assert_int_equal(b.counts.messages_answered, sizeof(sent) / 4);
+	end(&b);
+}
+
 /* A peer that sends anything, and reads now and then, or not at all. */
 static void
 play(struct bench *b, struct rng *rng, bool reads)
@@ -322,6 +365,7 @@ main(void)
 	    cmocka_unit_test(
 		what_waits_goes_out_before_the_end_of_a_half_closed_one),
 	    cmocka_unit_test(too_much_that_waits_stops_the_reading),
+	    cmocka_unit_test(what_a_peer_did_not_take_comes_in_order),
 	    cmocka_unit_test(accounts_close_whatever_comes),
 	};
 
