@@ -24,7 +24,8 @@ LDLIBS = $(PKG_LIBS) -lm
 
 LIB_SOURCES = $(wildcard lib/*.c)
 CLIENT_SOURCES = tcpclient.c dns_query.c $(wildcard client/*.c) $(LIB_SOURCES)
-SERVER_SOURCES = tcpserver.c $(wildcard server/*.c) $(LIB_SOURCES)
+SERVER_SOURCES = tcpserver.c dns_query.c dns_reply.c \
+    $(wildcard server/*.c) $(LIB_SOURCES)
 UNIT_SOURCES = $(wildcard tests/unit/*.c)
 HELPER_SOURCES = $(wildcard tests/helpers/*.c)
 UNITS = $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/tests/unit/%)
@@ -34,7 +35,7 @@ FORMATTED = $(wildcard *.[ch] lib/*.[ch] client/*.[ch] server/*.[ch] \
 
 objects = $(1:%.c=$(BUILD)/%.o)
 # what a unit test may link: everything but the programs
-TESTABLE = $(call objects,dns_query.c $(wildcard client/*.c) \
+TESTABLE = $(call objects,dns_query.c dns_reply.c $(wildcard client/*.c) \
     $(wildcard server/*.c) $(LIB_SOURCES))
 
 .PHONY: all bench healthy deps deps-check demo tests check sanitize format format-check \

@@ -2,17 +2,7 @@
 
 #include "dns_query.h"
 
-#define LABEL_MAX      63
-#define FLAG_RD	       0x01 /* in the first flag byte */
-#define CLASS_IN       1
-#define QUESTION_FIXED 4 /* type and class */
-
-static void
-put16(uint8_t *p, unsigned int value)
-{
-	p[0] = (uint8_t)(value >> 8);
-	p[1] = (uint8_t)(value & 0xff);
-}
+#define FLAG_RD 0x01 /* in the first flag byte */
 
 static bool
 is_digit(char c)
@@ -70,7 +60,7 @@ take_label(uint8_t *out, const char **text, const char **why)
 		c = take_character(text, why);
 		if (c == -1)
 			return -1;
-		if (length == LABEL_MAX) {
+		if (length == DNS_LABEL_MAX) {
 			*why = "a label of more than 63 bytes";
 			return -1;
 		}
@@ -87,7 +77,7 @@ take_label(uint8_t *out, const char **text, const char **why)
 static int
 encode_name(uint8_t out[DNS_NAME_MAX], const char *name, const char **why)
 {
-	uint8_t label[LABEL_MAX];
+	uint8_t label[DNS_LABEL_MAX];
 	int used = 0, length;
 
 	if (*name == '\0') {
@@ -125,21 +115,21 @@ dns_query_build(uint8_t *buf, size_t size, const char *name, uint16_t type,
 
 	if (name_length == -1)
 		return -1;
-	message = DNS_HEADER_LENGTH + (size_t)name_length + QUESTION_FIXED;
+	message = DNS_HEADER_LENGTH + (size_t)name_length + DNS_QUESTION_FIXED;
 	if (size < DNS_PREFIX_LENGTH + message) {
 		*why = "no room for the query";
 		return -1;
 	}
 	memset(buf, 0, DNS_PREFIX_LENGTH + DNS_HEADER_LENGTH);
-	put16(buf, (unsigned int)message);
+	dns_put16(buf, (unsigned int)message);
 	p = buf + DNS_PREFIX_LENGTH;
 	p[2] = FLAG_RD;
-	put16(p + 4, 1); /* QDCOUNT */
+	dns_put16(p + 4, 1); /* QDCOUNT */
 	p += DNS_HEADER_LENGTH;
 	memcpy(p, wire, (size_t)name_length);
 	p += name_length;
-	put16(p, type);
-	put16(p + 2, CLASS_IN);
+	dns_put16(p, type);
+	dns_put16(p + 2, DNS_CLASS_IN);
 	return (ssize_t)(DNS_PREFIX_LENGTH + message);
 }
 
@@ -153,13 +143,13 @@ question_length(const uint8_t *data, size_t length)
 	size_t used = 0;
 
 	while (used < length && data[used] != 0) {
-		if (data[used] > LABEL_MAX)
+		if (data[used] > DNS_LABEL_MAX)
 			return 0;
 		used += 1 + (size_t)data[used];
 		if (used >= DNS_NAME_MAX)
 			return 0;
 	}
-	used += 1 + QUESTION_FIXED;
+	used += 1 + DNS_QUESTION_FIXED;
 	return used <= length ? used : 0;
 }
 
@@ -215,16 +205,16 @@ dns_question_equal(
 {
 	size_t name, i;
 
-	if (a_length != b_length || a_length < QUESTION_FIXED)
+	if (a_length != b_length || a_length < DNS_QUESTION_FIXED)
 		return false;
 	if (memcmp(a, b, a_length) == 0)
 		return true;
-	name = a_length - QUESTION_FIXED;
+	name = a_length - DNS_QUESTION_FIXED;
 	/* a label's length is at most 63, below 'A': folding leaves it alone */
 	for (i = 0; i < name; i++)
 		if (fold(a[i]) != fold(b[i]))
 			return false;
-	return memcmp(a + name, b + name, QUESTION_FIXED) == 0;
+	return memcmp(a + name, b + name, DNS_QUESTION_FIXED) == 0;
 }
 
 enum dns_result

@@ -20,6 +20,16 @@
 #define DNS_QUERY_MAX	    (DNS_PREFIX_LENGTH + DNS_HEADER_LENGTH + DNS_NAME_MAX + 4)
 #define DNS_QUESTION_OFFSET (DNS_PREFIX_LENGTH + DNS_HEADER_LENGTH)
 #define DNS_RCODES	    16
+#define DNS_LABEL_MAX	    63
+#define DNS_QUESTION_FIXED  4 /* type and class */
+#define DNS_CLASS_IN	    1
+
+/* RFC 6895, 2.3 */
+enum dns_rcode {
+	DNS_NOERROR = 0,
+	DNS_FORMERR = 1,
+	DNS_NOTIMP = 4,
+};
 
 enum dns_type {
 	DNS_TYPE_A = 1,
@@ -82,6 +92,14 @@ static inline unsigned int
 dns_get16(const uint8_t *p)
 {
 	return (unsigned int)p[0] << 8 | p[1];
+}
+
+/* The lower 16 bits of value. */
+static inline void
+dns_put16(uint8_t *p, unsigned int value)
+{
+	p[0] = (uint8_t)(value >> 8 & 0xff);
+	p[1] = (uint8_t)(value & 0xff);
 }
 
 /* dns_answer_read() where the question is not the same to the byte. */

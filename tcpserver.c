@@ -1,5 +1,5 @@
 /*
- * tcpserver: sends back whatever it receives.
+ * tcpserver: sends back whatever it receives, or does what --mode says.
  *
  * Wiring, results, exit status. server/options reads the command line,
  * server/preflight looks at the limits, server/listener opens the sockets, and
@@ -129,6 +129,7 @@ main(int argc, char **argv)
 	server.report.argv = argv;
 	server.report.workers = server_preflight_workers(o, limit);
 	server.report.max_connections = o->max_connections;
+	server.report.service = &o->service;
 	if (!o->check)
 		status = run(&server, limit);
 	else if (server_preflight_show(o, server.report.workers))

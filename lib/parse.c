@@ -26,6 +26,12 @@ static const struct suffix magnitudes[] = {
     {NULL, 0},
 };
 
+static const struct suffix shares[] = {
+    {"", 1},
+    {"%", 0.01},
+    {NULL, 0},
+};
+
 static const struct suffix units[] = {
     {"", 1},
     {"us", 1e-6},
@@ -122,6 +128,21 @@ parse_rate(const char *text, double *out)
 	if (rate > RATE_MAX)
 		return "too large: the most is 1000M per second";
 	*out = rate;
+	return NULL;
+}
+
+const char *
+parse_share(const char *text, double *out)
+{
+	char number[NUMBER_LENGTH];
+	double factor, share;
+
+	if (!split(text, shares, number, &factor))
+		return "not a share such as 0.1 or 10%";
+	share = strtod(number, NULL) * factor;
+	if (share > 1)
+		return "too large: the most is 1, or 100%";
+	*out = share;
 	return NULL;
 }
 

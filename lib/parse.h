@@ -26,6 +26,9 @@ const char *parse_digits(
 /* Events per second, fractions and the suffixes k and M allowed: 0 .. 1e9. */
 const char *parse_rate(const char *text, double *out);
 
+/* A part of a whole, fractions allowed, as it is or in %: 0 .. 1. */
+const char *parse_share(const char *text, double *out);
+
 /*
  * A duration in nanoseconds, at most 365 days: a number, fractions allowed,
  * with unit us, ms, s, m or h; a bare number is seconds.

@@ -14,7 +14,16 @@ static uint64_t
 closed(const struct counts *c)
 {
 	return c->closed_by_peer + c->reset_by_peer + c->closed_by_error +
-	    c->closed_locally + c->closed_by_control + c->closed_worker_died;
+	    c->closed_idle + c->closed_after + c->closed_locally +
+	    c->closed_by_control + c->closed_worker_died;
+}
+
+/* Messages of which it is known what became of them, without those discarded. */
+static uint64_t
+done(const struct counts *c)
+{
+	return c->messages_answered + c->messages_dropped +
+	    c->messages_unanswerable + c->messages_swallowed;
 }
 
 uint64_t
@@ -33,7 +42,9 @@ void
 counts_bury(struct counts *c)
 {
 	c->closed_worker_died += counts_open(c);
-	c->bytes_discarded = c->bytes_in - c->bytes_out;
+	c->messages_discarded = c->messages - done(c);
+	c->bytes_discarded =
+	    c->bytes_in + c->bytes_made - c->bytes_out - c->bytes_consumed;
 }
 
 void
@@ -54,7 +65,12 @@ counts_check(const struct counts *c, FILE *out)
 
 	broken += accounts_check(
 	    out, "accepted", c->accepted, "closed, in every way", closed(c));
-	broken += accounts_check(out, "bytes_in", c->bytes_in,
-	    "bytes_out + bytes_discarded", c->bytes_out + c->bytes_discarded);
+	broken += accounts_check(out, "messages", c->messages,
+	    "answered + dropped + unanswerable + swallowed + discarded",
+	    done(c) + c->messages_discarded);
+	broken += accounts_check(out, "bytes_in + bytes_made",
+	    c->bytes_in + c->bytes_made,
+	    "bytes_out + bytes_consumed + bytes_discarded",
+	    c->bytes_out + c->bytes_consumed + c->bytes_discarded);
 	return broken;
 }

@@ -14,22 +14,38 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* X(name) */
-#define COUNTS_LIST(X)                                                      \
-	X(accepted)                                                         \
-	X(handed_over) /* to another worker, who had room */                \
-	X(taken_over) /* from another worker */                             \
-	X(closed_by_peer) /* FIN */                                         \
-	X(reset_by_peer) /* RST */                                          \
-	X(closed_by_error) /* any other error */                            \
-	X(closed_locally) /* by this program, at its end */                 \
-	X(closed_by_control) /* by this program, as somebody asked it to */ \
-	X(closed_worker_died)                                               \
-	X(peak) /* most served at once */                                   \
-	X(messages) /* whole ones received, by their two bytes of length */ \
-	X(bytes_in)                                                         \
-	X(bytes_out)                                                        \
-	X(bytes_discarded) /* received, not sent back before the end */     \
+/*
+ * X(name). Where a message ends: its bytes come in, and it is answered (all of
+ * the answer was handed to the kernel) or one of the other messages_. Where a
+ * byte ends: in an echo it goes out or is discarded. Other modes consume those of
+ * messages, and make those of answers.
+ */
+#define COUNTS_LIST(X)                                                           \
+	X(accepted)                                                              \
+	X(handed_over) /* to another worker, who had room */                     \
+	X(taken_over) /* from another worker */                                  \
+	X(closed_by_peer) /* FIN */                                              \
+	X(reset_by_peer) /* RST */                                               \
+	X(closed_by_error) /* any other error */                                 \
+	X(closed_idle) /* by --idle-timeout */                                   \
+	X(closed_after) /* by --close-after */                                   \
+	X(closed_locally) /* by this program, at its end */                      \
+	X(closed_by_control) /* by this program, as somebody asked it to */      \
+	X(closed_worker_died)                                                    \
+	X(peak) /* most served at once */                                        \
+	X(messages) /* whole ones received, by their two bytes of length */      \
+	X(messages_answered)                                                     \
+	X(messages_dropped) /* by --drop */                                      \
+	X(messages_unanswerable) /* no query */                                  \
+	X(messages_swallowed) /* by --mode sink */                               \
+	X(messages_discarded) /* not answered before the end */                  \
+	X(bytes_in)                                                              \
+	X(bytes_made) /* of answers that are no echo */                          \
+	X(bytes_out)                                                             \
+	X(bytes_consumed) /* of messages that are not echoed */                  \
+	X(bytes_discarded) /* received or made, dropped or not sent before the \
+			      end */ \
+	X(read_pauses) /* times that a connection had too much waiting */        \
 	X(accept_pauses) /* times that nothing more could be accepted */
 
 #define COUNTS_FIELD(name) uint64_t name;

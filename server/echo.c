@@ -156,7 +156,10 @@ echo_new(struct worker *worker, const struct echo_config *config)
 	struct counts_slot *slot = worker_shared(worker);
 	struct sessions_config sessions = {
 	    .base = worker_base(worker),
+	    .service = config->service,
 	    .counts = &slot->counts,
+	    .worker = worker_index(worker),
+	    .workers = worker_count(worker),
 	    .verbose = config->verbose,
 	    .closed = on_closed,
 	    .arg = e,

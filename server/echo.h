@@ -10,6 +10,7 @@
 
 struct handover;
 struct listener;
+struct service;
 struct worker;
 
 struct echo_config {
@@ -17,6 +18,7 @@ struct echo_config {
 	 * are several workers. Closed at the end, not freed. */
 	struct listener *listener;
 	struct handover *handover; /* NULL: the only worker */
+	const struct service *service; /* the caller's */
 	uint64_t max_connections; /* of this worker; UINT64_MAX: no limit */
 	bool verbose; /* a line for each connection on stderr */
 };

@@ -12,6 +12,7 @@
 #include "server/options.h"
 
 #define PORT_DEFAULT "4242"
+#define SEED_DEFAULT 42
 
 /* What --check looks for where -n does not say, the default of tcpclient. */
 #define CHECK_OPENS 1000
@@ -22,6 +23,12 @@ enum {
 	OPT_CONTROL,
 	OPT_CHECK,
 	OPT_FORCE,
+	OPT_MODE,
+	OPT_DELAY,
+	OPT_STALL,
+	OPT_DROP,
+	OPT_CLOSE_AFTER,
+	OPT_IDLE_TIMEOUT,
 };
 
 static const char usage_text[] =
@@ -34,6 +41,14 @@ static const char usage_text[] =
     "  -b, --bind ADDR        address to listen on (::, and IPv4 too)\n"
     "  -B, --backlog N        of the listening socket (all the kernel allows)\n"
     "  --max-connections N    serve no more than N at once, over all workers\n"
+    "  --mode MODE            echo (what is received), dns (answer queries),\n"
+    "                         sink (swallow), ping (say Pong to Ping)\n"
+    "  --delay TIME           answer each message that long after it came\n"
+    "  --stall ON/EVERY       do nothing for ON in every EVERY: 1s/5s\n"
+    "  --drop P               swallow that share of the messages: 0.1 or 10%\n"
+    "  -s, --seed N           of which are dropped (42)\n"
+    "  --close-after N        close a connection after N answers\n"
+    "  --idle-timeout TIME    close it when nothing has come for that long\n"
     "  -i, --report TIME      print a line that often\n"
     "  --json[=FILE]          counts at the end as JSON, on stdout or to FILE\n"
     "  --control PATH         take commands on a Unix socket while it serves: count,\n"
@@ -96,6 +111,48 @@ set_check_option(struct server_options *o, int option, const char *arg)
 	}
 }
 
+/* What is done with messages and connections. */
+static void
+set_service_option(struct server_options *o, int option, const char *arg)
+{
+	struct service *service = &o->service;
+
+	switch (option) {
+	case 's':
+		parse_must(
+		    parse_count(arg, 0, LLONG_MAX, &service->seed), "-s", arg);
+		break;
+	case OPT_MODE:
+		parse_must(
+		    service_parse_mode(arg, &service->mode), "--mode", arg);
+		break;
+	case OPT_DELAY:
+		parse_must(
+		    parse_duration(arg, &service->delay), "--delay", arg);
+		break;
+	case OPT_STALL:
+		parse_must(service_parse_stall(arg, service), "--stall", arg);
+		break;
+	case OPT_DROP:
+		parse_must(parse_share(arg, &service->drop), "--drop", arg);
+		break;
+	case OPT_CLOSE_AFTER:
+		parse_must(
+		    parse_count(arg, 1, LLONG_MAX, &service->close_after),
+		    "--close-after", arg);
+		break;
+	case OPT_IDLE_TIMEOUT:
+		parse_must(parse_duration(arg, &service->idle_timeout),
+		    "--idle-timeout", arg);
+		if (service->idle_timeout < CLOCK_NS_PER_MS)
+			errx(STATUS_USAGE,
+			    "--idle-timeout must be at least 1ms");
+		break;
+	default:
+		set_check_option(o, option, arg);
+	}
+}
+
 static void
 set_option(struct server_options *o, int option)
 {
@@ -131,7 +188,7 @@ set_option(struct server_options *o, int option)
 		o->verbose++;
 		break;
 	default:
-		set_check_option(o, option, arg);
+		set_service_option(o, option, arg);
 	}
 }
 
@@ -144,6 +201,13 @@ server_options_read(struct server_options *o, int argc, char **argv)
 	    {"workers", required_argument, NULL, 'w'},
 	    {"report", required_argument, NULL, 'i'},
 	    {"max-connections", required_argument, NULL, OPT_MAX_CONNECTIONS},
+	    {"mode", required_argument, NULL, OPT_MODE},
+	    {"delay", required_argument, NULL, OPT_DELAY},
+	    {"stall", required_argument, NULL, OPT_STALL},
+	    {"drop", required_argument, NULL, OPT_DROP},
+	    {"seed", required_argument, NULL, 's'},
+	    {"close-after", required_argument, NULL, OPT_CLOSE_AFTER},
+	    {"idle-timeout", required_argument, NULL, OPT_IDLE_TIMEOUT},
 	    {"json", optional_argument, NULL, OPT_JSON},
 	    {"control", required_argument, NULL, OPT_CONTROL},
 	    {"check", optional_argument, NULL, OPT_CHECK},
@@ -152,16 +216,21 @@ server_options_read(struct server_options *o, int argc, char **argv)
 	    {"version", no_argument, NULL, 'V'},
 	    {NULL, 0, NULL, 0},
 	};
+	const char *why;
 	int option;
 
 	memset(o, 0, sizeof(*o));
 	o->workers = 1;
 	o->opens = CHECK_OPENS;
+	o->service.seed = SEED_DEFAULT;
 	while ((option = getopt_long(
-		    argc, argv, "b:B:w:i:n:r:vhV", long_options, NULL)) != -1)
+		    argc, argv, "b:B:w:i:n:r:s:vhV", long_options, NULL)) != -1)
 		set_option(o, option);
 	if (o->have_rates && !o->check)
 		errx(STATUS_USAGE, "-n and -r belong to --check");
+	why = service_check(&o->service);
+	if (why != NULL)
+		errx(STATUS_USAGE, "%s", why);
 	for (; optind < argc; optind++)
 		parse_must(port_list_parse(argv[optind], 0, &o->ports), "PORT",
 		    argv[optind]);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "lib/port_list.h"
+#include "server/service.h"
 
 /* What the command line says. */
 struct server_options {
@@ -17,6 +18,7 @@ struct server_options {
 	uint64_t backlog; /* 0: the largest */
 	uint64_t max_connections; /* over all workers; 0: no limit */
 	uint64_t report_every; /* 0: never */
+	struct service service;
 	const char *json; /* NULL: none; "-": stdout */
 	const char *control; /* path of the socket for commands; NULL: none */
 	int verbose;

@@ -101,15 +101,73 @@ server_report_line(const struct server_report *r, const struct counts *now,
 {
 	fprintf(out,
 	    "open %" PRIu64 ", accepted %.0f/s, messages %.0f/s, "
-	    "in %.0f bytes/s, out %.0f bytes/s, accept queue ",
+	    "answered %.0f/s, in %.0f bytes/s, out %.0f bytes/s, accept queue ",
 	    counts_open_all(now),
 	    per_second(now->accepted, before->accepted, seconds),
 	    per_second(now->messages, before->messages, seconds),
+	    per_second(
+		now->messages_answered, before->messages_answered, seconds),
 	    per_second(now->bytes_in, before->bytes_in, seconds),
 	    per_second(now->bytes_out, before->bytes_out, seconds));
 	print_queues(r, out);
 	fputc('\n', out);
 	fflush(out);
+}
+
+/* What the options ask for beyond a plain echo. */
+static void
+print_service(const struct service *s, FILE *out)
+{
+	fprintf(out, "service      %s", service_mode_name(s->mode));
+	if (s->delay > 0)
+		fprintf(out, ", delay %g s", clock_to_seconds(s->delay));
+	if (s->stall > 0)
+		fprintf(out, ", stalls for %g s in every %g s",
+		    clock_to_seconds(s->stall),
+		    clock_to_seconds(s->stall_every));
+	if (s->drop > 0)
+		fprintf(out, ", drops %g %%", 100 * s->drop);
+	if (s->close_after > 0)
+		fprintf(out, ", closes after %" PRIu64, s->close_after);
+	if (s->idle_timeout > 0)
+		fprintf(out, ", idle timeout %g s",
+		    clock_to_seconds(s->idle_timeout));
+	fputc('\n', out);
+}
+
+/* What can only be where an option asks for it. */
+static void
+print_ends(const struct counts *c, FILE *out)
+{
+	if (c->closed_idle + c->closed_after > 0)
+		fprintf(out,
+		    ", idle %" PRIu64 ", after the last answer %" PRIu64,
+		    c->closed_idle, c->closed_after);
+	if (c->closed_by_control > 0)
+		fprintf(out, ", by control %" PRIu64, c->closed_by_control);
+	if (c->closed_worker_died > 0)
+		fprintf(out, ", worker died %" PRIu64, c->closed_worker_died);
+}
+
+static void
+print_messages(const struct counts *c, FILE *out)
+{
+	fprintf(out,
+	    "             messages answered %" PRIu64 ", dropped %" PRIu64
+	    ", unanswerable %" PRIu64 ", swallowed %" PRIu64
+	    ", discarded %" PRIu64 "\n",
+	    c->messages_answered, c->messages_dropped, c->messages_unanswerable,
+	    c->messages_swallowed, c->messages_discarded);
+	if (c->bytes_made + c->bytes_consumed > 0)
+		fprintf(out,
+		    "             bytes consumed %" PRIu64 ", made %" PRIu64
+		    "\n",
+		    c->bytes_consumed, c->bytes_made);
+	if (c->read_pauses > 0)
+		fprintf(out,
+		    "             a connection was not read from, as too much "
+		    "waited, %" PRIu64 " times\n",
+		    c->read_pauses);
 }
 
 void
@@ -122,8 +180,11 @@ server_report_text(const struct server_report *r, const struct counts *c,
 	    r->address, r->backlog);
 	if (r->workers > 1)
 		fprintf(out, "%u workers, ", r->workers);
-	fprintf(out, "up %.1f s\nconnections  open %" PRIu64 ", peak %" PRIu64,
-	    seconds, counts_open_all(c), r->peak_seen);
+	fprintf(out, "up %.1f s\n", seconds);
+	if (!service_is_plain(r->service))
+		print_service(r->service, out);
+	fprintf(out, "connections  open %" PRIu64 ", peak %" PRIu64,
+	    counts_open_all(c), r->peak_seen);
 	if (r->peak_seen < c->peak)
 		fprintf(out, " to %" PRIu64, c->peak);
 	fprintf(out,
@@ -134,10 +195,7 @@ server_report_text(const struct server_report *r, const struct counts *c,
 	    c->accepted, per_second(c->accepted, 0, seconds), r->peak_accepts,
 	    c->closed_by_peer, c->reset_by_peer, c->closed_by_error,
 	    c->closed_locally);
-	if (c->closed_by_control > 0)
-		fprintf(out, ", by control %" PRIu64, c->closed_by_control);
-	if (c->closed_worker_died > 0)
-		fprintf(out, ", worker died %" PRIu64, c->closed_worker_died);
+	print_ends(c, out);
 	fprintf(out, "\n             accept queue ");
 	print_queues(r, out);
 	fprintf(out, ", most seen in one %" PRIu64, r->queue_peak);
@@ -145,6 +203,8 @@ server_report_text(const struct server_report *r, const struct counts *c,
 	    "\ntraffic      messages %" PRIu64 ", bytes in %" PRIu64
 	    ", out %" PRIu64 ", discarded %" PRIu64 "\n",
 	    c->messages, c->bytes_in, c->bytes_out, c->bytes_discarded);
+	if (!service_is_plain(r->service) || c->messages_discarded > 0)
+		print_messages(c, out);
 	if (c->handed_over > 0)
 		fprintf(out,
 		    "             handed over to a worker with room %" PRIu64
@@ -174,6 +234,31 @@ ports_json(const struct listener *l)
 	return ranges;
 }
 
+/* Seconds; null: not asked for. */
+static json_t *
+seconds_json(uint64_t ns)
+{
+	return ns == 0 ? json_null() : json_real(clock_to_seconds(ns));
+}
+
+static json_t *
+service_json(const struct service *s)
+{
+	json_t *o = json_object();
+
+	json_put(o, "mode", json_string(service_mode_name(s->mode)));
+	json_put(o, "delay_s", seconds_json(s->delay));
+	json_put(o, "stall_s", seconds_json(s->stall));
+	json_put(o, "stall_every_s", seconds_json(s->stall_every));
+	json_put(o, "drop", json_real(s->drop));
+	json_put(o, "seed", json_integer((json_int_t)s->seed));
+	json_put(o, "close_after",
+	    s->close_after == 0 ? json_null() :
+				  json_integer((json_int_t)s->close_after));
+	json_put(o, "idle_timeout_s", seconds_json(s->idle_timeout));
+	return o;
+}
+
 static json_t *
 config_json(const struct server_report *r)
 {
@@ -188,6 +273,7 @@ config_json(const struct server_report *r)
 	    r->max_connections == 0 ?
 		json_null() :
 		json_integer((json_int_t)r->max_connections));
+	json_put(o, "service", service_json(r->service));
 	return o;
 }
 

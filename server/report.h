@@ -15,12 +15,14 @@
 #include "lib/sockdiag.h"
 #include "server/counts.h"
 #include "server/listener.h"
+#include "server/service.h"
 
 struct server_report {
 	int argc;
 	char *const *argv;
 	char *address; /* as listener_format() writes it */
 	const struct listener *listener;
+	const struct service *service;
 	unsigned int backlog;
 	unsigned int workers;
 	uint64_t max_connections; /* 0: no limit of its own */

@@ -195,6 +195,7 @@ run_echo(struct worker *worker, void *arg)
 	struct echo_config config = {
 	    .listener = s->listener,
 	    .handover = s->handover,
+	    .service = &s->options->service,
 	    .max_connections = most == 0 ?
 		UINT64_MAX :
 		worker_share(most, worker_index(worker), s->count),

@@ -26,8 +26,14 @@ only() {
 @test "includes point one way: lib knows neither programs nor their parts" {
 	only 'lib/.*' 'lib/.*'
 	only 'client/.*' 'client/.*|lib/.*|dns_query'
-	only 'server/.*' 'server/.*|lib/.*'
+	only 'server/.*' 'server/.*|lib/.*|dns_reply'
+	only 'server/(frame|delay)' 'lib/clock'
+	only 'server/service' 'lib/(clock|parse)'
+	only 'server/answer' 'server/(frame|service)|dns_reply'
+	only 'server/patience' 'lib/(clock|timer)'
+	only 'server/messages' 'server/session|lib/(clock|timer)'
 	only 'dns_query' 'nothing'
+	only 'dns_reply' 'dns_query'
 	only 'tcpserver' 'server/.*|lib/.*'
 	only 'lib/(histogram|limits|version|clock|worker|output)' 'nothing'
 	only 'lib/check.*' 'lib/(check|limits|output)'
@@ -83,19 +89,23 @@ only() {
 }
 
 @test "units need no socket, no event base, no clock of their own" {
-	run ! grep -lE 'sys/socket\.h|event2/' dns_query.[ch] lib/parse.[ch] \
+	run ! grep -lE 'sys/socket\.h|event2/' dns_*.[ch] lib/parse.[ch] \
 		lib/histogram.[ch] client/schedule.[ch] client/inflight.[ch] \
 		client/stats.[ch] client/wheel.[ch] client/batch.[ch] \
 		client/window.[ch] client/router.[ch] client/condition.[ch] \
 		client/slots.[ch] client/backoff.[ch] client/outage.[ch] \
 		client/program*.[ch] client/plan.[ch] \
+		server/frame.[ch] server/delay.[ch] \
+		server/answer.[ch] server/service.[ch] \
 		lib/netstat.[ch] lib/gauges.[ch] lib/diagnosis*.[ch]
-	run ! grep -lE 'clock_(now|wall)\(' dns_query.[ch] lib/parse.[ch] \
+	run ! grep -lE 'clock_(now|wall)\(' dns_*.[ch] lib/parse.[ch] \
 		lib/histogram.[ch] client/schedule.[ch] client/inflight.[ch] \
 		client/stats.[ch] client/wheel.[ch] client/batch.[ch] \
 		client/window.[ch] client/router.[ch] client/condition.[ch] \
 		client/slots.[ch] client/backoff.[ch] client/outage.[ch] \
 		client/program*.[ch] client/plan.[ch] \
+		server/frame.[ch] server/delay.[ch] \
+		server/answer.[ch] server/service.[ch] \
 		lib/netstat.[ch] lib/gauges.[ch] lib/diagnosis*.[ch]
 }
 

@@ -120,6 +120,63 @@ a_connection_taken_and_not_counted_is_found(void **state)
 	assert_int_equal(check_quietly(&first), 1);
 }
 
+/* One of each kind of end, and the sum of them all. */
+static void
+make_service(struct counts *c)
+{
+	memset(c, 0, sizeof(*c));
+	c->accepted = 3;
+	c->closed_idle = 1;
+	c->closed_after = 2;
+	c->messages = 15;
+	c->messages_answered = 5;
+	c->messages_dropped = 4;
+	c->messages_unanswerable = 3;
+	c->messages_swallowed = 2;
+	c->messages_discarded = 1;
+	c->bytes_in = 100;
+	c->bytes_made = 50;
+	c->bytes_consumed = 80;
+	c->bytes_out = 40;
+	c->bytes_discarded = 30;
+}
+
+static void
+each_end_of_a_service_counts(void **state)
+{
+	struct counts c;
+	uint64_t *const fields[] = {&c.closed_idle, &c.closed_after,
+	    &c.messages, &c.messages_answered, &c.messages_dropped,
+	    &c.messages_unanswerable, &c.messages_swallowed,
+	    &c.messages_discarded, &c.bytes_made, &c.bytes_consumed};
+	size_t i;
+
+	(void)state;
+	make_service(&c);
+	assert_int_equal(check_quietly(&c), 0);
+	for (i = 0; i < LENGTH(fields); i++) {
+		make_service(&c);
+		++*fields[i];
+		assert_int_equal(check_quietly(&c), 1);
+	}
+}
+
+static void
+what_a_dead_worker_had_not_answered_is_discarded(void **state)
+{
+	struct counts c;
+
+	(void)state;
+	make_service(&c);
+	c.accepted = 4;
+	c.messages += 7;
+	c.bytes_in += 70;
+	counts_bury(&c);
+	assert_int_equal(c.messages_discarded, 8);
+	assert_int_equal(c.bytes_discarded, 100);
+	assert_int_equal(check_quietly(&c), 0);
+}
+
 int
 main(void)
 {
@@ -130,6 +187,8 @@ main(void)
 	    cmocka_unit_test(what_is_in_transit_at_the_end_is_closed_locally),
 	    cmocka_unit_test(what_a_dead_worker_had_and_was_to_get_is_booked),
 	    cmocka_unit_test(a_connection_taken_and_not_counted_is_found),
+	    cmocka_unit_test(each_end_of_a_service_counts),
+	    cmocka_unit_test(what_a_dead_worker_had_not_answered_is_discarded),
 	};
 
 	return cmocka_run_group_tests_name("counts", tests, NULL, NULL);

@@ -51,6 +51,29 @@ count_refused(const char *text, long long min, long long max)
 }
 
 static void
+shares(void **state)
+{
+	static const char *const wrong[] = {"", "-1", "1.1", "101%", "2",
+	    "10 %", "%", "1%%", "0.1k", "10%x", ".5", "1e-3", "nan"};
+	double out = -1;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < LENGTH(wrong); i++)
+		if (parse_share(wrong[i], &out) == NULL)
+			fail_msg("\"%s\" taken for %g", wrong[i], out);
+	assert_true(out < 0);
+	assert_null(parse_share("0.25", &out));
+	assert_true(out >= 0.25 && out <= 0.25);
+	assert_null(parse_share("100%", &out));
+	assert_true(out >= 1 && out <= 1);
+	assert_null(parse_share("0", &out));
+	assert_true(out <= 0);
+	assert_null(parse_share("12.5%", &out));
+	assert_true(out >= 0.125 && out <= 0.125);
+}
+
+static void
 rate_is(const char *text, double expected)
 {
 	double out = -1;
@@ -546,6 +569,7 @@ main(void)
 	    cmocka_unit_test(count_not_numbers),
 	    cmocka_unit_test(count_random),
 	    cmocka_unit_test(digits),
+	    cmocka_unit_test(shares),
 	    cmocka_unit_test(rate_values),
 	    cmocka_unit_test(rate_limit),
 	    cmocka_unit_test(rate_not_numbers),
