@@ -3,7 +3,7 @@
  *
  * Wiring, results, exit status. server/options reads the command line,
  * server/preflight looks at the limits, server/listener opens the sockets, and
- * server/serve has worker processes (server/echo) serve them: server/intake
+ * server/serve has worker processes (server/work) serve them: server/intake
  * accepts and server/session serves there, and both count in shared memory
  * (server/counts) what server/report prints.
  */

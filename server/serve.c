@@ -11,7 +11,7 @@
 #include "lib/status.h"
 #include "lib/worker.h"
 #include "server/commands.h"
-#include "server/echo.h"
+#include "server/work.h"
 #include "server/handover.h"
 #include "server/listener.h"
 #include "server/options.h"
@@ -188,11 +188,11 @@ on_exit_of_worker(
 }
 
 static int
-run_echo(struct worker *worker, void *arg)
+run_work(struct worker *worker, void *arg)
 {
 	struct server *s = arg;
 	uint64_t most = s->options->max_connections;
-	struct echo_config config = {
+	struct work_config config = {
 	    .listener = s->listener,
 	    .handover = s->handover,
 	    .service = &s->options->service,
@@ -202,7 +202,7 @@ run_echo(struct worker *worker, void *arg)
 	    .verbose = s->options->verbose > 0,
 	};
 
-	return echo_run(worker, &config);
+	return work_run(worker, &config);
 }
 
 static void
@@ -211,7 +211,7 @@ start_workers(struct server *s)
 	struct workers_config config = {
 	    .count = s->count,
 	    .shared_size = sizeof(struct counts_slot),
-	    .run = run_echo,
+	    .run = run_work,
 	    .on_message = on_message,
 	    .on_exit = on_exit_of_worker,
 	    .on_signal = on_signal,

@@ -1,5 +1,5 @@
 /*
- * The parent's side of serving: starts the workers (server/echo), adds up what
+ * The parent's side of serving: starts the workers (server/work), adds up what
  * they count, says now and then what that is, and ends them when it is told to.
  */
 #ifndef SERVER_SERVE_H

@@ -8,7 +8,7 @@
 #include "lib/timer.h"
 #include "lib/worker.h"
 #include "server/counts.h"
-#include "server/echo.h"
+#include "server/work.h"
 #include "server/handover.h"
 #include "server/intake.h"
 #include "server/listener.h"
@@ -22,8 +22,8 @@
  * and then the others are served. */
 #define CLOSE_SLICE 256
 
-struct echo {
-	const struct echo_config *config;
+struct work {
+	const struct work_config *config;
 	struct worker *worker;
 	struct counts *counts;
 	struct event_base *base;
@@ -36,49 +36,49 @@ struct echo {
 
 /* Of the connections that it was told to close; some are left if it ends. */
 static void
-closing_end(struct echo *e)
+closing_end(struct work *w)
 {
-	worker_tell(e->worker, WORKER_DONE, e->closed);
-	e->to_close = 0;
+	worker_tell(w->worker, WORKER_DONE, w->closed);
+	w->to_close = 0;
 }
 
 static void
 on_closing(int fd, short what, void *arg)
 {
-	struct echo *e = arg;
+	struct work *w = arg;
 	unsigned int slice;
 
 	(void)fd;
 	(void)what;
-	for (slice = 0; slice < CLOSE_SLICE && e->closed < e->to_close; slice++)
+	for (slice = 0; slice < CLOSE_SLICE && w->closed < w->to_close; slice++)
 		if (sessions_close_oldest(
-			e->sessions, &e->counts->closed_by_control))
-			e->closed++;
+			w->sessions, &w->counts->closed_by_control))
+			w->closed++;
 		else
-			e->to_close = e->closed; /* there are no more */
-	if (e->closed < e->to_close)
-		timer_set(e->closing, 0);
+			w->to_close = w->closed; /* there are no more */
+	if (w->closed < w->to_close)
+		timer_set(w->closing, 0);
 	else
-		closing_end(e);
+		closing_end(w);
 }
 
 /* The parent waits for the end of one command before the next. */
 static void
-on_command(struct echo *e, const struct worker_message *message)
+on_command(struct work *w, const struct worker_message *message)
 {
 	switch (message->verb) {
 	case WORKER_CLOSE:
-		e->to_close = message->value;
-		e->closed = 0;
-		on_closing(-1, 0, e);
+		w->to_close = message->value;
+		w->closed = 0;
+		on_closing(-1, 0, w);
 		break;
 	case WORKER_PAUSE:
-		intake_hold(e->intake);
-		worker_tell(e->worker, WORKER_DONE, 0);
+		intake_hold(w->intake);
+		worker_tell(w->worker, WORKER_DONE, 0);
 		break;
 	case WORKER_RESUME:
-		intake_release(e->intake);
-		worker_tell(e->worker, WORKER_DONE, 0);
+		intake_release(w->intake);
+		worker_tell(w->worker, WORKER_DONE, 0);
 		break;
 	}
 }
@@ -86,12 +86,12 @@ on_command(struct echo *e, const struct worker_message *message)
 static void
 on_message(const struct worker_message *message, void *arg)
 {
-	struct echo *e = arg;
+	struct work *w = arg;
 
 	if (message->verb == WORKER_DRAIN || message->verb == WORKER_STOP)
-		event_base_loopbreak(e->base);
+		event_base_loopbreak(w->base);
 	else
-		on_command(e, message);
+		on_command(w, message);
 }
 
 /*
@@ -100,7 +100,7 @@ on_message(const struct worker_message *message, void *arg)
  * either; one alone finds out when it does, and waits.
  */
 static bool
-find_most(const struct echo_config *config, uint64_t *most)
+find_most(const struct work_config *config, uint64_t *most)
 {
 	uint64_t limit = limits_raise_descriptors();
 	uint64_t used = limits_descriptors_open() + SPARE_DESCRIPTORS;
@@ -116,22 +116,22 @@ find_most(const struct echo_config *config, uint64_t *most)
 }
 
 static void
-echo_end(struct echo *e)
+work_end(struct work *w)
 {
-	event_free(e->closing);
-	if (e->to_close > 0)
-		closing_end(e);
-	intake_end(e->intake); /* closing must not accept again */
-	listener_close(e->config->listener);
-	while (sessions_close_oldest(e->sessions, &e->counts->closed_locally))
+	event_free(w->closing);
+	if (w->to_close > 0)
+		closing_end(w);
+	intake_end(w->intake); /* closing must not accept again */
+	listener_close(w->config->listener);
+	while (sessions_close_oldest(w->sessions, &w->counts->closed_locally))
 		;
-	intake_free(e->intake);
-	sessions_free(e->sessions);
+	intake_free(w->intake);
+	sessions_free(w->sessions);
 }
 
 /* Its listening sockets, where it has some of its own; 0 or an errno. */
 static int
-open_shared(struct worker *worker, const struct echo_config *config)
+open_shared(struct worker *worker, const struct work_config *config)
 {
 	if (config->handover == NULL)
 		return 0;
@@ -144,15 +144,15 @@ open_shared(struct worker *worker, const struct echo_config *config)
 static void
 on_closed(void *arg)
 {
-	struct echo *e = arg;
+	struct work *w = arg;
 
-	intake_closed(e->intake);
+	intake_closed(w->intake);
 }
 
-static struct echo *
-echo_new(struct worker *worker, const struct echo_config *config)
+static struct work *
+work_new(struct worker *worker, const struct work_config *config)
 {
-	struct echo *e = calloc(1, sizeof(*e));
+	struct work *w = calloc(1, sizeof(*w));
 	struct counts_slot *slot = worker_shared(worker);
 	struct sessions_config sessions = {
 	    .base = worker_base(worker),
@@ -162,7 +162,7 @@ echo_new(struct worker *worker, const struct echo_config *config)
 	    .workers = worker_count(worker),
 	    .verbose = config->verbose,
 	    .closed = on_closed,
-	    .arg = e,
+	    .arg = w,
 	};
 	struct intake_config intake = {
 	    .listeners = config->listener->fds,
@@ -172,24 +172,24 @@ echo_new(struct worker *worker, const struct echo_config *config)
 	    .serve = sessions_add,
 	};
 
-	if (e == NULL)
+	if (w == NULL)
 		err(1, "no memory");
-	e->config = config;
-	e->worker = worker;
-	e->counts = &slot->counts;
-	e->base = worker_base(worker);
-	e->closing = timer_new(e->base, 0, on_closing, e);
-	e->sessions = sessions_new(&sessions);
-	intake.arg = e->sessions;
-	e->intake = intake_new(worker, &intake);
-	return e;
+	w->config = config;
+	w->worker = worker;
+	w->counts = &slot->counts;
+	w->base = worker_base(worker);
+	w->closing = timer_new(w->base, 0, on_closing, w);
+	w->sessions = sessions_new(&sessions);
+	intake.arg = w->sessions;
+	w->intake = intake_new(worker, &intake);
+	return w;
 }
 
 int
-echo_run(struct worker *worker, const struct echo_config *config)
+work_run(struct worker *worker, const struct work_config *config)
 {
 	int error = open_shared(worker, config);
-	struct echo *e;
+	struct work *w;
 	uint64_t most;
 
 	if (error != 0) {
@@ -198,16 +198,16 @@ echo_run(struct worker *worker, const struct echo_config *config)
 			(uint32_t)error);
 		return 1;
 	}
-	e = echo_new(worker, config);
-	worker_listen(worker, on_message, e);
+	w = work_new(worker, config);
+	worker_listen(worker, on_message, w);
 	if (find_most(config, &most)) {
-		intake_begin(e->intake, most);
+		intake_begin(w->intake, most);
 		worker_tell(worker, WORKER_READY, 0);
 	} else
 		worker_tell(worker, WORKER_FAILED, EMFILE);
-	if (event_base_dispatch(e->base) == -1)
+	if (event_base_dispatch(w->base) == -1)
 		errx(1, "libevent: the event loop failed");
-	echo_end(e);
-	free(e);
+	work_end(w);
+	free(w);
 	return 0;
 }

@@ -2,8 +2,8 @@
  * One worker of the server: takes connections in (server/intake) and serves
  * them (server/session) until it is told to end.
  */
-#ifndef SERVER_ECHO_H
-#define SERVER_ECHO_H
+#ifndef SERVER_WORK_H
+#define SERVER_WORK_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,7 +13,7 @@ struct listener;
 struct service;
 struct worker;
 
-struct echo_config {
+struct work_config {
 	/* Open and the worker's alone, or the parent's placeholders where there
 	 * are several workers. Closed at the end, not freed. */
 	struct listener *listener;
@@ -32,6 +32,6 @@ struct echo_config {
  * WORKER_CLOSE, WORKER_PAUSE and WORKER_RESUME it answers with WORKER_DONE; the
  * next of them must not come before that.
  */
-int echo_run(struct worker *, const struct echo_config *);
+int work_run(struct worker *, const struct work_config *);
 
 #endif
