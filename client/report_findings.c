@@ -6,6 +6,20 @@
 #include "client/report_internal.h"
 #include "lib/findings.h"
 
+/*
+ * Acknowledged by the kernel over there, and never answered, while others were: they
+ * wait to be accepted, unless it can be seen that none does.
+ */
+static uint64_t
+not_served(const struct report *r, const struct stats_counters *n)
+{
+	if (n->verified == 0 ||
+	    (r->queues_known && r->queues.listeners > 0 &&
+		r->queues.queued == 0))
+		return 0;
+	return n->suspect_queued;
+}
+
 void
 report_diagnose(struct report *r, const struct stats_counters *n,
     const struct netstat *delta)
@@ -18,6 +32,7 @@ report_diagnose(struct report *r, const struct stats_counters *n,
 	    .errnos = STATS_ERRNOS,
 	    .seen = {[DIAGNOSIS_RESET_BY_PEER] = n->reset_by_peer,
 		[DIAGNOSIS_CLOSED_BY_PEER] = n->closed_by_peer,
+		[DIAGNOSIS_NOT_SERVED] = not_served(r, n),
 		[DIAGNOSIS_KILLED] = r->end.workers_died},
 	    .ways = r->config.ways,
 	    .connections = r->config.connections,

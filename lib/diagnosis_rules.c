@@ -150,6 +150,13 @@ const struct diagnosis_rule diagnosis_rules[] = {
 	"look whether the server has ended, at its limit of connections and at "
 	"its accept queue (nstat -az TcpExtListenOverflows there)",
 	NULL, NULL},
+    {BY_SEEN, DIAGNOSIS_NOT_SERVED, ROLE_CLIENT, BLAME_PEER, EFFECT_NONE,
+	EFFECT_NONE, "RLIMIT_NOFILE of the server, or its limit of connections",
+	"connections wait in its accept queue unserved, while others were "
+	"answered",
+	"raise its descriptor limit (ulimit -Hn, LimitNOFILE=; tcpserver: more "
+	"workers, -w) and its limit of connections, and look at its messages",
+	NULL, NULL},
     {BY_SEEN, DIAGNOSIS_CLOSED_BY_PEER, ROLE_CLIENT, BLAME_PEER, EFFECT_NONE,
 	EFFECT_NONE, "the server closes",
 	"connections closed by the other side",

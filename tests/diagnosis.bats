@@ -125,13 +125,15 @@ restore_global() {
 	)
 }
 
-@test "descriptor limit of the server: its summary says so" {
+@test "descriptor limit of the server: both say so" {
 	start_limited_server 80 --json=server.json
 	run_client -c 100 -n 0 -r 0 --probe -t 200ms --timeout 500ms 127.0.0.1 ||
 		true
 	# when the others had closed, it took those that waited
 	holds '.connections.verified < 100' \
 		'.verdict.reasons | all(contains("is empty") | not)'
+	names 'RLIMIT_NOFILE of the server' server \
+		'^[0-9]+ connections wait in its accept queue' 'ulimit -Hn'
 	stop_server
 	jq -e '.findings | length == 1 and (.[0] | .limit == "RLIMIT_NOFILE" and
 		.side == "server" and (.fix | contains("hard limit")))' \
