@@ -95,7 +95,7 @@ print_connections(const struct report *r, FILE *out)
 	fprintf(out,
 	    "connections  asked %" PRIu32 ", opened %" PRIu64 "%s in %.3f s",
 	    r->config.connections, n->opened,
-	    n->reopened > 0 ? ", at first" : "", seconds);
+	    n->reopened > 0 ? ", the first ones" : "", seconds);
 	if (seconds > 0 && n->reopened == 0)
 		fprintf(out, " (%.0f/s)", (double)n->opened / seconds);
 	fprintf(out,
