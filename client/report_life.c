@@ -131,7 +131,7 @@ report_life_print(const struct report *r, FILE *out)
 		fprintf(out,
 		    "\n             closed on timeout %" PRIu64
 		    ", on request %" PRIu64 "; opened again %" PRIu64
-		    ", not churned as none was open %" PRIu64 "\n",
+		    "; not churned %" PRIu64 "\n",
 		    n->closed_on_timeout, n->closed_on_request, n->reopened,
 		    n->churn_skipped);
 	}
@@ -154,8 +154,9 @@ report_life_judge(struct report *r)
 	if ((double)n->closed_churned < CHURN_ENOUGH * (double)due) {
 		snprintf(text, sizeof(text),
 		    "churned %" PRIu64 " of %" PRIu64
-		    " connections: for the others none was open; the causes "
-		    "are named above, or raise -c",
+		    " connections: for the others none was open, or this "
+		    "program was too slow; look above, raise -c, or take "
+		    "more workers (-w)",
 		    n->closed_churned, due);
 		report_lines_add(&r->reasons, text);
 	}

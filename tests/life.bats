@@ -135,13 +135,13 @@ churned() {
 	local n
 	for n in 1 5; do
 		start_server -b 127.0.0.1 --json=server.json
-		client -c 400 -n 0 -r 1000 -t 2 --queries-per-connection "$n" \
+		client -c 1000 -n 0 -r 1000 -t 2 --queries-per-connection "$n" \
 			--close rst 127.0.0.1
 		holds ".config.life.queries_per_connection == $n" \
 			'.config.life.reconnect == "backoff"' \
 			'.queries | .sent == .answered and .skipped == 0' \
 			".queries.sent >= $n * .connections.closed_used_up" \
-			".queries.sent <= $n * .connections.closed_used_up + ($n - 1) * 400" \
+			".queries.sent <= $n * .connections.closed_used_up + ($n - 1) * 1000" \
 			'.connections.failed == {}'
 		ends_are '.closed_used_up + .closed_locally'
 		server_agrees
