@@ -45,6 +45,7 @@ end_querying(struct generator *g, uint64_t now)
 	outage_watch_end(&g->watch, now);
 	if (now < g->end)
 		g->end = now;
+	generator_churn_end(g, g->end);
 }
 
 void

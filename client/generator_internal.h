@@ -72,6 +72,12 @@ void generator_open_more(struct generator *, uint64_t now);
 
 void generator_churn_begin(struct generator *, uint64_t now);
 
+/* Whether there is one more to leave before the end. */
+bool generator_churn_waits(const struct generator *);
+
+/* Counts those as skipped that were to leave by now; to within one. Once. */
+void generator_churn_end(struct generator *, uint64_t now);
+
 /* Whether connections are missing because others ended them, for how long. */
 void generator_watch_begin(struct generator *);
 void generator_watch(struct generator *, uint64_t now);

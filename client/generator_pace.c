@@ -118,6 +118,27 @@ generator_churn_begin(struct generator *g, uint64_t now)
 		timer_set_at(g->churn_timer, churn_due(g), now);
 }
 
+bool
+generator_churn_waits(const struct generator *g)
+{
+	return g->config->pool.life.churn > 0 && churn_due(g) < g->end;
+}
+
+void
+generator_churn_end(struct generator *g, uint64_t now)
+{
+	double due;
+
+	if (g->config->pool.life.churn <= 0 || now <= g->result->clock_begin)
+		return;
+	due = (clock_to_seconds(now - g->result->clock_begin) *
+		      g->config->pool.life.churn -
+		  worker_index(g->worker)) /
+	    g->config->pool.workers;
+	if (due >= (double)g->churned + 1)
+		g->result->stats.n.churn_skipped += (uint64_t)due - g->churned;
+}
+
 void
 generator_on_churn_timer(int fd, short what, void *arg)
 {

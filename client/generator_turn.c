@@ -17,8 +17,8 @@
  */
 #define PUMP_LATENESS (10 * CLOCK_NS_PER_US)
 
-/* A tool too slow for the rate may go on for so long after the end; what is due
- * even then is skipped: overload. */
+/* A tool too slow for the rate, of queries or of churn, may go on for so long after
+ * the end; what is due even then is skipped: overload. */
 #define OVERRUN CLOCK_NS_PER_SEC
 
 /* Arrivals that count_rest() takes in one turn: some milliseconds. */
@@ -33,6 +33,13 @@ generator_turn_arm(struct generator *g, uint64_t now)
 		when = g->end;
 	if (when != CLOCK_NEVER)
 		timer_set_at(g->turn_timer, when, now);
+}
+
+/* Before the end, be it past. */
+static bool
+is_due(const struct generator *g)
+{
+	return schedule_next(g->schedule) < g->end || generator_churn_waits(g);
 }
 
 void
@@ -53,8 +60,7 @@ generator_turn(struct generator *g, uint64_t now)
 
 	after = clock_now();
 	g->pump_after = after + (after - now);
-	if (after >= g->end &&
-	    (schedule_next(g->schedule) >= g->end || after - g->end > OVERRUN))
+	if (after >= g->end && (!is_due(g) || after - g->end > OVERRUN))
 		generator_drain(g, after);
 	else
 		generator_turn_arm(g, after);

@@ -131,7 +131,7 @@ report_life_print(const struct report *r, FILE *out)
 		fprintf(out,
 		    "\n             closed on timeout %" PRIu64
 		    ", on request %" PRIu64 "; opened again %" PRIu64
-		    ", not churned as none was open %" PRIu64 "\n",
+		    "; not churned %" PRIu64 "\n",
 		    n->closed_on_timeout, n->closed_on_request, n->reopened,
 		    n->churn_skipped);
 	}
@@ -143,27 +143,21 @@ report_life_print(const struct report *r, FILE *out)
 		    clock_to_seconds(outage->none));
 }
 
-/* Of merged runs, each has been judged by itself. */
 static void
 judge_churn(struct report *r)
 {
 	const struct stats_counters *n = &r->total.stats.n;
-	double due =
-	    r->config.life.churn * clock_to_seconds(report_duration(r));
-	double missing = due - (double)n->closed_churned;
+	uint64_t due = n->closed_churned + n->churn_skipped;
 	char text[REPORT_LINE_SIZE];
 
-	if (missing <= (1 - CHURN_ENOUGH) * due + r->config.workers)
+	if ((double)n->closed_churned >= CHURN_ENOUGH * (double)due)
 		return;
 	snprintf(text, sizeof(text),
-	    "churned %.1f connections/s of %.10g/s asked; %s",
-	    report_rate(r, n->closed_churned), r->config.life.churn,
-	    (double)n->churn_skipped > missing / 2 ?
-		"for the others none was open: the causes are named above, or "
-		"raise -c" :
-		"this process came too late to the others; more workers (-w), "
-		"or, where few ports are free and each is sought for long, "
-		"more sources (-a) or --close rst");
+	    "churned %" PRIu64 " of %" PRIu64 " connections, %.1f/s: for the "
+	    "others none was open (see above, or raise -c), or this program "
+	    "came too late: more workers (-w), or, where few ports are free "
+	    "and each is sought for long, more sources (-a) or --close rst",
+	    n->closed_churned, due, report_rate(r, n->closed_churned));
 	report_lines_add(&r->reasons, text);
 }
 

@@ -95,7 +95,7 @@ print_connections(const struct report *r, FILE *out)
 
 	fprintf(out,
 	    "connections  asked %" PRIu32 ", opened %" PRIu64 "%s in %.3f s",
-	    r->config.connections, n->opened, more ? ", at first" : "",
+	    r->config.connections, n->opened, more ? ", the first ones" : "",
 	    seconds);
 	if (seconds > 0 && !more)
 		fprintf(out, " (%.0f/s)", (double)n->opened / seconds);

@@ -35,7 +35,7 @@
 	X(closed_on_request) /* fewer were wanted */                      \
 	X(closed_worker_died)                                             \
 	X(reopened) /* of attempted: in place of one that had ended */    \
-	X(churn_skipped) /* one was to leave, and none was open */        \
+	X(churn_skipped) /* to leave, but none was open, or too late */   \
 	X(peak) /* most open at once; summed over workers, at most */     \
 	X(buried) /* workers that died */
 
