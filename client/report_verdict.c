@@ -44,16 +44,18 @@ ended_early(const struct report *r)
 static void
 judge_end(struct report *r)
 {
+	const struct stats_counters *n = &r->total.stats.n;
 	double seconds = clock_to_seconds(report_duration(r));
 
 	if (r->end.interrupted)
 		add(&r->reasons, "interrupted after %.1f s of %.1f s", seconds,
 		    clock_to_seconds(r->config.duration));
-	else if (r->end.workers_died == 0 && r->total.stats.n.opened > 0)
-		add(&r->reasons,
-		    "ended after %.1f s: no connection was left; what ended "
-		    "them is named above",
-		    seconds);
+	else if (r->end.workers_died == 0 && n->opened > 0)
+		add(&r->reasons, "ended after %.1f s: %s", seconds,
+		    n->closed_by_peer + n->reset_by_peer == n->opened ?
+			"every connection was closed by the other side" :
+			"no connection was left; what ended them is named "
+			"above");
 }
 
 static bool
