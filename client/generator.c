@@ -170,6 +170,8 @@ drained(struct generator *g)
 static bool
 nothing_left(const struct generator *g)
 {
+	if (pool_usable(g->pool) > 0)
+		return false;
 	if (g->config->plan != NULL)
 		return false; /* it may be told to open some */
 	if (g->phase == PHASE_WAITING && come_back(g))

@@ -106,10 +106,14 @@ generator_on_progress(uint64_t now, void *arg)
 {
 	struct generator *g = arg;
 
-	if (g->phase == PHASE_OPENING || g->phase == PHASE_RUNNING)
+	if (g->phase == PHASE_OPENING)
 		generator_open_more(g, now);
-	if (g->phase == PHASE_RUNNING)
+	/* most often there is nothing to it, and this is the hot path */
+	if (g->phase == PHASE_RUNNING &&
+	    (!pool_is_settled(g->pool) || g->watch.some_since != 0)) {
+		generator_open_more(g, now);
 		generator_watch(g, now);
+	}
 	if (g->phase == PHASE_RUNNING && now >= g->pump_after &&
 	    now > schedule_next(g->schedule) &&
 	    now - schedule_next(g->schedule) > PUMP_LATENESS)

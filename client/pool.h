@@ -96,6 +96,9 @@ void pool_churn(struct pool *);
  */
 void pool_want(struct pool *, uint32_t connections);
 
+/* All that are to be held are open, and no others are: nothing is to be done. */
+bool pool_is_settled(const struct pool *);
+
 /* How many are held now, and are to be. */
 uint32_t pool_kept(const struct pool *);
 

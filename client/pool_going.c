@@ -91,6 +91,12 @@ pool_held(const struct pool *p)
 	    slots_count(&p->slots, SLOTS_OVER) - p->parting;
 }
 
+bool
+pool_is_settled(const struct pool *p)
+{
+	return slots_count(&p->slots, SLOTS_OPEN) == p->want;
+}
+
 uint32_t
 pool_kept(const struct pool *p)
 {
