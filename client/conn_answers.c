@@ -1,0 +1,165 @@
+/*
+ * Answers: found in what was read, matched with their queries, and booked.
+ */
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+
+#include <err.h>
+
+#include "dns_query.h"
+#include "client/conn_internal.h"
+#include "client/window.h"
+
+static void
+book_answer_before(struct conn *c, const struct dns_message *m,
+    const struct inflight_query *query, uint64_t now)
+{
+	struct stats_counters *n = &c->env->stats->n;
+	enum querylog_type type = QUERYLOG_ANSWERED;
+
+	if (conn_is_probe(c, query)) {
+		n->probe_answered++;
+		window_note(c->env->window, c->begun, now, false);
+		type = QUERYLOG_PROBE_ANSWERED;
+	} else
+		n->warmup_answered++;
+	conn_log(c, type, now, m->id, now - query->sent);
+}
+
+static void
+book_answer(struct conn *c, const struct dns_message *m,
+    const struct inflight_query *query, uint64_t now)
+{
+	struct stats *stats = c->env->stats;
+
+	if (conn_is_unmeasured(c, query->due)) {
+		book_answer_before(c, m, query, now);
+		return;
+	}
+	histogram_add(&stats->response, now - query->due);
+	histogram_add(&stats->service, now - query->sent);
+	stats->n.answered++;
+	if (dns_message_is_response(m))
+		stats->n.rcode[dns_message_rcode(m)]++;
+	else
+		stats->n.echoed++;
+	conn_log(c, QUERYLOG_ANSWERED, now, m->id, now - query->sent);
+}
+
+/* By ID and, where it is repeated, by question (RFC 7766, 7). */
+static void
+handle_message(
+    struct conn *c, const struct dns_message *m, bool answers, uint64_t now)
+{
+	struct stats_counters *n = &c->env->stats->n;
+	struct inflight_query query;
+	enum inflight_match found = INFLIGHT_UNKNOWN;
+
+	if (answers)
+		found = inflight_take(
+		    &c->inflight, c->env->inflight, m->id, now, &query);
+
+	if (found != INFLIGHT_UNKNOWN)
+		conn_set_proof(c, SUSPECT_VERIFIED);
+	switch (found) {
+	case INFLIGHT_ANSWERED:
+		book_answer(c, m, &query, now);
+		break;
+	case INFLIGHT_EXPIRED:
+		conn_book_timeout(c, &query, now);
+		c->overdue = c->env->drop;
+		/* FALLTHROUGH */
+	case INFLIGHT_LATE:
+		n->late++;
+		conn_log(c, QUERYLOG_LATE, now, m->id, now - query.sent);
+		break;
+	case INFLIGHT_UNKNOWN:
+		n->unmatched++;
+		conn_log(c, QUERYLOG_UNMATCHED, now, m->id, QUERYLOG_NONE);
+		break;
+	}
+}
+
+/*
+ * Handles the whole messages among these bytes; returns how many bytes they
+ * were. *wanted is the length of the message that is not whole, 0 if unknown.
+ */
+static size_t
+handle_messages(struct conn *c, const uint8_t *data, size_t length,
+    uint64_t now, size_t *wanted)
+{
+	const struct conn_env *env = c->env;
+	struct stats_counters *n = &env->stats->n;
+	struct dns_message message;
+	enum dns_result result;
+	size_t used = 0;
+	bool answers;
+
+	while ((result = dns_answer_read(data + used, length - used, env->query,
+		    env->query_length, &message, &answers)) != DNS_INCOMPLETE) {
+		n->replies++;
+		if (result == DNS_COMPLETE)
+			handle_message(c, &message, answers, now);
+		else {
+			n->malformed++;
+			conn_log(c, QUERYLOG_MALFORMED, now, QUERYLOG_NONE,
+			    QUERYLOG_NONE);
+		}
+		used += message.framed_length;
+	}
+	*wanted = message.framed_length;
+	return used;
+}
+
+/*
+ * What the input buffer holds is the beginning of one message. Its bytes are
+ * moved together as more of them come, and what follows it is handled there too,
+ * so that it is empty again but for the beginning of the next.
+ */
+static void
+handle_buffered(struct conn *c, struct evbuffer *input, uint64_t now)
+{
+	size_t length, piece, used, wanted;
+	unsigned char *data;
+
+	while ((length = evbuffer_get_length(input)) > 0) {
+		piece = evbuffer_get_contiguous_space(input);
+		data = evbuffer_pullup(input, (ev_ssize_t)piece);
+		used = handle_messages(c, data, piece, now, &wanted);
+		if (used > 0) {
+			evbuffer_drain(input, used);
+			continue;
+		}
+		if (wanted == 0)
+			wanted = DNS_PREFIX_LENGTH;
+		if (piece >= wanted || length < wanted)
+			break;
+		if (evbuffer_pullup(input, (ev_ssize_t)wanted) == NULL)
+			err(1, "no memory for a message of %zu bytes", wanted);
+	}
+}
+
+/*
+ * Messages are read where they lie. Only the beginning of one that is not whole
+ * is copied, into the bufferevent's input: less than one message and one read.
+ */
+void
+conn_handle_input(
+    struct conn *c, const uint8_t *data, size_t length, uint64_t now)
+{
+	struct evbuffer *input;
+	size_t used = 0, wanted;
+
+	c->env->stats->n.bytes_received += length;
+	if (!c->partial)
+		used = handle_messages(c, data, length, now, &wanted);
+	if (used == length)
+		return;
+	input = bufferevent_get_input(c->bev);
+	evbuffer_unfreeze(input, 0);
+	if (evbuffer_add(input, data + used, length - used) == -1)
+		err(1, "no memory for a message");
+	if (c->partial)
+		handle_buffered(c, input, now);
+	c->partial = evbuffer_get_length(input) > 0;
+}

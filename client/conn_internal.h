@@ -1,0 +1,106 @@
+/*
+ * What conn.c, which knows how a connection ends, shares with conn_open.c, which
+ * opens it and hears its events, conn_answers.c, which reads, and conn_send.c;
+ * nobody else's business.
+ */
+#ifndef CLIENT_CONN_INTERNAL_H
+#define CLIENT_CONN_INTERNAL_H
+
+#include <sys/types.h>
+
+#include "client/conn.h"
+#include "client/inflight.h"
+#include "client/querylog.h"
+#include "client/stats.h"
+#include "client/suspect.h"
+#include "client/wheel.h"
+
+struct bufferevent;
+
+enum conn_state {
+	CONN_IDLE,
+	CONN_CONNECTING,
+	CONN_OPEN,
+	CONN_BROKEN,
+	CONN_ENDED,
+};
+
+/* 112 bytes; with libevent's bufferevent about 1 KB. */
+struct conn {
+	struct bufferevent *bev;
+	const struct conn_env *env;
+	struct inflight inflight;
+	struct wheel_node expiry;
+	uint64_t begun;
+	int fd;
+	uint32_t id;
+	int send_error; /* why it is broken */
+	uint32_t queries_left; /* where they are limited */
+	uint8_t state;
+	uint8_t leaves; /* enum conn_end, see conn_leaves() */
+	uint8_t proof; /* enum suspect */
+	bool blocked; /* the output buffer may hold something */
+	bool partial; /* the input buffer holds the beginning of a message */
+	bool overdue; /* a query timed out as its answer came, env->drop */
+};
+
+static inline void
+conn_log(const struct conn *c, enum querylog_type type, uint64_t when,
+    uint64_t id, uint64_t rtt)
+{
+	if (c->env->log != NULL)
+		querylog_event(
+		    c->env->log, type, when, c->env->first_id + c->id, id, rtt);
+}
+
+static inline bool
+conn_is_probe(const struct conn *c, const struct inflight_query *query)
+{
+	return query->due < c->env->clock_from;
+}
+
+/* Probes are, too. */
+static inline bool
+conn_is_unmeasured(const struct conn *c, uint64_t due)
+{
+	return due < c->env->measure_from;
+}
+
+/* What is known of the other end; counted. And what it is to be asked for. */
+void conn_set_proof(struct conn *, enum suspect);
+void conn_suspect(struct conn *);
+
+/* A query whose time was out at now. */
+void conn_book_timeout(
+    struct conn *, const struct inflight_query *, uint64_t now);
+
+/* Closes it if it is leaving and nothing waits. */
+void conn_leave_if_done(struct conn *);
+
+/* Closing is to send a RST. */
+void conn_reset_on_close(int fd);
+
+/* A send failed: it can be read still, but not sent on. */
+void conn_broken(struct conn *, int error);
+
+/* That the other side has gone: what it sent before is still to be read. */
+bool conn_is_end_of_stream(int error);
+
+/* For an error that the socket reported once it was open. */
+void conn_close_for_errno(struct conn *, int error);
+
+/* What was read at now. */
+void conn_handle_input(
+    struct conn *, const uint8_t *data, size_t length, uint64_t now);
+
+/*
+ * Straight to the socket while nothing waits in the output buffer: through the
+ * buffer a query costs two epoll_ctl and an allocation. Returns the bytes that
+ * had to go into the buffer, or -1 if the connection is of no more use.
+ */
+ssize_t conn_write_out(struct conn *, const uint8_t *data, size_t length);
+
+/* One query, to see that someone answers; no part of the measurement. */
+void conn_send_probe(struct conn *, uint64_t now);
+
+#endif

@@ -1,0 +1,230 @@
+/*
+ * Opening, and what is heard of a connection.
+ */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#include <event2/bufferevent.h>
+#include <event2/bufferevent_struct.h>
+#include <event2/event.h>
+
+#include <err.h>
+#include <errno.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "client/conn_internal.h"
+#include "client/routes.h"
+#include "client/self_connect.h"
+#include "client/window.h"
+
+/*
+ * Events.
+ */
+
+static void
+end_of_stream(struct conn *c, int error)
+{
+	if (error != 0)
+		conn_close_for_errno(c, error);
+	else if (c->send_error != 0)
+		conn_close_for_errno(c, c->send_error);
+	else
+		conn_close(c, CONN_PEER_FIN);
+}
+
+static void
+on_readable(int fd, short what, void *arg)
+{
+	struct conn *c = arg;
+	const struct conn_env *env = c->env;
+	ssize_t n = recv(fd, env->input, CONN_INPUT_SIZE, MSG_DONTWAIT);
+	int error = errno;
+	uint64_t now = clock_now();
+
+	(void)what;
+	if (n > 0) {
+		conn_handle_input(c, env->input, (size_t)n, now);
+		if (c->overdue)
+			conn_close(c, CONN_ON_TIMEOUT);
+		conn_leave_if_done(c);
+	} else if (n == 0)
+		end_of_stream(c, 0);
+	else if (error != EAGAIN && error != EINTR)
+		end_of_stream(c, error);
+	env->on_progress(now, env->arg);
+}
+
+/*
+ * The bufferevent's read event, but our callback: its own reads through an ioctl
+ * and an allocation, 4 KB at most, and asks for an error where there is none.
+ */
+static bool
+conn_wait_for(struct conn *c, short what, event_callback_fn callback)
+{
+	struct event *event = &c->bev->ev_read;
+
+	event_del(event);
+	return event_assign(event, c->env->base, c->fd, what, callback, c) ==
+	    0 &&
+	    event_add(event, NULL) == 0;
+}
+
+static void
+opened(struct conn *c, uint64_t now)
+{
+	const struct conn_env *env = c->env;
+	struct stats *stats = env->stats;
+
+	c->state = CONN_OPEN;
+	c->queries_left = env->most_queries;
+	histogram_add(&stats->connect, now - c->begun);
+	stats->n.opened++;
+	stats->n.unverified++;
+	if (stats_open(stats) > stats->n.peak)
+		stats->n.peak = stats_open(stats);
+	conn_log(c, QUERYLOG_OPENED, now, QUERYLOG_NONE, now - c->begun);
+	if (!conn_wait_for(c, EV_READ | EV_PERSIST, on_readable)) {
+		conn_close(c, CONN_ERROR);
+		return;
+	}
+	env->on_usable(c, env->arg);
+	if (env->probe)
+		conn_send_probe(c, now);
+	else
+		window_note(env->window, c->begun, now, false);
+	if (env->leave_at_once) {
+		env->on_unusable(c, env->arg);
+		conn_leave(c, CONN_USED_UP);
+	}
+}
+
+static int
+socket_error(int fd)
+{
+	socklen_t length = sizeof(int);
+	int error;
+
+	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) == -1 ?
+	    errno :
+	    error;
+}
+
+/* A failure makes a socket readable too: then it is asked, and only then. */
+static void
+on_connected(int fd, short what, void *arg)
+{
+	struct conn *c = arg;
+	const struct conn_env *env = c->env;
+	uint64_t now = clock_now();
+	int error = what & EV_READ ? socket_error(fd) : 0;
+
+	if (error == 0 && env->self_possible && self_connect_is(fd)) {
+		/* or its port would be in TIME_WAIT when a server is started */
+		conn_reset_on_close(fd);
+		error = SELF_CONNECT_ERRNO;
+	}
+	if (error != 0)
+		conn_fail(c, error);
+	else
+		opened(c, now);
+	env->on_progress(now, env->arg);
+}
+
+/* The output buffer could not be written. */
+static void
+on_write_error(struct bufferevent *bev, short what, void *arg)
+{
+	struct conn *c = arg;
+	const struct conn_env *env = c->env;
+	int error = EVUTIL_SOCKET_ERROR();
+
+	(void)bev;
+	(void)what;
+	if (conn_is_end_of_stream(error))
+		conn_broken(c, error);
+	else
+		end_of_stream(c, error);
+	env->on_progress(clock_now(), env->arg);
+}
+
+/* The output buffer is empty again. */
+static void
+on_drained(struct bufferevent *bev, void *arg)
+{
+	struct conn *c = arg;
+
+	(void)bev;
+	c->blocked = false;
+}
+
+/*
+ * Opening.
+ */
+
+/* TCP_NODELAY: a query must not wait for the answer to the one before. */
+static void
+socket_prepare(int fd)
+{
+	int on = 1;
+
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+/*
+ * The port is left to connect(), which may take any that is free for this one
+ * target (ip(7), IP_BIND_ADDRESS_NO_PORT; for IPv6 too); bind() would want one
+ * that is free for all.
+ */
+static int
+bind_source(int fd, const struct addr *source)
+{
+	int on = 1;
+
+	(void)setsockopt(
+	    fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+	return bind(fd, (const struct sockaddr *)&source->sa, source->length);
+}
+
+static int
+socket_open(const struct route *route)
+{
+	const struct addr *target = &route->target;
+	int fd = socket(target->sa.ss_family,
+	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+	int error;
+
+	if (fd == -1)
+		return -1;
+	socket_prepare(fd);
+	if ((route->source.length == 0 ||
+		bind_source(fd, &route->source) == 0) &&
+	    (connect(fd, (const struct sockaddr *)&target->sa,
+		 target->length) == 0 ||
+		errno == EINPROGRESS))
+		return fd;
+	error = errno;
+	close(fd);
+	errno = error;
+	return -1;
+}
+
+int
+conn_open(struct conn *c, const struct route *route)
+{
+	const struct conn_env *env = c->env;
+
+	c->begun = clock_now();
+	c->fd = socket_open(route);
+	if (c->fd == -1)
+		return errno;
+	env->stats->n.attempted++;
+	c->state = CONN_CONNECTING;
+	c->bev = bufferevent_socket_new(env->base, c->fd, 0);
+	if (c->bev == NULL)
+		err(1, "no memory for connection %u", c->id);
+	bufferevent_setcb(c->bev, NULL, on_drained, on_write_error, c);
+	if (!conn_wait_for(c, EV_READ | EV_WRITE, on_connected))
+		conn_fail(c, ENOMEM);
+	return 0;
+}
