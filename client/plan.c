@@ -18,6 +18,13 @@ plan_clear(struct plan *plan)
 	program_clear(&plan->now);
 }
 
+bool
+plan_is_full(const struct plan *plan)
+{
+	return plan->now.count >= PLAN_PIECES ||
+	    plan->asked.count >= PLAN_PIECES;
+}
+
 /* Until at it stays as it is; from then on it is as the other. */
 static void
 follow(struct program *p, uint64_t at, const struct program *other)
