@@ -139,6 +139,9 @@ on_message(struct workers *workers, unsigned int index,
 		run->result->failure = (int)message->value;
 		workers_tell(workers, WORKER_STOP, 0);
 		break;
+	case WORKER_DONE:
+		run_commands_done(run, index, message->value);
+		break;
 	}
 }
 
@@ -158,6 +161,7 @@ on_exit_of_worker(
 	}
 	run->members[index].ended = true;
 	mark_ready(run, index);
+	run_commands_done(run, index, 0);
 }
 
 void

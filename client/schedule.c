@@ -280,8 +280,8 @@ draw_from(struct schedule *s, double from)
 
 	if (s->config.arrivals != SCHEDULE_UNIFORM)
 		return draw(s);
-	gone += program_arrivals(s->program, (uint64_t)s->last,
-		    (uint64_t)from) *
+	gone +=
+	    program_arrivals(s->program, (uint64_t)s->last, (uint64_t)from) *
 	    s->config.share;
 	return gone < 1 ? 1 - gone : 0;
 }
@@ -290,8 +290,8 @@ draw_from(struct schedule *s, double from)
 static void
 redraw(struct schedule *s, uint64_t at, double share)
 {
-	double last = s->last, next = s->offset,
-	       from = fmax((double)at, last), need;
+	double last = s->last, next = s->offset, from = fmax((double)at, last),
+	       need;
 
 	if (next < from) {
 		s->config.share = share;

@@ -283,10 +283,8 @@ uniform_arrivals_keep_their_distance(void **state)
 static struct schedule *
 begin(enum schedule_arrivals arrivals, double share, const struct plan *plan)
 {
-	const struct schedule_config config = {.seed = 42,
-	    .streams = 1,
-	    .share = share,
-	    .arrivals = arrivals};
+	const struct schedule_config config = {
+	    .seed = 42, .streams = 1, .share = share, .arrivals = arrivals};
 	struct schedule *s = schedule_new(&config);
 
 	schedule_start(s, &plan->now, START);
