@@ -43,7 +43,6 @@ why_not(struct run *run)
 	const struct program *program = &run->config->plan->asked;
 	uint64_t when, at = soon(run, &when);
 
-	(void)run_add_up(run);
 	if (run->result->end.interrupted || !any_alive(run))
 		return "the run is over";
 	if (run->stage == STAGE_OPENING)

@@ -12,18 +12,25 @@
 #include "client/run_changes.h"
 #include "client/run_internal.h"
 
+static bool
+is_over(const struct run *run, uint64_t now)
+{
+	return run->result->end.interrupted ||
+	    (now > run->go_at &&
+		now - run->go_at >=
+		    program_duration(&run->config->plan->asked));
+}
+
 static const char *
 phase_name(const struct run *run)
 {
-	const struct generator_result *sum = &run->result->sum;
+	uint64_t now = clock_now();
 
-	if (sum->close_begin != 0)
-		return "closing";
-	if (run->result->end.interrupted || sum->query_end != 0)
-		return "draining";
 	if (run->stage == STAGE_OPENING)
-		return "opening";
-	if (clock_now() < run->go_at)
+		return run->result->end.interrupted ? "draining" : "opening";
+	if (is_over(run, now))
+		return "draining";
+	if (now < run->go_at)
 		return "waiting";
 	return run->config->plan->paused ? "paused" : "running";
 }

@@ -214,7 +214,7 @@ accounts_close() {
 		'.connections | .attempted == .opened + .failed_total + .abandoned' \
 		'.connections | .failed_total == ([.failed[]] | add // 0)' \
 		'.connections | .opened == .verified + .unverified + (.suspect | .unacked + .queued)' \
-		'.connections | .opened == .closed_by_peer + .reset_by_peer + .closed_by_error + .closed_locally + .closed_worker_died' \
+		'.connections | .opened == .closed_by_peer + .reset_by_peer + .closed_by_error + .closed_locally + .closed_churned + .closed_used_up + .closed_on_timeout + .closed_on_request + .closed_worker_died' \
 		'.response_ns.count == .queries.answered' \
 		'.service_ns.count <= .queries.answered' \
 		'.lateness_ns.count == .queries.sent' \
