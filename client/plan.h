@@ -13,7 +13,7 @@
 
 #include "client/program.h"
 
-/* Each change costs the workers some time for each piece: 0.1 ms then. */
+/* Each change adds one, in every process and to the result: 24 bytes, a line. */
 #define PLAN_PIECES 10000
 
 struct plan {

@@ -259,12 +259,17 @@ schedule_start(
 static void
 go_to(struct schedule *s, double offset)
 {
-	s->offset = 0;
-	enter(s, 0);
-	while (s->segment < s->program->count && s->segment_end <= offset) {
-		s->offset = s->segment_end;
-		enter(s, s->segment + 1);
-	}
+	const struct program *p = s->program;
+	double begin = 0;
+	size_t i;
+
+	/* a piece that lasts for ever ends behind any offset */
+	for (i = 0;
+	     i < p->count && begin + (double)p->segments[i].duration <= offset;
+	     i++)
+		begin += (double)p->segments[i].duration;
+	s->offset = begin;
+	enter(s, i);
 	s->offset = offset;
 }
 

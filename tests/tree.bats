@@ -68,6 +68,8 @@ only() {
 		'client/stats|lib/(histogram|parse|clock)|dns_query'
 	only 'client/program.*' 'client/program|lib/(clock|parse)'
 	only 'client/plan' 'client/program|lib/clock'
+	only 'client/level' 'nothing'
+	only 'client/run_jobs' 'lib/(command|worker)'
 	only 'client/generator_result' 'client/generator'
 	only 'client/pool.*' \
 		'client/(backoff|batch|conn|inflight|life|pool|querylog|random|router|routes|schedule|slots|stats|wheel|window)|lib/clock'
@@ -88,14 +90,14 @@ only() {
 		client/stats.[ch] client/wheel.[ch] client/batch.[ch] \
 		client/window.[ch] client/router.[ch] client/condition.[ch] \
 		client/slots.[ch] client/backoff.[ch] client/outage.[ch] \
-		client/program*.[ch] client/plan.[ch] \
+		client/program*.[ch] client/plan.[ch] client/level.[ch] \
 		lib/netstat.[ch] lib/gauges.[ch] lib/diagnosis*.[ch]
 	run ! grep -lE 'clock_(now|wall)\(' dns_query.[ch] lib/parse.[ch] \
 		lib/histogram.[ch] client/schedule.[ch] client/inflight.[ch] \
 		client/stats.[ch] client/wheel.[ch] client/batch.[ch] \
 		client/window.[ch] client/router.[ch] client/condition.[ch] \
 		client/slots.[ch] client/backoff.[ch] client/outage.[ch] \
-		client/program*.[ch] client/plan.[ch] \
+		client/program*.[ch] client/plan.[ch] client/level.[ch] \
 		lib/netstat.[ch] lib/gauges.[ch] lib/diagnosis*.[ch]
 }
 

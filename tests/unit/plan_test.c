@@ -103,6 +103,32 @@ for_ever_stays_for_ever(void **state)
 	plan_clear(&plan);
 }
 
+static void
+what_is_cut_off_is_gone(void **state)
+{
+	struct program p = {0};
+
+	(void)state;
+	assert_null(program_append(&p, 2 * SECOND, 100, 300));
+	assert_null(program_append(&p, CLOCK_NEVER, 50, 50));
+	program_cut(&p, CLOCK_NEVER);
+	assert_int_equal(p.count, 2);
+	program_cut(&p, 5 * SECOND);
+	assert_int_equal(program_duration(&p), 5 * SECOND);
+	assert_float_equal(
+	    program_arrivals(&p, 0, CLOCK_NEVER), 400 + 150, 1e-6);
+	program_cut(&p, 2 * SECOND);
+	assert_int_equal(p.count, 1);
+	program_cut(&p, SECOND);
+	assert_float_equal(program_arrivals(&p, 0, CLOCK_NEVER), 150, 1e-6);
+	assert_float_equal(p.segments[0].end, 200, 1e-9);
+	program_cut(&p, 0);
+	assert_int_equal(p.count, 0);
+	assert_int_equal(program_duration(&p), 0);
+	program_cut(&p, 0);
+	program_clear(&p);
+}
+
 /*
  * Arrivals.
  */
@@ -351,6 +377,7 @@ main(void)
 	    cmocka_unit_test(a_rate_holds_from_then_on),
 	    cmocka_unit_test(a_pause_stops_no_clock),
 	    cmocka_unit_test(for_ever_stays_for_ever),
+	    cmocka_unit_test(what_is_cut_off_is_gone),
 	    cmocka_unit_test(arrivals_follow_the_changes),
 	    cmocka_unit_test(uniform_arrivals_keep_their_distance),
 	    cmocka_unit_test(a_change_that_comes_late_takes_nothing_back),
