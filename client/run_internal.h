@@ -1,6 +1,6 @@
 /*
- * What run.c, run_search.c and run_commands.c have in common: the state of a run, and the steps
- * that it is made of. Nobody else's business.
+ * What run.c, run_search.c, run_commands.c and run_changes.c have in common: the
+ * state of a run, and the steps that it is made of. Nobody else's business.
  */
 #ifndef CLIENT_RUN_INTERNAL_H
 #define CLIENT_RUN_INTERNAL_H
