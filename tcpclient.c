@@ -257,6 +257,8 @@ measure(
 	routes_format(routes, target_text);
 	preflight_limits(o, routes);
 	preflight_ways(routes, &ways);
+	if (o->control != NULL && !run_may_be_told(o->control))
+		return STATUS_COULD_NOT_RUN;
 	outputs_open(o, &outputs);
 	if (o->control != NULL) {
 		plan_init(&plan, &o->load.program);

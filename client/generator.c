@@ -9,7 +9,6 @@
 #include "lib/timer.h"
 #include "lib/worker.h"
 #include "client/generator_internal.h"
-#include "client/plan.h"
 #include "client/querylog.h"
 #include "client/schedule.h"
 
@@ -230,48 +229,6 @@ on_log_timer(int fd, short what, void *arg)
 		timer_set(g->log_timer, LOG_FLUSH);
 }
 
-/*
- * Messages.
- */
-
-/* The plan changes at that moment, and the schedule with it. */
-static void
-change(struct generator *g, enum worker_verb verb, uint64_t when)
-{
-	struct plan *plan = g->config->plan;
-	uint64_t begin = g->result->clock_begin;
-	uint64_t at = when > begin ? when - begin : 0;
-
-	if (g->phase != PHASE_RUNNING || plan == NULL)
-		return;
-	if (verb == WORKER_CHANGE)
-		plan_rate(plan, at, g->step_rate);
-	else if (verb == WORKER_PAUSE)
-		plan_pause(plan, at);
-	else
-		plan_resume(plan, at);
-	schedule_change(g->schedule, &plan->now, at);
-	generator_turn_arm(g, clock_now());
-}
-
-/* Opening and closing go on at their rate. */
-static void
-want(struct generator *g, uint64_t connections, uint64_t now)
-{
-	if (g->phase != PHASE_RUNNING)
-		return;
-	pool_want(g->pool, (uint32_t)connections);
-	generator_open_more(g, now);
-}
-
-static void
-let_go(struct generator *g, uint64_t count, uint64_t now)
-{
-	uint64_t held = pool_kept(g->pool);
-
-	want(g, held > count ? held - count : 0, now);
-}
-
 static void
 on_message(const struct worker_message *message, void *arg)
 {
@@ -286,21 +243,7 @@ on_message(const struct worker_message *message, void *arg)
 		set_step(g, message->value);
 		break;
 	case WORKER_HOLD:
-		if (g->config->steps)
-			hold(g, message->value);
-		else
-			want(g, hold_share(g, message->value), now);
-		break;
-	case WORKER_OPEN:
-		want(g, pool_kept(g->pool) + message->value, now);
-		break;
-	case WORKER_CLOSE:
-		let_go(g, message->value, now);
-		break;
-	case WORKER_CHANGE:
-	case WORKER_PAUSE:
-	case WORKER_RESUME:
-		change(g, (enum worker_verb)message->verb, message->value);
+		hold(g, message->value);
 		break;
 	case WORKER_GO:
 		run(g, message->value);
@@ -317,6 +260,9 @@ on_message(const struct worker_message *message, void *arg)
 		g->ending = true;
 		generator_drain(g, now);
 		over(g, false);
+		break;
+	default:
+		generator_told(g, message, now);
 		break;
 	}
 	generator_step(g, now);

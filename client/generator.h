@@ -12,6 +12,11 @@
  * In steps, each WORKER_GO runs one: at the rate of WORKER_RATE, for as long as
  * WORKER_LAST said. WORKER_READY tells that all of it has been answered or has
  * timed out. In between, WORKER_HOLD changes the number of connections.
+ *
+ * With a plan, it can be told while it runs: WORKER_CHANGE, PAUSE and RESUME change
+ * the rate at a moment that they name; WORKER_SHARE and WORKER_WANT its share of it
+ * and its connections. WORKER_TALLY is answered by WORKER_DONE with how many it
+ * holds or will open, as all that was said before has been done.
  */
 #ifndef CLIENT_GENERATOR_H
 #define CLIENT_GENERATOR_H
@@ -62,6 +67,7 @@ struct generator_result {
 	GENERATOR_TIMES(GENERATOR_TIME)
 	struct usage usage; /* from clock_begin to query_end */
 	struct outage outage; /* the longest of any worker */
+	uint64_t change_late; /* the latest that one heard of a new rate */
 };
 
 /* into += from, its phases from the first begin to the last end. */

@@ -1,7 +1,7 @@
 /*
  * What generator.c, which goes through the phases, shares with generator_pace.c,
- * which opens and replaces connections in them, and generator_turn.c, which sends;
- * nobody else's business.
+ * which opens and replaces connections in them, generator_turn.c, which sends, and
+ * generator_told.c, which changes what is asked; nobody else's business.
  */
 #ifndef CLIENT_GENERATOR_INTERNAL_H
 #define CLIENT_GENERATOR_INTERNAL_H
@@ -12,6 +12,7 @@
 struct event;
 struct event_base;
 struct querylog;
+struct worker_message;
 
 enum phase {
 	PHASE_OPENING,
@@ -100,6 +101,10 @@ void generator_turn(struct generator *, uint64_t now);
 
 void generator_on_turn_timer(int fd, short what, void *arg);
 void generator_on_tick_timer(int fd, short what, void *arg);
+
+/* Carries out what is said to a run that goes on; all else is ignored. */
+void generator_told(
+    struct generator *, const struct worker_message *, uint64_t now);
 
 /* For the pool. */
 void generator_on_progress(uint64_t now, void *arg);

@@ -18,26 +18,22 @@ plan_clear(struct plan *plan)
 	program_clear(&plan->now);
 }
 
-/* Until at it stays as it is; from then on it is as the other. */
-static void
-follow(struct program *p, uint64_t at, const struct program *other)
+bool
+plan_is_full(const struct plan *plan)
 {
-	struct program spliced = {0};
-
-	program_append_part(&spliced, p, 0, at);
-	program_append_part(&spliced, other, at, CLOCK_NEVER);
-	program_clear(p);
-	*p = spliced;
+	return plan->now.count >= PLAN_PIECES ||
+	    plan->asked.count >= PLAN_PIECES;
 }
 
+/* Until at it stays as it is; from then on it holds the rate. */
 static void
 hold(struct program *p, uint64_t at, double rate)
 {
-	struct program constant = {0};
+	uint64_t end = program_duration(p);
 
-	(void)program_append(&constant, program_duration(p), rate, rate);
-	follow(p, at, &constant);
-	program_clear(&constant);
+	program_cut(p, at);
+	(void)program_append(
+	    p, end == CLOCK_NEVER ? CLOCK_NEVER : end - at, rate, rate);
 }
 
 static bool
@@ -71,5 +67,6 @@ plan_resume(struct plan *plan, uint64_t at)
 	if (is_over(plan, at) || !plan->paused)
 		return;
 	plan->paused = false;
-	follow(&plan->now, at, &plan->asked);
+	program_cut(&plan->now, at);
+	program_append_part(&plan->now, &plan->asked, at, CLOCK_NEVER);
 }

@@ -13,6 +13,9 @@
 
 #include "client/program.h"
 
+/* Each change adds one, in every process and to the result: 24 bytes, a line. */
+#define PLAN_PIECES 10000
+
 struct plan {
 	struct program asked; /* as if there were no pause */
 	struct program now; /* what holds */
@@ -22,6 +25,9 @@ struct plan {
 /* A copy of the program, with at least one piece. Exits on lack of memory. */
 void plan_init(struct plan *, const struct program *);
 void plan_clear(struct plan *); /* frees */
+
+/* Has so many pieces that there may not be more, but for a resume. */
+bool plan_is_full(const struct plan *);
 
 /*
  * From the offset at on, until the end of the program, this rate holds, 0 .. 1e9;

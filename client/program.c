@@ -140,6 +140,29 @@ program_append_part(struct program *into, const struct program *from,
 	}
 }
 
+void
+program_cut(struct program *p, uint64_t offset)
+{
+	struct program_segment *s;
+	uint64_t start = 0;
+	size_t i;
+
+	if (offset >= p->duration)
+		return;
+	for (i = 0; start + p->segments[i].duration <= offset &&
+	     p->segments[i].duration != CLOCK_NEVER;
+	     i++)
+		start += p->segments[i].duration;
+	s = &p->segments[i];
+	p->count = i;
+	p->duration = offset;
+	if (offset == start)
+		return;
+	s->end = segment_rate(s, (double)(offset - start));
+	s->duration = offset - start;
+	p->count++;
+}
+
 double
 program_rate_at(const struct program *p, uint64_t offset)
 {

@@ -43,6 +43,9 @@ void program_clear(struct program *);
 const char *program_append(
     struct program *, uint64_t duration, double begin, double end);
 
+/* Takes off what it does from the offset on. */
+void program_cut(struct program *, uint64_t offset);
+
 /*
  * Appends what another program does from one offset to another; CLOCK_NEVER: to
  * its end. Ends the process where memory runs out.

@@ -73,6 +73,8 @@ mean_rate(const struct report *r)
 {
 	uint64_t begin = r->config.warmup, length = report_duration(r);
 
+	if (length > r->config.duration)
+		length = r->config.duration; /* the last one was sent late */
 	if (length == 0)
 		return r->config.query_rate;
 	return program_arrivals(r->config.program, begin, begin + length) /

@@ -60,7 +60,8 @@ struct report_config {
 /* How it ended. */
 struct report_end {
 	unsigned int workers_died;
-	bool interrupted; /* by a signal */
+	bool interrupted; /* by a signal, or a command */
+	bool by_command;
 	uint64_t late_start; /* after --start-at, nanoseconds */
 	struct health_usage usage;
 };

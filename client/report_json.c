@@ -338,6 +338,7 @@ end_json(const struct report *r)
 	json_t *o = json_object();
 
 	json_put(o, "interrupted", json_boolean(r->end.interrupted));
+	json_put(o, "by_command", json_boolean(r->end.by_command));
 	json_put_count(o, "workers_died", r->end.workers_died);
 	json_put_count(o, "late_start_ns", r->end.late_start);
 	json_put(o, "busiest_ran", json_real(r->end.usage.ran));
@@ -345,6 +346,7 @@ end_json(const struct report *r)
 	json_put(o, "stolen", json_real(r->end.usage.stolen));
 	json_put_count(o, "none_open_ns", r->total.outage.none);
 	json_put_count(o, "some_missing_ns", r->total.outage.some);
+	json_put_count(o, "change_late_ns", r->total.change_late);
 	return o;
 }
 

@@ -245,6 +245,7 @@ add_report(struct report *sum, struct report *in)
 	add_kernel(&sum->kernel, &in->kernel);
 	add_gauges(&sum->gauges, &in->gauges);
 	sum->end.interrupted |= in->end.interrupted;
+	sum->end.by_command |= in->end.by_command;
 	sum->end.workers_died =
 	    plus32(sum->end.workers_died, in->end.workers_died);
 	sum->end.late_start = larger(sum->end.late_start, in->end.late_start);

@@ -180,6 +180,7 @@ read_end(const struct json_node *top, struct report *r)
 
 	json_enter_object(top, "end", &at);
 	r->end.interrupted = json_get_bool(&at, "interrupted");
+	r->end.by_command = json_get_bool(&at, "by_command");
 	r->end.workers_died =
 	    (unsigned int)get_at_most(&at, "workers_died", UINT32_MAX);
 	r->end.late_start = json_get_count(&at, "late_start_ns");
@@ -188,6 +189,7 @@ read_end(const struct json_node *top, struct report *r)
 	r->end.usage.stolen = json_get_real(&at, "stolen");
 	r->total.outage.none = json_get_count(&at, "none_open_ns");
 	r->total.outage.some = json_get_count(&at, "some_missing_ns");
+	r->total.change_late = json_get_count(&at, "change_late_ns");
 }
 
 static void

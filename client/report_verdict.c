@@ -9,6 +9,7 @@
 
 #define OVERRUN_MOST (100 * CLOCK_NS_PER_MS) /* and 0.5 % of the duration */
 #define TOGETHER     0.95 /* of the longest of merged runs */
+#define CHANGE_LATE  CLOCK_NS_PER_MS /* as of a query's lateness */
 
 static void __attribute__((format(printf, 2, 3)))
 add(struct report_lines *lines, const char *format, ...)
@@ -48,8 +49,9 @@ judge_end(struct report *r)
 	double seconds = clock_to_seconds(report_duration(r));
 
 	if (r->end.interrupted)
-		add(&r->reasons, "interrupted after %.1f s of %.1f s", seconds,
-		    clock_to_seconds(r->config.duration));
+		add(&r->reasons, "%s after %.1f s of %.1f s",
+		    r->end.by_command ? "ended by quit" : "interrupted",
+		    seconds, clock_to_seconds(r->config.duration));
 	else if (r->end.workers_died == 0 && n->opened > 0)
 		add(&r->reasons, "ended after %.1f s: %s", seconds,
 		    n->closed_by_peer + n->reset_by_peer == n->opened ?
@@ -93,6 +95,11 @@ judge_connections(struct report *r)
 		    "opened %" PRIu64 " of %" PRIu32
 		    " connections; the causes are named above",
 		    n->opened, r->config.connections);
+	else if (r->config.controlled && n->failed > 0)
+		add(&r->reasons,
+		    "%" PRIu64 " connections could not be opened; the causes "
+		    "are named above",
+		    n->failed);
 	if (r->config.probe && n->verified < n->opened)
 		add(&r->reasons,
 		    "%" PRIu64 " of %" PRIu64
@@ -205,6 +212,11 @@ warn(struct report *r)
 		    "the busiest worker used %.0f %% of a processor; with more "
 		    "workers (-w) times may be shorter",
 		    100 * r->end.usage.ran);
+	if (r->total.change_late > CHANGE_LATE)
+		add(&r->warnings,
+		    "a worker was %.3f s late to hear of a change, and kept "
+		    "the rate before it until then",
+		    clock_to_seconds(r->total.change_late));
 	for (i = 0; i < sizeof(moving) / sizeof(moving[0]); i++)
 		if (r->kernel.readable[moving[i]] &&
 		    r->kernel.value[moving[i]] > 0)

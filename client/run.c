@@ -23,39 +23,47 @@
 
 #define LEAD_PER_WORKER (200 * CLOCK_NS_PER_US)
 
+/* A dead worker's books are closed for it; query_end: when it died, or 0. */
+static void
+add_dead(struct generator_result *sum, const struct generator_result *left,
+    uint64_t query_end)
+{
+	struct generator_result *copy = malloc(sizeof(*copy));
+
+	if (copy == NULL)
+		err(1, "no memory");
+	memcpy(copy, left, sizeof(*copy));
+	stats_bury(&copy->stats);
+	if (copy->query_begin != 0 && copy->query_end == 0)
+		copy->query_end = query_end;
+	generator_result_add(sum, copy);
+	free(copy);
+}
+
+static void
+add_up(struct run *run, bool over)
+{
+	struct generator_result *sum = &run->result->sum;
+	const struct generator_result *worker;
+	uint64_t died;
+	unsigned int i;
+
+	memset(sum, 0, sizeof(*sum));
+	for (i = 0; i < run->config->workers; i++) {
+		worker = workers_shared(run->workers, i);
+		died = run->members[i].died;
+		if (died == 0)
+			generator_result_add(sum, worker);
+		else
+			add_dead(sum, worker, over ? died : 0);
+	}
+}
+
 const struct generator_result *
 run_add_up(struct run *run)
 {
-	struct generator_result *sum = &run->result->sum;
-	unsigned int i;
-
-	memset(sum, 0, sizeof(*sum));
-	for (i = 0; i < run->config->workers; i++)
-		generator_result_add(sum, workers_shared(run->workers, i));
-	return sum;
-}
-
-/* Like run_add_up(), when all have ended: a dead worker's books are closed for it. */
-static void
-close_books(struct run *run)
-{
-	struct generator_result *sum = &run->result->sum;
-	struct generator_result *last = malloc(sizeof(*last));
-	unsigned int i;
-
-	if (last == NULL)
-		err(1, "no memory");
-	memset(sum, 0, sizeof(*sum));
-	for (i = 0; i < run->config->workers; i++) {
-		memcpy(last, workers_shared(run->workers, i), sizeof(*last));
-		if (run->members[i].died != 0) {
-			stats_bury(&last->stats);
-			if (last->query_begin != 0 && last->query_end == 0)
-				last->query_end = run->members[i].died;
-		}
-		generator_result_add(sum, last);
-	}
-	free(last);
+	add_up(run, false);
+	return &run->result->sum;
 }
 
 /* All of several workers are to have heard of it before it is time. */
@@ -139,6 +147,9 @@ on_message(struct workers *workers, unsigned int index,
 		run->result->failure = (int)message->value;
 		workers_tell(workers, WORKER_STOP, 0);
 		break;
+	case WORKER_DONE:
+		run_commands_done(run, index, message->value);
+		break;
 	}
 }
 
@@ -158,6 +169,7 @@ on_exit_of_worker(
 	}
 	run->members[index].ended = true;
 	mark_ready(run, index);
+	run_commands_done(run, index, 0);
 }
 
 void
@@ -370,7 +382,7 @@ run_workers(const struct run_config *config)
 	}
 	loop(&run);
 	run.result->end.usage = run_busiest(&run);
-	close_books(&run);
+	add_up(&run, true);
 	take_last_states(&run);
 	take_queues(&run, &run.result->sum.stats, true);
 	states_free(run.states);

@@ -35,6 +35,12 @@ struct run_result {
 };
 
 /*
+ * Whether the socket for commands can be made there: if not, why has been said. To be
+ * asked before any output is overwritten and any worker is started.
+ */
+bool run_may_be_told(const char *path);
+
+/*
  * Runs to the end: the duration is over, a signal came, or nothing is left to
  * query. The first SIGINT or SIGTERM drains, the second stops at once. Owned by
  * the caller (free()); NULL with errno set if no worker could be started.

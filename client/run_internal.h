@@ -1,6 +1,6 @@
 /*
- * What run.c and run_search.c have in common: the state of a run, and the steps
- * that it is made of. Nobody else's business.
+ * What run.c, run_search.c, run_commands.c and run_changes.c have in common: the
+ * state of a run, and the steps that it is made of. Nobody else's business.
  */
 #ifndef CLIENT_RUN_INTERNAL_H
 #define CLIENT_RUN_INTERNAL_H
@@ -30,6 +30,7 @@ struct run {
 	struct find_max *find_max; /* NULL: no search */
 	struct states *states;
 	struct control *control; /* NULL: there is none */
+	struct run_jobs *jobs; /* NULL: no commands are taken */
 	uint64_t wanted; /* connections */
 	uint64_t go_at; /* when the workers begin to query */
 	enum stage stage;
@@ -67,6 +68,9 @@ void run_interrupt(struct run *);
  */
 bool run_commands_begin(struct run *);
 void run_commands_end(struct run *);
+
+/* A worker has said WORKER_DONE, or has ended: 0. */
+void run_commands_done(struct run *, unsigned int worker, uint64_t value);
 
 /*
  * Only of a run with a search, once all workers are ready or have ended: a step

@@ -259,12 +259,17 @@ schedule_start(
 static void
 go_to(struct schedule *s, double offset)
 {
-	s->offset = 0;
-	enter(s, 0);
-	while (s->segment < s->program->count && s->segment_end <= offset) {
-		s->offset = s->segment_end;
-		enter(s, s->segment + 1);
-	}
+	const struct program *p = s->program;
+	double begin = 0;
+	size_t i;
+
+	/* a piece that lasts for ever ends behind any offset */
+	for (i = 0;
+	     i < p->count && begin + (double)p->segments[i].duration <= offset;
+	     i++)
+		begin += (double)p->segments[i].duration;
+	s->offset = begin;
+	enter(s, i);
 	s->offset = offset;
 }
 
@@ -274,31 +279,51 @@ go_to(struct schedule *s, double offset)
  * been gone stays gone.
  */
 static double
-draw_from(struct schedule *s, uint64_t at)
+draw_from(struct schedule *s, double from)
 {
 	double gone = s->last > 0 ? 0 : s->ahead;
 
 	if (s->config.arrivals != SCHEDULE_UNIFORM)
 		return draw(s);
-	gone += program_arrivals(s->program, (uint64_t)s->last, at) *
+	gone +=
+	    program_arrivals(s->program, (uint64_t)s->last, (uint64_t)from) *
 	    s->config.share;
 	return gone < 1 ? 1 - gone : 0;
 }
 
-void
-schedule_change(struct schedule *s, const struct program *program, uint64_t at)
+/* From the offset at on, but what was taken is taken: not before the last one. */
+static void
+redraw(struct schedule *s, uint64_t at, double share)
 {
-	double last = s->last, next = s->offset, need;
+	double last = s->last, next = s->offset, from = fmax((double)at, last),
+	       need;
 
-	s->program = program;
-	if (next < (double)at) {
+	if (next < from) {
+		s->config.share = share;
 		go_to(s, next);
 		return;
 	}
-	need = draw_from(s, at);
-	go_to(s, (double)at);
+	need = draw_from(s, from);
+	s->config.share = share;
+	go_to(s, from);
 	advance(s, need);
 	s->last = last;
+}
+
+uint64_t
+schedule_change(struct schedule *s, const struct program *program, uint64_t at)
+{
+	double late = s->last - (double)at;
+
+	s->program = program;
+	redraw(s, at, s->config.share);
+	return late > 0 ? (uint64_t)late : 0;
+}
+
+void
+schedule_share(struct schedule *s, uint64_t at, double share)
+{
+	redraw(s, at, share);
 }
 
 uint64_t

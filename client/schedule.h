@@ -59,8 +59,16 @@ void schedule_start(struct schedule *, const struct program *, uint64_t start);
  * The program is another now, which is the same as the one before up to the offset
  * at, nanoseconds since the start: so what is due before that stays, and all that
  * comes after is drawn anew from there. The one before is no longer needed.
+ *
+ * What has been taken cannot be taken back: with arrivals taken that were due
+ * later than at, the change begins behind the last of them. Returns how much later
+ * that is, nanoseconds; 0: it came in time.
  */
-void schedule_change(struct schedule *, const struct program *, uint64_t at);
+uint64_t schedule_change(
+    struct schedule *, const struct program *, uint64_t at);
+
+/* The same program; this stream's share of it is another, 0 .. 1, from at on. */
+void schedule_share(struct schedule *, uint64_t at, double share);
 
 /* When the next arrival is due; CLOCK_NEVER if there is none. */
 uint64_t schedule_next(const struct schedule *);

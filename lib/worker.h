@@ -31,12 +31,14 @@ enum worker_verb {
 	WORKER_GO, /* begin at value, monotonic nanoseconds */
 	WORKER_DRAIN, /* take on nothing new, finish, exit */
 	WORKER_STOP, /* exit at once, with the accounts in order */
-	WORKER_CHANGE, /* the rate, at value, monotonic nanoseconds */
-	WORKER_OPEN, /* that many connections more */
 	WORKER_CLOSE, /* close that many connections, the oldest first */
 	WORKER_PAUSE, /* accept, or at value query, no more, until WORKER_RESUME */
 	WORKER_RESUME,
-	WORKER_DONE, /* to the parent: one of these three is; how many */
+	WORKER_CHANGE, /* WORKER_RATE holds from value on, monotonic nanoseconds */
+	WORKER_SHARE, /* of the rate, from now on: the bits of a double */
+	WORKER_WANT, /* hold that many connections, this worker alone */
+	WORKER_TALLY, /* say how many connections you hold */
+	WORKER_DONE, /* to the parent: what was told is; how many */
 };
 
 struct worker_message {

@@ -74,6 +74,8 @@ only() {
 		'client/stats|lib/(histogram|parse|clock)|dns_query'
 	only 'client/program.*' 'client/program|lib/(clock|parse)'
 	only 'client/plan' 'client/program|lib/clock'
+	only 'client/level' 'nothing'
+	only 'client/run_jobs' 'lib/(command|worker)'
 	only 'client/generator_result' 'client/generator'
 	only 'client/pool.*' \
 		'client/(backoff|batch|conn|inflight|life|pool|querylog|random|router|routes|schedule|slots|stats|wheel|window)|lib/clock'
@@ -94,7 +96,7 @@ only() {
 		client/stats.[ch] client/wheel.[ch] client/batch.[ch] \
 		client/window.[ch] client/router.[ch] client/condition.[ch] \
 		client/slots.[ch] client/backoff.[ch] client/outage.[ch] \
-		client/program*.[ch] client/plan.[ch] \
+		client/program*.[ch] client/plan.[ch] client/level.[ch] \
 		server/frame.[ch] server/delay.[ch] \
 		server/answer.[ch] server/service.[ch] \
 		lib/netstat.[ch] lib/gauges.[ch] lib/diagnosis*.[ch]
@@ -103,7 +105,7 @@ only() {
 		client/stats.[ch] client/wheel.[ch] client/batch.[ch] \
 		client/window.[ch] client/router.[ch] client/condition.[ch] \
 		client/slots.[ch] client/backoff.[ch] client/outage.[ch] \
-		client/program*.[ch] client/plan.[ch] \
+		client/program*.[ch] client/plan.[ch] client/level.[ch] \
 		server/frame.[ch] server/delay.[ch] \
 		server/answer.[ch] server/service.[ch] \
 		lib/netstat.[ch] lib/gauges.[ch] lib/diagnosis*.[ch]

@@ -103,6 +103,32 @@ for_ever_stays_for_ever(void **state)
 	plan_clear(&plan);
 }
 
+static void
+what_is_cut_off_is_gone(void **state)
+{
+	struct program p = {0};
+
+	(void)state;
+	assert_null(program_append(&p, 2 * SECOND, 100, 300));
+	assert_null(program_append(&p, CLOCK_NEVER, 50, 50));
+	program_cut(&p, CLOCK_NEVER);
+	assert_int_equal(p.count, 2);
+	program_cut(&p, 5 * SECOND);
+	assert_int_equal(program_duration(&p), 5 * SECOND);
+	assert_float_equal(
+	    program_arrivals(&p, 0, CLOCK_NEVER), 400 + 150, 1e-6);
+	program_cut(&p, 2 * SECOND);
+	assert_int_equal(p.count, 1);
+	program_cut(&p, SECOND);
+	assert_float_equal(program_arrivals(&p, 0, CLOCK_NEVER), 150, 1e-6);
+	assert_float_equal(p.segments[0].end, 200, 1e-9);
+	program_cut(&p, 0);
+	assert_int_equal(p.count, 0);
+	assert_int_equal(program_duration(&p), 0);
+	program_cut(&p, 0);
+	program_clear(&p);
+}
+
 /*
  * Arrivals.
  */
@@ -181,7 +207,7 @@ record(enum schedule_arrivals arrivals, uint64_t seed, uint64_t lead,
 		count = take_until(
 		    s, START + at - (lead < at ? lead : at), dues, count);
 		apply(plan, &changes[i], at);
-		schedule_change(s, &plan->now, at);
+		assert_int_equal(schedule_change(s, &plan->now, at), 0);
 	}
 	count = take_until(s, CLOCK_NEVER, dues, count);
 	schedule_free(s);
@@ -276,6 +302,74 @@ uniform_arrivals_keep_their_distance(void **state)
 			    SCHEDULE_UNIFORM, 1, leads[k], stream);
 }
 
+/*
+ * Heard of late, and shares.
+ */
+
+static struct schedule *
+begin(enum schedule_arrivals arrivals, double share, const struct plan *plan)
+{
+	const struct schedule_config config = {
+	    .seed = 42, .streams = 1, .share = share, .arrivals = arrivals};
+	struct schedule *s = schedule_new(&config);
+
+	schedule_start(s, &plan->now, START);
+	return s;
+}
+
+/* It holds behind the last one that was taken: none is taken twice. */
+static void
+a_change_that_comes_late_takes_nothing_back(void **state)
+{
+	static const enum schedule_arrivals kinds[] = {
+	    SCHEDULE_POISSON, SCHEDULE_UNIFORM};
+	uint64_t *dues = calloc(ROOM, sizeof(*dues)), late;
+	struct plan plan;
+	struct schedule *s;
+	size_t i, count;
+
+	(void)state;
+	for (i = 0; i < LENGTH(kinds); i++) {
+		plan = constant(2 * SECOND, 10000);
+		s = begin(kinds[i], 1, &plan);
+		count = take_until(s, START + SECOND, dues, 0);
+		plan_rate(&plan, SECOND / 2, 100);
+		late = schedule_change(s, &plan.now, SECOND / 2);
+		assert_true(late > SECOND * 49 / 100 && late <= SECOND / 2);
+		count = take_until(s, START + 2 * SECOND, dues, count);
+		/* take_until() has seen that none goes back */
+		assert_true(fabs((double)count - 10100) < 5 * sqrt(10100));
+		schedule_free(s);
+		plan_clear(&plan);
+	}
+	free(dues);
+}
+
+static void
+a_share_changes_from_then_on(void **state)
+{
+	uint64_t *dues = calloc(ROOM, sizeof(*dues));
+	struct plan plan = constant(4 * SECOND, 10000);
+	struct schedule *s = begin(SCHEDULE_UNIFORM, 0.25, &plan);
+	size_t count;
+
+	(void)state;
+	count = take_until(s, START + SECOND, dues, 0);
+	assert_true(count >= 2499 && count <= 2501);
+	schedule_share(s, SECOND, 1);
+	count = take_until(s, START + 2 * SECOND, dues, 0);
+	assert_true(count >= 9999 && count <= 10001);
+	schedule_share(s, 2 * SECOND, 0);
+	assert_true(schedule_next(s) == CLOCK_NEVER);
+	schedule_share(s, 3 * SECOND, 0.5);
+	count = take_until(s, CLOCK_NEVER, dues, 0);
+	assert_true(count >= 4999 && count <= 5001);
+	assert_true(dues[0] >= START + 3 * SECOND);
+	schedule_free(s);
+	plan_clear(&plan);
+	free(dues);
+}
+
 int
 main(void)
 {
@@ -283,8 +377,11 @@ main(void)
 	    cmocka_unit_test(a_rate_holds_from_then_on),
 	    cmocka_unit_test(a_pause_stops_no_clock),
 	    cmocka_unit_test(for_ever_stays_for_ever),
+	    cmocka_unit_test(what_is_cut_off_is_gone),
 	    cmocka_unit_test(arrivals_follow_the_changes),
 	    cmocka_unit_test(uniform_arrivals_keep_their_distance),
+	    cmocka_unit_test(a_change_that_comes_late_takes_nothing_back),
+	    cmocka_unit_test(a_share_changes_from_then_on),
 	};
 
 	return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
