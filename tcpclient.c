@@ -239,6 +239,25 @@ finish(const struct options *o, const struct outputs *outputs,
 	return exit_status(result, report);
 }
 
+/* All but what it is made of: the generator, the report, the plan. */
+static void
+make_run_config(const struct options *o, const struct routes *routes,
+    const struct outputs *outputs, struct run_config *config)
+{
+	config->control = o->control;
+	config->search = o->goal.search.what == SEARCH_NOTHING ?
+	    NULL :
+	    search_new(&o->goal.search);
+	config->view = whereabouts_find(routes);
+	config->start_at = o->load.start_at;
+	config->workers = (unsigned int)o->load.workers;
+	config->states = outputs->json != NULL || outputs->series != NULL ||
+	    o->output.verbose > 0;
+	config->live_terminal = isatty(STDERR_FILENO) == 1;
+	config->live_every = live_interval(o, config->live_terminal);
+	config->say_limits = config->live_every > 0 || o->output.verbose > 0;
+}
+
 /* A run, from its last looks at this host to its results. */
 static int
 measure(
@@ -247,7 +266,7 @@ measure(
 	struct outputs outputs;
 	struct limits_ways ways;
 	struct generator_config generator;
-	struct run_config config = {.control = o->control};
+	struct run_config config = {.plan = NULL};
 	struct run_result *result;
 	struct plan plan;
 	char target_text[ROUTES_FORMAT];
@@ -267,19 +286,9 @@ measure(
 	make_generator_config(o, routes, config.plan, query, &generator);
 
 	config.generator = &generator;
-	config.search = o->goal.search.what == SEARCH_NOTHING ?
-	    NULL :
-	    search_new(&o->goal.search);
-	config.view = whereabouts_find(routes);
-	config.start_at = o->load.start_at;
+	make_run_config(o, routes, &outputs, &config);
 	config.report = make_report(
 	    o, argc, argv, target_text, &ways, &config, outputs.series);
-	config.workers = (unsigned int)o->load.workers;
-	config.states = outputs.json != NULL || outputs.series != NULL ||
-	    o->output.verbose > 0;
-	config.live_terminal = isatty(STDERR_FILENO) == 1;
-	config.live_every = live_interval(o, config.live_terminal);
-	config.say_limits = config.live_every > 0 || o->output.verbose > 0;
 	result = run_workers(&config);
 	if (result == NULL)
 		err(STATUS_COULD_NOT_RUN, "cannot start a worker");

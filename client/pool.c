@@ -172,24 +172,9 @@ quarantine(uint64_t timeout)
 	return timeout * 2 > QUARANTINE_LEAST ? timeout * 2 : QUARANTINE_LEAST;
 }
 
-struct pool *
-pool_new(const struct pool_config *config, struct event_base *base,
-    struct stats *stats, struct querylog *log,
-    void (*progress)(uint64_t, void *), void *arg)
+static void
+lists_init(struct pool *p)
 {
-	struct pool *p = calloc(1, sizeof(*p));
-	struct conn_env *env;
-
-	if (p == NULL)
-		err(1, "no memory");
-	p->capacity = config->capacity;
-	p->life = config->life;
-	p->random.state = config->seed;
-	(void)random_mix(&p->random.state);
-	router_init(&p->router, config->routes);
-	window_init(&p->window, share(PENDING_START, config->workers),
-	    share(PENDING_MOST, config->workers));
-	p->connect_timeout = config->connect_timeout;
 	p->usable = calloc(p->capacity, sizeof(*p->usable));
 	p->position = calloc(p->capacity, sizeof(*p->position));
 	p->missing = calloc(p->capacity, sizeof(*p->missing));
@@ -200,29 +185,33 @@ pool_new(const struct pool_config *config, struct event_base *base,
 	if (p->life.reconnect != LIFE_RECONNECT_NONE)
 		backoff_init(&p->backoff, p->capacity, random_next(&p->random),
 		    clock_now());
-	wheel_init(&p->expiry,
-	    clamp(config->timeout / TICKS_PER_TIMEOUT, TICK_LEAST, TICK_MOST),
-	    clock_now());
+}
 
-	env = &p->env;
-	env->base = base;
-	env->stats = stats;
-	env->log = log;
+static void
+env_set_config(struct conn_env *env, const struct pool_config *config)
+{
 	env->inflight =
 	    inflight_pool_new(config->timeout, quarantine(config->timeout));
-	env->expiry = &p->expiry;
 	env->timeout = config->timeout;
-	env->window = &p->window;
-	env->clock_from = env->measure_from = CLOCK_NEVER;
 	env->first_id = config->first;
 	env->probe = config->probe;
 	env->reset = config->reset;
-	env->drop = p->life.drop;
-	env->limited = p->life.limited;
-	env->most_queries = p->life.most_queries;
+	env->drop = config->life.drop;
+	env->limited = config->life.limited;
+	env->most_queries = config->life.most_queries;
 	env->self_possible = config->self_possible;
 	env->query = config->query;
 	env->query_length = config->query_length;
+	env->clock_from = env->measure_from = CLOCK_NEVER;
+}
+
+static void
+env_init(struct pool *p)
+{
+	struct conn_env *env = &p->env;
+
+	env->expiry = &p->expiry;
+	env->window = &p->window;
 	env->input = malloc(CONN_INPUT_SIZE);
 	if (env->input == NULL)
 		err(1, "no memory");
@@ -233,9 +222,37 @@ pool_new(const struct pool_config *config, struct event_base *base,
 	env->on_ended = on_ended;
 	env->on_progress = on_progress;
 	env->arg = p;
+}
+
+struct pool *
+pool_new(const struct pool_config *config, struct event_base *base,
+    struct stats *stats, struct querylog *log,
+    void (*progress)(uint64_t, void *), void *arg)
+{
+	struct pool *p = calloc(1, sizeof(*p));
+
+	if (p == NULL)
+		err(1, "no memory");
+	p->capacity = config->capacity;
+	p->life = config->life;
+	p->connect_timeout = config->connect_timeout;
 	p->on_progress = progress;
 	p->arg = arg;
-	p->conns = conn_array_new(env, p->capacity);
+	p->random.state = config->seed;
+	(void)random_mix(&p->random.state);
+	router_init(&p->router, config->routes);
+	window_init(&p->window, share(PENDING_START, config->workers),
+	    share(PENDING_MOST, config->workers));
+	wheel_init(&p->expiry,
+	    clamp(config->timeout / TICKS_PER_TIMEOUT, TICK_LEAST, TICK_MOST),
+	    clock_now());
+	lists_init(p);
+	env_set_config(&p->env, config);
+	env_init(p);
+	p->env.base = base;
+	p->env.stats = stats;
+	p->env.log = log;
+	p->conns = conn_array_new(&p->env, p->capacity);
 	pool_hold(p, config->connections);
 	return p;
 }

@@ -5,27 +5,6 @@ load helpers
 
 bats_require_minimum_version 1.5.0
 
-# tell LINE...: what the program at ./control answers to these lines. -t: how long
-# socat waits for answers after its own end.
-tell() {
-	printf '%s\n' "$@" | socat -t 20 - UNIX-CONNECT:control
-}
-
-# answers LINE ANSWER
-answers() {
-	local got
-	got=$(tell "$1")
-	if [ "$got" != "$2" ]; then
-		echo "$1: $got instead of $2" >&2
-		return 1
-	fi
-}
-
-# told LINE EXPRESSION: it is true of the answer.
-told() {
-	tell "$1" | jq -e "$2" >/dev/null
-}
-
 # hold NUMBER: a client with as many connections, until it is ended.
 hold() {
 	start_client -c "$1" -n 0 -r 0 ::1

@@ -5,39 +5,10 @@ load helpers
 
 bats_require_minimum_version 1.5.0
 
-# at PATH LINE...: what the program there answers to these lines.
-at() {
-	printf '%s\n' "${@:2}" | timeout 60 socat -t 30 - "UNIX-CONNECT:$1"
-}
-
-tell() {
-	at ctl "$@"
-}
-
-# told LINE EXPRESSION: it is true of the answer.
-told() {
-	local got
-	got=$(tell "$1")
-	if ! jq -e "$2" <<<"$got" >/dev/null; then
-		echo "$1: $got, but not $2" >&2
-		return 1
-	fi
-}
-
-# answers LINE ANSWER
-answers() {
-	local got
-	got=$(tell "$1")
-	if [ "$got" != "$2" ]; then
-		echo "$1: $got instead of $2" >&2
-		return 1
-	fi
-}
-
-# A client that takes commands at ./ctl, once it runs; HOST is where the peer is.
+# A client that takes commands at ./control, once it runs; HOST is where the peer is.
 start_told() {
-	rm -f result.json ctl
-	start_client --control ctl "$@" "${HOST:-::1}"
+	rm -f result.json control
+	start_client --control control "$@" "${HOST:-::1}"
 	wait_until in_phase running
 }
 
@@ -60,7 +31,7 @@ quits() {
 
 ended() {
 	wait "$CLIENT" || [ $? -eq 3 ]
-	[ ! -e ctl ]
+	[ ! -e control ]
 }
 
 # What has been scheduled is what the program asks for, up to what ended it, within
@@ -196,7 +167,7 @@ follows_the_program() {
 	start_told -w 2 -c 10 -n 0 -r 100
 	worker=$(worker_of "$CLIENT" | tail -1)
 	kill -STOP "$worker"
-	yes 'rate 200' | head -500 | socat -t 30 - UNIX-CONNECT:ctl >rates 3>&- &
+	yes 'rate 200' | head -500 | socat -t 30 - UNIX-CONNECT:control >rates 3>&- &
 	STARTED+=($!)
 	local asking=$!
 	told count '.ok'
@@ -272,12 +243,12 @@ follows_the_program() {
 	told 'rate 2000M' '.ok == false'
 	told 'open 1.5' '.ok == false'
 	told 'quit now' '.ok == false'
-	head -c 100000 /dev/urandom | socat -t 20 - UNIX-CONNECT:ctl |
+	head -c 100000 /dev/urandom | socat -t 20 - UNIX-CONNECT:control |
 		jq -es 'length > 0 and all(.ok == false)'
 	head -c 1000000 /dev/zero | tr '\0' x |
-		socat -t 20 - UNIX-CONNECT:ctl >refused
+		socat -t 20 - UNIX-CONNECT:control >refused
 	[ "$(cat refused)" = '{"ok":false,"error":"a line has 4096 bytes at most"}' ]
-	printf 'connections 20' | socat -t 20 - UNIX-CONNECT:ctl |
+	printf 'connections 20' | socat -t 20 - UNIX-CONNECT:control |
 		jq -e '.ok == false'
 	answers count '{"ok":true,"open":10,"pending":0,"wanted":10,"phase":"running"}'
 	quits
@@ -291,7 +262,7 @@ follows_the_program() {
 	start_told -w 3 -c 30 -n 0 -r 1000
 	for ((i = 1; i <= 1000; i++)); do
 		echo "rate $i"
-	done | socat -t 30 - UNIX-CONNECT:ctl >rates
+	done | socat -t 30 - UNIX-CONNECT:control >rates
 	jq -es '[.[].rate] == [range(1; 1001)] and
 		([.[].at_s] | . == sort)' rates
 	quits
@@ -302,7 +273,7 @@ follows_the_program() {
 
 @test "before the run has begun, and when it is over, nothing can be changed" {
 	start_server
-	start_client --control ctl -c 1000 -n 1 -r 100 ::1
+	start_client --control control -c 1000 -n 1 -r 100 ::1
 	wait_until in_phase opening
 	told 'rate 5' '.error | startswith("the connections are still being opened")'
 	told 'open 5' '.error | startswith("the connections are still being opened")'
@@ -324,7 +295,7 @@ follows_the_program() {
 
 @test "with --start-at a command before it counts from the beginning on" {
 	start_server
-	start_client --control ctl -c 10 -n 0 -r 1000 -t 500ms \
+	start_client --control control -c 10 -n 0 -r 1000 -t 500ms \
 		--start-at "$(($(date +%s) + 5))" ::1
 	wait_until in_phase waiting
 	told 'rate 3000' '.at_s == 0'
@@ -339,7 +310,7 @@ follows_the_program() {
 @test "the path is private, and gone at any end" {
 	start_server
 	start_told -w 2 -c 4 -n 0 -r 10
-	[ "$(stat -c %a%F ctl)" = 600socket ]
+	[ "$(stat -c %a%F control)" = 600socket ]
 	kill -TERM "$CLIENT"
 	ended
 	stop_server
@@ -354,18 +325,18 @@ follows_the_program() {
 
 @test "a path that cannot be had is refused before anything is overwritten" {
 	start_server
-	echo precious >ctl
+	echo precious >control
 	echo old >result.json
-	run -1 run_client --control ctl -w 2 -c 4 -n 0 -r 10 -t 100ms ::1
-	grep -q -- '--control ctl: exists and is not a socket' client.err
-	[ "$(cat ctl)" = precious ]
+	run -1 run_client --control control -w 2 -c 4 -n 0 -r 10 -t 100ms ::1
+	grep -q -- '--control control: exists and is not a socket' client.err
+	[ "$(cat control)" = precious ]
 	[ "$(cat result.json)" = old ]
 	run -1 run_client --control no/such/ctl -c 4 -r 10 -t 100ms ::1
 	[ "$(cat result.json)" = old ]
-	rm ctl
+	rm control
 	start_told -c 4 -n 0 -r 10
-	run -1 "$TCPCLIENT" -p "$PORT" --control ctl -c 4 -r 10 -t 100ms ::1
-	[[ $output == *"--control ctl: another program listens there"* ]]
+	run -1 "$TCPCLIENT" -p "$PORT" --control control -c 4 -r 10 -t 100ms ::1
+	[[ $output == *"--control control: another program listens there"* ]]
 	quits
 	stop_server
 }

@@ -222,3 +222,34 @@ accounts_close() {
 		'.connect_ns.count == .connections.opened' \
 		'[.response_ns, .lateness_ns, .service_ns, .connect_ns, .lifetime_ns] | all(.count == ([.buckets[][2]] | add // 0))'
 }
+
+# at PATH LINE...: what the program there answers to these commands. -t: how long
+# socat waits for answers after its own end.
+at() {
+	printf '%s\n' "${@:2}" | timeout 60 socat -t 30 - "UNIX-CONNECT:$1"
+}
+
+# tell LINE...: the same of the program at ./control.
+tell() {
+	at control "$@"
+}
+
+# answers LINE ANSWER
+answers() {
+	local got
+	got=$(tell "$1")
+	if [ "$got" != "$2" ]; then
+		echo "$1: $got instead of $2" >&2
+		return 1
+	fi
+}
+
+# told LINE EXPRESSION: it is true of the answer.
+told() {
+	local got
+	got=$(tell "$1")
+	if ! jq -e "$2" <<<"$got" >/dev/null; then
+		echo "$1: $got, but not $2" >&2
+		return 1
+	fi
+}
