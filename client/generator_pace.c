@@ -111,17 +111,17 @@ churn_due(const struct generator *g)
 		(double)CLOCK_NS_PER_SEC);
 }
 
-void
-generator_churn_begin(struct generator *g, uint64_t now)
-{
-	if (g->config->pool.life.churn > 0 && churn_due(g) < g->end)
-		timer_set_at(g->churn_timer, churn_due(g), now);
-}
-
 bool
 generator_churn_waits(const struct generator *g)
 {
 	return g->config->pool.life.churn > 0 && churn_due(g) < g->end;
+}
+
+void
+generator_churn_begin(struct generator *g, uint64_t now)
+{
+	if (generator_churn_waits(g))
+		timer_set_at(g->churn_timer, churn_due(g), now);
 }
 
 void
@@ -148,8 +148,8 @@ generator_on_churn_timer(int fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	for (burst = 0; burst < CHURN_BURST && churn_due(g) <= now &&
-	     churn_due(g) < g->end;
+	for (burst = 0; burst < CHURN_BURST && generator_churn_waits(g) &&
+	     churn_due(g) <= now;
 	     burst++) {
 		pool_churn(g->pool);
 		g->churned++;
