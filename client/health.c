@@ -8,6 +8,7 @@
 #define SENT_ENOUGH    0.999 /* of the schedule */
 #define SENT_LEAST     100 /* a p99 of fewer is but their maximum */
 #define LATENESS_LEAST CLOCK_NS_PER_MS
+#define BUSY_AT_TIMES  0.5 /* of a processor: what comes in bursts waits */
 #define LATENESS_SHARE 10 /* a tenth of the response time */
 
 #define MS(ns) ((double)(ns) / (double)CLOCK_NS_PER_MS)
@@ -36,6 +37,9 @@ advice_for_slowness(const struct stats *s, const struct health_usage *u)
 	if (explains(s, u->waited))
 		return "end the other programs on this host, or query from "
 		       "another one";
+	if (u->ran > BUSY_AT_TIMES)
+		return "it was too busy at times: more workers (-w), another "
+		       "host, or a lower rate";
 	return "something stopped it: a signal, swapping, or the like; run it "
 	       "again";
 }

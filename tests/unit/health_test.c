@@ -8,6 +8,9 @@
 #define MORE_WORKERS "; more workers (-w), another host, or a lower rate"
 #define OTHERS \
 	"; end the other programs on this host, or query from another one"
+#define AT_TIMES                                                           \
+	"; it was too busy at times: more workers (-w), another host, or " \
+	"a lower rate"
 #define STOPPED \
 	"; something stopped it: a signal, swapping, or the like; run it again"
 #define STOLEN \
@@ -233,6 +236,8 @@ a_busy_worker_was_too_slow(void **state)
 	found(run_late(500, 50 * MS, MS), (struct health_usage){0.851, 0.9, 0},
 	    HEALTH_LATE, MORE_WORKERS);
 	found(run_late(500, 50 * MS, MS), (struct health_usage){0.85, 0, 0},
+	    HEALTH_LATE, AT_TIMES);
+	found(run_late(500, 50 * MS, MS), (struct health_usage){0.5, 0, 0},
 	    HEALTH_LATE, STOPPED);
 }
 
@@ -301,7 +306,7 @@ the_longest_reason_fits(void **state)
 	    run_late(1000, HISTOGRAM_LIMIT - 1, HISTOGRAM_LIMIT - 1);
 
 	(void)state;
-	found(s, (struct health_usage){0.84, 0.49, 0}, HEALTH_LATE, STOPPED);
+	found(s, (struct health_usage){0.84, 0.49, 0}, HEALTH_LATE, AT_TIMES);
 	s = run_of(0, 0);
 	s->n.scheduled = s->n.skipped_output_full = UINT64_MAX;
 	found(s, idle, HEALTH_PEER, TOO_MUCH);
