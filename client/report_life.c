@@ -113,28 +113,49 @@ replaced(const struct stats_counters *n)
 	return n->closed_churned + n->closed_used_up;
 }
 
+static void
+print_replaced(const struct report *r, FILE *out)
+{
+	const struct stats_counters *n = &r->total.stats.n;
+
+	if (replaced(n) + n->churn_skipped == 0)
+		return;
+	fprintf(out,
+	    "             replaced %" PRIu64 " (churned %" PRIu64
+	    ", used up %" PRIu64 "), %.1f/s",
+	    replaced(n), n->closed_churned, n->closed_used_up,
+	    report_rate(r, replaced(n)));
+	if (n->churn_skipped > 0)
+		fprintf(out, ", not churned %" PRIu64, n->churn_skipped);
+	fputc('\n', out);
+}
+
 void
 report_life_print(const struct report *r, FILE *out)
 {
 	const struct stats_counters *n = &r->total.stats.n;
 	const struct outage *outage = &r->total.outage;
+	const struct {
+		const char *name;
+		uint64_t count;
+	} others[] = {
+	    {"closed on timeout", n->closed_on_timeout},
+	    {"closed on request", n->closed_on_request},
+	    {"opened again", n->reopened},
+	};
+	const char *separator = "             ";
+	size_t i;
 
-	if (replaced(n) + n->closed_on_timeout + n->closed_on_request +
-		n->reopened + n->churn_skipped >
-	    0) {
-		fprintf(out,
-		    "             replaced %" PRIu64 " (churned %" PRIu64
-		    ", used up %" PRIu64 ")",
-		    replaced(n), n->closed_churned, n->closed_used_up);
-		if (report_duration(r) > 0)
-			fprintf(out, ", %.1f/s", report_rate(r, replaced(n)));
-		fprintf(out,
-		    "\n             closed on timeout %" PRIu64
-		    ", on request %" PRIu64 "; opened again %" PRIu64
-		    "; not churned %" PRIu64 "\n",
-		    n->closed_on_timeout, n->closed_on_request, n->reopened,
-		    n->churn_skipped);
+	print_replaced(r, out);
+	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		if (others[i].count == 0)
+			continue;
+		fprintf(out, "%s%s %" PRIu64, separator, others[i].name,
+		    others[i].count);
+		separator = ", ";
 	}
+	if (*separator == ',')
+		fputc('\n', out);
 	if (outage->some > 0)
 		fprintf(out,
 		    "             ended by others: some were missing for up to "
