@@ -9,6 +9,7 @@
 
 #include "client/preflight.h"
 #include "lib/check.h"
+#include "lib/clock.h"
 #include "lib/status.h"
 
 unsigned int
@@ -64,6 +65,7 @@ preflight_sources(const struct routes *routes, uint64_t connections)
  * Limits.
  */
 
+#define TIME_WAIT     (60 * CLOCK_NS_PER_SEC)
 #define CAPACITY_MOST 1000000 /* 130 bytes of each are had from the beginning */
 
 uint32_t
@@ -130,6 +132,27 @@ preflight_ways(const struct routes *routes, struct limits_ways *ways)
 }
 
 /* A server on this host is looked at as well, as far as this process can. */
+/*
+ * What is closed from here while the run goes on keeps its port for a minute
+ * (TCP_TIMEWAIT_LEN of Linux), unless it was reset.
+ */
+static uint64_t
+time_waits(const struct options *o)
+{
+	const struct life *l = &o->life;
+	uint64_t duration = program_duration(&o->load.program);
+	double closes = l->churn;
+
+	if (o->load.reset)
+		return 0;
+	if (l->limited && l->most_queries > 0)
+		closes += program_peak(&o->load.program) / l->most_queries;
+	else if (l->limited)
+		closes += o->load.open_rate;
+	return (uint64_t)(closes *
+	    clock_to_seconds(duration < TIME_WAIT ? duration : TIME_WAIT));
+}
+
 static void
 make_run(
     const struct options *o, const struct routes *routes, struct check_run *run)
@@ -149,6 +172,7 @@ make_run(
 	run->targets = ways.targets;
 	count_neighbours(&routes->hosts, run);
 	run->resets = o->load.reset;
+	run->time_waits = time_waits(o);
 	run->loopback = is_loopback(&routes->hosts.at[0]);
 	run->ipv6 = routes->hosts.at[0].family == AF_INET6;
 	if (!is_here(&routes->hosts))

@@ -37,6 +37,7 @@ struct check_run {
 	uint64_t neighbours_v4; /* addresses of other hosts among them */
 	uint64_t neighbours_v6;
 	bool loopback; /* targets are addresses of this host */
+	uint64_t time_waits; /* ports that it leaves in TIME_WAIT on its way */
 	bool resets; /* closes with a RST */
 	bool ipv6; /* does not go without */
 	const uint16_t *ports; /* that are listened on here */

@@ -244,6 +244,7 @@ check_tw_reuse(const struct check_host *h, const struct check_run *run,
 	struct range now;
 
 	(void)count_time_wait(h, &waiting);
+	waiting += run->time_waits;
 	check_set(row, "1");
 	if (!check_own_number(h, row, &value) || !read_range(h, &now))
 		return;
@@ -256,7 +257,14 @@ check_tw_reuse(const struct check_host *h, const struct check_run *run,
 		return;
 	row->verdict = CHECK_LOW;
 	check_set(row, "1");
-	snprintf(row->other, sizeof(row->other),
-	    "or wait a minute: %" PRIu64 " connections are in TIME_WAIT",
-	    waiting);
+	if (run->time_waits > 0)
+		snprintf(row->other, sizeof(row->other),
+		    "or --close rst, or more sources (-a): %" PRIu64
+		    " connections will be in TIME_WAIT",
+		    waiting);
+	else
+		snprintf(row->other, sizeof(row->other),
+		    "or wait a minute: %" PRIu64
+		    " connections are in TIME_WAIT",
+		    waiting);
 }

@@ -86,6 +86,22 @@ churned() {
 	server_agrees
 }
 
+@test "churn that leaves too many in TIME_WAIT is warned of" {
+	enter_strict 20000 20999
+	start_server -b 127.0.0.1
+	client -c 100 -n 0 -r 0 -t 100ms --churn 100 127.0.0.1
+	run ! grep TIME_WAIT client.err
+	client -c 100 -n 0 -r 0 -t 10ms --churn 100 --close rst 127.0.0.1
+	run ! grep TIME_WAIT client.err
+	run ! inside "$TCPCLIENT" --check -c 100 -n 0 -r 0 --churn 100 127.0.0.1
+	grep -Eq 'tcp_tw_reuse +0 +1 +too low' <<<"$output"
+	# and those of the first run
+	grep -q '6[01][0-9][0-9] connections will be in TIME_WAIT' <<<"$output"
+	inside "$TCPCLIENT" --check -c 100 -n 0 -r 0 --churn 100 --close rst \
+		127.0.0.1 >check.out || true
+	run ! grep 'will be in TIME_WAIT' check.out
+}
+
 @test "churn: as many as asked are replaced, and stay in TIME_WAIT" {
 	enter_strict 20000 60000
 	start_server -b 127.0.0.1 --json=server.json

@@ -562,6 +562,9 @@ time_wait(void **state)
 	expect(&run, name, CHECK_OK, "");
 	put(proc, "net/sockstat", "TCP: inuse 2 orphan 0 tw 18232 alloc 2\n");
 	expect(&run, name, CHECK_OK, "");
+	run.time_waits = 1; /* of its own, on its way */
+	expect(&run, name, CHECK_LOW, "sysctl -w net.ipv4.tcp_tw_reuse=1");
+	run.time_waits = 0;
 	put(proc, "net/sockstat", "TCP: inuse 2 orphan 0 tw 18233 alloc 2\n");
 	expect(&run, name, CHECK_LOW, "sysctl -w net.ipv4.tcp_tw_reuse=1");
 	run.loopback = true; /* which 2 is for */
