@@ -164,9 +164,10 @@ diagnosis_explain_ports(const struct diagnosis_source *s, uint64_t count,
 	if (w->ports > 0)
 		used = snprintf(f->symptom, sizeof(f->symptom),
 		    "%" PRIu64 " connects failed, no local port left: %" PRIu64
-		    " ports x %" PRIu64 " sources x %" PRIu64
-		    " targets = %" PRIu64 " connections at most",
-		    count, w->ports, w->sources, w->targets,
+		    " ports x %" PRIu64 " source%s x %" PRIu64
+		    " target%s = %" PRIu64 " connections at most",
+		    count, w->ports, w->sources, w->sources == 1 ? "" : "s",
+		    w->targets, w->targets == 1 ? "" : "s",
 		    w->ports * w->sources * w->targets);
 	else
 		used = snprintf(f->symptom, sizeof(f->symptom),

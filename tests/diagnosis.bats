@@ -151,7 +151,7 @@ restore_global() {
 	PORT=7000
 	exits 3 client --force -c 120 -n 0 -r 0 --close rst -t 100ms 127.0.0.1
 	names ip_local_port_range client \
-		'^20 connects .* 100 ports x 1 sources x 1 targets' \
+		'^20 connects .* 100 ports x 1 source x 1 target' \
 		'1 more source address \(-a\)'
 	mended -a 127.0.0.1-127.0.0.2 -c 120 -n 0 -r 0 --close rst -t 100ms \
 		127.0.0.1

@@ -315,7 +315,7 @@ time_wait() {
 		'.connections.verified == 100' \
 		'.findings | length == 1' \
 		'.findings[0].limit == "net.ipv4.ip_local_port_range"' \
-		'.findings[0].symptom == "50 connects failed, no local port left: 100 ports x 1 sources x 1 targets = 100 connections at most"' \
+		'.findings[0].symptom == "50 connects failed, no local port left: 100 ports x 1 source x 1 target = 100 connections at most"' \
 		'.findings[0].fix == "1 more source address (-a) or 1 more target port (-p)"'
 	grep -q -e '^tcpclient: net.ipv4.ip_local_port_range: 100, and this run needs 150: sysctl .*="1024 65535"; or 1 more source address (-a) or 1 more target port (-p)$' client.err
 	grep -q 'failed with EADDRNOTAVAIL .*: 50' client.out
@@ -346,7 +346,7 @@ time_wait() {
 	holds '.connections.opened == 100' \
 		'.connections.failed == {EADDRNOTAVAIL: 50}' \
 		'.connections.open_s < 2' \
-		'.findings[0].symptom == "50 connects failed, no local port left: 100 ports x 2 sources x 1 targets = 200 connections at most"' \
+		'.findings[0].symptom == "50 connects failed, no local port left: 100 ports x 2 sources x 1 target = 200 connections at most"' \
 		'.findings[0].evidence == "other connections of this host hold the others"'
 	# there would have been enough: nothing to warn of beforehand
 	[ ! -s client.err ]
