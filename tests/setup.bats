@@ -40,11 +40,21 @@ teardown_file() {
 	return 1
 }
 
+# The scripts, beside the programs that are tested, wherever those were built.
+make_tree() {
+	local from=$BATS_TEST_DIRNAME/..
+	root=$BATS_TEST_TMPDIR/tree
+	mkdir -p "$root/lib"
+	cp "$from/setup-server.sh" "$from/setup-client.sh" "$root"
+	cp "$from/lib/setup.sh" "$root/lib"
+	ln -s "$TCPCLIENT" "$TCPSERVER" "$root"
+}
+
 setup() {
 	local answer=
 	[ "$(id -u)" -eq 0 ] || skip "only root can make namespaces"
 
-	root=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
+	make_tree
 	server=$root/setup-server.sh
 	client=$root/setup-client.sh
 	bare=$BATS_FILE_TMPDIR/bare
