@@ -182,6 +182,7 @@ judge_churn(struct report *r)
 	report_lines_add(&r->reasons, text);
 }
 
+/* What was the cause comes before what came of it. */
 void
 report_life_judge(struct report *r)
 {
@@ -189,14 +190,6 @@ report_life_judge(struct report *r)
 	const struct outage *outage = &r->total.outage;
 	char text[REPORT_LINE_SIZE];
 
-	judge_churn(r);
-	if (replaced(n) > 0 && n->failed > 0) {
-		snprintf(text, sizeof(text),
-		    "%" PRIu64 " connects failed, of those in place of others, "
-		    "too; the causes are named above",
-		    n->failed);
-		report_lines_add(&r->reasons, text);
-	}
 	if (outage->none > 0) {
 		snprintf(text, sizeof(text),
 		    "no connection%s was open for %.3f s, and some were "
@@ -207,4 +200,12 @@ report_life_judge(struct report *r)
 		    clock_to_seconds(outage->some));
 		report_lines_add(&r->reasons, text);
 	}
+	if (replaced(n) > 0 && n->failed > 0) {
+		snprintf(text, sizeof(text),
+		    "%" PRIu64 " connects failed, of those in place of others, "
+		    "too; the causes are named above",
+		    n->failed);
+		report_lines_add(&r->reasons, text);
+	}
+	judge_churn(r);
 }
