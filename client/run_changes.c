@@ -13,10 +13,6 @@
 /* Workers hear of a change in time, if they are not held up for longer. */
 #define LEAD (10 * CLOCK_NS_PER_MS)
 
-/* Changes that workers may not have heard of: two messages each, of the hundreds
- * that their channel takes. */
-#define UNHEARD_MOST 32
-
 #define RATE_MOST 1e9 /* of a program */
 
 /* The moment at which all workers do it, as an offset from the start. */
@@ -125,23 +121,6 @@ at_json(uint64_t at)
 	return fields;
 }
 
-/*
- * A change is answered at once, for it holds from a moment that is known; but now
- * and then only when the workers have heard of all so far, so that what they have
- * not read yet is bounded.
- */
-static void
-answer_change(struct run_jobs *jobs, struct run_job *job, struct run *run,
-    run_job_step *answer)
-{
-	if (++run->unheard < UNHEARD_MOST)
-		answer(jobs, job, run);
-	else {
-		run->unheard = 0;
-		run_job_tally(jobs, job, answer);
-	}
-}
-
 static void
 answer_at(struct run_jobs *jobs, struct run_job *job, void *arg)
 {
@@ -176,7 +155,7 @@ run_change_rate(struct run_jobs *jobs, struct run_job *job, void *arg)
 	if (is_refused(jobs, job, run) || is_full(jobs, job, run))
 		return;
 	job->at = change_rate(run, job->value.rate);
-	answer_change(jobs, job, run, answer_rate);
+	run_job_tally(jobs, job, answer_rate);
 }
 
 void
@@ -190,7 +169,7 @@ run_change_pause(struct run_jobs *jobs, struct run_job *job, void *arg)
 	job->at = soon(run, &when);
 	plan_pause(run->config->plan, job->at);
 	workers_tell(run->workers, WORKER_PAUSE, when);
-	answer_change(jobs, job, run, answer_at);
+	run_job_tally(jobs, job, answer_at);
 }
 
 void
@@ -204,7 +183,7 @@ run_change_resume(struct run_jobs *jobs, struct run_job *job, void *arg)
 	job->at = soon(run, &when);
 	plan_resume(run->config->plan, job->at);
 	workers_tell(run->workers, WORKER_RESUME, when);
-	answer_change(jobs, job, run, answer_at);
+	run_job_tally(jobs, job, answer_at);
 }
 
 /*

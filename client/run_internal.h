@@ -32,7 +32,6 @@ struct run {
 	struct control *control; /* NULL: there is none */
 	struct run_jobs *jobs; /* NULL: no commands are taken */
 	uint64_t wanted; /* connections */
-	unsigned int unheard; /* changes of the rate, at most */
 	uint64_t go_at; /* when the workers begin to query */
 	enum stage stage;
 	bool queues_taken; /* while the connections were open */
