@@ -82,12 +82,6 @@ conn_reset(struct conn *c)
 	c->blocked = c->partial = c->overdue = false;
 }
 
-bool
-conn_is_connecting(const struct conn *c)
-{
-	return c->state == CONN_CONNECTING;
-}
-
 uint64_t
 conn_begun(const struct conn *c)
 {

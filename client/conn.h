@@ -97,7 +97,6 @@ struct conn *conn_at(struct conn *array, uint32_t index);
 struct conn *conn_of_expiry(void *wheel_node);
 
 uint32_t conn_id(const struct conn *);
-bool conn_is_connecting(const struct conn *);
 
 /* When opening began, monotonic nanoseconds. */
 uint64_t conn_begun(const struct conn *);
