@@ -114,6 +114,7 @@ make_report(const struct options *o, int argc, char **argv,
 	    .drain = o->load.drain,
 	    .fail = o->goal.fail,
 	    .fail_count = o->goal.fail_count,
+	    .max_lateness = o->goal.max_lateness,
 	    .search = run->search,
 	    .timeout = o->load.timeout,
 	    .connect_timeout = o->load.connect_timeout,
@@ -192,8 +193,7 @@ exit_status(const struct run_result *result, const struct report *report)
 		warnx("no connection could be opened");
 		return STATUS_COULD_NOT_RUN;
 	}
-	return report_is_as_asked(report) ? STATUS_AS_ASKED :
-					    STATUS_NOT_AS_ASKED;
+	return report_status(report);
 }
 
 static uint64_t
@@ -213,6 +213,7 @@ merge(const struct options *o, int argc, char **argv)
 	    .argv = argv,
 	    .fail = o->goal.fail,
 	    .fail_count = o->goal.fail_count,
+	    .max_lateness = o->goal.max_lateness,
 	};
 	struct outputs outputs;
 	struct report *report =
@@ -223,8 +224,7 @@ merge(const struct options *o, int argc, char **argv)
 	if (outputs.series != NULL)
 		report_series(report, outputs.series);
 	outputs_write(o, &outputs, report);
-	status =
-	    report_is_as_asked(report) ? STATUS_AS_ASKED : STATUS_NOT_AS_ASKED;
+	status = report_status(report);
 	report_free(report);
 	return status;
 }

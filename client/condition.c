@@ -468,21 +468,35 @@ time_value(const struct condition *c, const struct histogram *h)
 	}
 }
 
+static const struct histogram *
+histogram_of(const struct condition *c, const struct condition_source *source)
+{
+	return (const void *)((const char *)source->stats + c->offset);
+}
+
+/* Why a histogram is empty. */
+static const char *
+nothing_happened(const struct condition *c)
+{
+	switch (c->offset) {
+	case offsetof(struct stats, lateness):
+		return "nothing was sent";
+	case offsetof(struct stats, connect):
+		return "no connection was opened";
+	case offsetof(struct stats, lifetime):
+		return "no connection was replaced";
+	default:
+		return "nothing was answered";
+	}
+}
+
 static bool
-time_holds(const struct condition *c, const struct stats *stats,
+time_holds(const struct condition *c, const struct condition_source *source,
     char measured[CONDITION_TEXT])
 {
-	const struct histogram *h =
-	    (const void *)((const char *)stats + c->offset);
+	double ns = time_value(c, histogram_of(c, source));
 	int name = (int)c->name_length;
-	double ns;
 
-	if (histogram_count(h) == 0) {
-		snprintf(measured, CONDITION_TEXT, "%.*s has no value", name,
-		    c->text);
-		return false;
-	}
-	ns = time_value(c, h);
 	if (ns < (double)CLOCK_NS_PER_MS)
 		snprintf(measured, CONDITION_TEXT, "%.*s is %.3f us", name,
 		    c->text, ns / (double)CLOCK_NS_PER_US);
@@ -506,7 +520,7 @@ count_value(const struct condition *c, const struct condition_source *source)
 	count = *(const uint64_t *)(const void *)((const char *)n + c->offset);
 	if (c->subject == CONDITION_COUNTER)
 		return (double)count;
-	return source->seconds > 0 ? (double)count / source->seconds : 0;
+	return (double)count / source->seconds;
 }
 
 /* What a percentage is of, and what to call it. */
@@ -542,29 +556,90 @@ base_value(const struct condition *c, const struct condition_source *source,
 	return 0;
 }
 
+static int
+decimals(const struct condition *c)
+{
+	return c->subject == CONDITION_RATE ? 1 : 0;
+}
+
+bool
+condition_has_value(
+    const struct condition *c, const struct condition_source *source)
+{
+	const char *of;
+
+	if (is_time(c))
+		return histogram_count(histogram_of(c, source)) > 0;
+	if (c->subject == CONDITION_RATE && source->seconds <= 0)
+		return false;
+	return !c->percent || base_value(c, source, &of) > 0;
+}
+
+static void
+say_no_value(const struct condition *c, const struct condition_source *source,
+    char measured[CONDITION_TEXT])
+{
+	int name = (int)c->name_length;
+	const char *of;
+	double base;
+
+	if (is_time(c))
+		snprintf(measured, CONDITION_TEXT, "%.*s has no value: %s",
+		    name, c->text, nothing_happened(c));
+	else if (c->subject == CONDITION_RATE && source->seconds <= 0)
+		snprintf(measured, CONDITION_TEXT,
+		    "%.*s has no value: querying took no time", name, c->text);
+	else {
+		base = base_value(c, source, &of);
+		snprintf(measured, CONDITION_TEXT,
+		    "%.*s is %.*f of %.*f %s: a share of nothing has no value",
+		    name, c->text, decimals(c), count_value(c, source),
+		    decimals(c), base, of);
+	}
+}
+
 bool
 condition_holds(const struct condition *c,
     const struct condition_source *source, char measured[CONDITION_TEXT])
 {
 	int name = (int)c->name_length;
-	int decimals = c->subject == CONDITION_RATE ? 1 : 0;
 	double value, base, share;
 	const char *of;
 
+	if (!condition_has_value(c, source)) {
+		say_no_value(c, source, measured);
+		return true;
+	}
 	if (is_time(c))
-		return time_holds(c, source->stats, measured);
+		return time_holds(c, source, measured);
 	value = count_value(c, source);
 	if (!c->percent) {
 		snprintf(measured, CONDITION_TEXT, "%.*s is %.*f", name,
-		    c->text, decimals, value);
+		    c->text, decimals(c), value);
 		return compare(c, value);
 	}
 	base = base_value(c, source, &of);
 	/* multiplied first: one rounding, so that 1 of 1000 is equal to 0.1 % */
-	share = base > 0 ? 100 * value / base : 0;
+	share = 100 * value / base;
 	snprintf(measured, CONDITION_TEXT, "%.*s is %.*f (%.6g %% of %.*f %s)",
-	    name, c->text, decimals, value, share, decimals, base, of);
+	    name, c->text, decimals(c), value, share, decimals(c), base, of);
 	return compare(c, share);
+}
+
+enum condition_need
+condition_need(const struct condition *c)
+{
+	if (is_time(c)) {
+		if (c->offset == offsetof(struct stats, connect))
+			return CONDITION_NEEDS_CONNECTS;
+		if (c->offset == offsetof(struct stats, lifetime))
+			return CONDITION_NEEDS_REPLACED;
+		return CONDITION_NEEDS_QUERIES;
+	}
+	if (!c->percent || c->base == CONDITION_OF_ASKED)
+		return CONDITION_NEEDS_NOTHING;
+	return c->base == CONDITION_OF_PROBES ? CONDITION_NEEDS_CONNECTS :
+						CONDITION_NEEDS_QUERIES;
 }
 
 bool

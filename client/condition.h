@@ -47,6 +47,14 @@ enum condition_base {
 	CONDITION_OF_TARGET, /* the rate that was asked for */
 };
 
+/* What must have happened, or there is no value to compare. */
+enum condition_need {
+	CONDITION_NEEDS_NOTHING, /* counts always have a value */
+	CONDITION_NEEDS_QUERIES,
+	CONDITION_NEEDS_CONNECTS, /* connections opened, or probes on them */
+	CONDITION_NEEDS_REPLACED, /* connections closed to be replaced */
+};
+
 /* Plain values, to be copied and to be shared between processes. */
 struct condition {
 	char text[CONDITION_LENGTH]; /* as it was typed, no blanks around it */
@@ -63,7 +71,7 @@ struct condition {
 /* What a condition looks at. */
 struct condition_source {
 	const struct stats *stats;
-	double seconds; /* of querying; 0: none, and every rate is 0 */
+	double seconds; /* of querying; 0: none, and no rate has a value */
 	double target_qps; /* mean rate that was asked for */
 	uint64_t asked; /* connections */
 };
@@ -85,14 +93,23 @@ bool condition_parse_list(const char *text, struct condition *list, size_t most,
     size_t *count, char why[CONDITION_TEXT]);
 
 /*
- * Whether the condition holds, and what it is on for people: "p99 is
+ * Whether the condition holds, and what was measured, for people: "p99 is
  * 12.345 ms", "timed_out is 35 (0.35 % of 10000 sent)".
  *
- * A time of which there is no value is neither above, below, equal nor unequal
- * to anything: no condition on it holds. A share of zero is 0 %.
+ * A condition without a value holds whatever its operator: a percentile, min,
+ * mean or max of no times, a rate over no time, a share of nothing. Otherwise a
+ * server that answers nothing would pass "p99>10ms". measured then says why:
+ * "p99 has no value: nothing was answered".
  */
 bool condition_holds(const struct condition *, const struct condition_source *,
     char measured[CONDITION_TEXT]);
+
+/* Whether there is a value to compare. */
+bool condition_has_value(
+    const struct condition *, const struct condition_source *);
+
+/* What it needs to have a value, apart from time. */
+enum condition_need condition_need(const struct condition *);
 
 /*
  * Where it is on the response time: the same condition on the service time, for

@@ -39,13 +39,20 @@ find_max_begin(struct find_max *f, const struct generator_result *sum)
 	f->before = sum->stats;
 }
 
+/* Of querying; 0 if it did not come to that. */
+static double
+step_seconds(const struct generator_result *sum)
+{
+	return sum->query_end > sum->query_begin ?
+	    clock_to_seconds(sum->query_end - sum->query_begin) :
+	    0;
+}
+
 static void
 measure(const struct stats *change, const struct generator_result *sum,
     const struct health_usage *usage, struct search_step *step)
 {
-	double seconds = sum->query_end > sum->query_begin ?
-	    clock_to_seconds(sum->query_end - sum->query_begin) :
-	    0;
+	double seconds = step_seconds(sum);
 
 	if (seconds > 0) {
 		step->sent_qps = (double)change->n.sent / seconds;
@@ -90,10 +97,21 @@ source_of(const struct find_max *f, const struct generator_result *sum,
 {
 	return (struct condition_source){
 	    .stats = &f->change,
-	    .seconds = clock_to_seconds(sum->query_end - sum->query_begin),
+	    .seconds = step_seconds(sum),
 	    .target_qps = step->load.rate,
 	    .asked = step->load.connections,
 	};
+}
+
+/*
+ * A step that opened no connection says nothing about opening. Any other value
+ * that is missing is one that the server did not give.
+ */
+static bool
+can_judge(const struct condition *c, const struct condition_source *source)
+{
+	return condition_need(c) != CONDITION_NEEDS_CONNECTS ||
+	    condition_has_value(c, source);
 }
 
 /* The first condition that is met; NULL if none is. */
@@ -107,7 +125,8 @@ met(const struct find_max *f, const struct generator_result *sum,
 	size_t i;
 
 	for (i = 0; i < config->until_count; i++)
-		if (condition_holds(&config->until[i], &source, measured)) {
+		if (can_judge(&config->until[i], &source) &&
+		    condition_holds(&config->until[i], &source, measured)) {
 			snprintf(step->why, SEARCH_WHY, "%s: %s",
 			    condition_text(&config->until[i]), measured);
 			return &config->until[i];
@@ -184,6 +203,21 @@ meets_kernel(const struct find_max *f, struct search_step *step)
 	return true;
 }
 
+/* Nobody can be blamed for what was not asked. */
+static bool
+nothing_was_due(const struct find_max *f, const struct condition *met,
+    struct search_step *step)
+{
+	size_t used = strlen(step->why);
+
+	if (condition_need(met) != CONDITION_NEEDS_QUERIES ||
+	    f->change.n.scheduled > 0)
+		return false;
+	snprintf(step->why + used, SEARCH_WHY - used,
+	    ", for no query was due in the step; longer steps (-t)");
+	return true;
+}
+
 /*
  * A step that was sent late has held all the same, if no condition is met: times
  * count from when a query was due.
@@ -194,7 +228,8 @@ judge(const struct find_max *f, const struct generator_result *sum,
 {
 	const struct condition *condition;
 	char sickness[HEALTH_TEXT];
-	enum health health = health_check(&f->change, usage, sickness);
+	enum health health = health_check(&f->change, usage,
+	    search_config(f->search)->max_lateness, sickness);
 
 	if (health == HEALTH_OVERLOADED || health == HEALTH_PEER)
 		snprintf(step->why, SEARCH_WHY, "%s", sickness);
@@ -204,6 +239,8 @@ judge(const struct find_max *f, const struct generator_result *sum,
 		condition = met(f, sum, step);
 		if (condition == NULL)
 			return SEARCH_HELD;
+		if (nothing_was_due(f, condition, step))
+			return SEARCH_BY_CLIENT;
 		if (is_own_doing(f, sum, usage,
 			health == HEALTH_LATE ? sickness : NULL, condition,
 			step))

@@ -7,7 +7,6 @@
 
 #define SENT_ENOUGH    0.999 /* of the schedule */
 #define SENT_LEAST     100 /* a p99 of fewer is but their maximum */
-#define LATENESS_LEAST CLOCK_NS_PER_MS
 #define BUSY_AT_TIMES  0.5 /* of a processor: what comes in bursts waits */
 #define LATENESS_SHARE 10 /* a tenth of the response time */
 
@@ -18,23 +17,24 @@
  * running for a share of the time is why about that share of them was late.
  */
 static bool
-explains(const struct stats *s, double kept)
+explains(const struct stats *s, uint64_t most, double kept)
 {
 	uint64_t sent = histogram_count(&s->lateness),
-		 late = histogram_above(&s->lateness, LATENESS_LEAST);
+		 late = histogram_above(&s->lateness, most);
 
 	return late > 0 && 2 * kept * (double)sent >= (double)late;
 }
 
 static const char *
-advice_for_slowness(const struct stats *s, const struct health_usage *u)
+advice_for_slowness(
+    const struct stats *s, const struct health_usage *u, uint64_t most)
 {
-	if (explains(s, u->stolen))
+	if (explains(s, most, u->stolen))
 		return "the host of this virtual machine took its processors "
 		       "away: query from another one";
 	if (u->ran > HEALTH_BUSY)
 		return "more workers (-w), another host, or a lower rate";
-	if (explains(s, u->waited))
+	if (explains(s, most, u->waited))
 		return "end the other programs on this host, or query from "
 		       "another one";
 	if (u->ran > BUSY_AT_TIMES)
@@ -46,11 +46,11 @@ advice_for_slowness(const struct stats *s, const struct health_usage *u)
 
 /* By this host's doing: a peer that does not read makes nothing late. */
 static bool
-left_late(const struct stats *s)
+left_late(const struct stats *s, uint64_t most)
 {
 	uint64_t late = histogram_quantile(&s->lateness, 0.99);
 
-	return s->n.sent >= SENT_LEAST && late > LATENESS_LEAST &&
+	return s->n.sent >= SENT_LEAST && late > most &&
 	    late > histogram_quantile(&s->response, 0.5) / LATENESS_SHARE;
 }
 
@@ -60,15 +60,16 @@ left_late(const struct stats *s)
  * and hold their IDs.
  */
 static enum health
-blame(const struct stats *s, const struct health_usage *u, const char **advice)
+blame(const struct stats *s, const struct health_usage *u, uint64_t most,
+    const char **advice)
 {
 	const struct stats_counters *n = &s->n;
 	uint64_t peer = n->skipped_ids_exhausted + n->skipped_output_full +
 	    n->skipped_no_connection;
 
 	if (n->skipped_overload + n->skipped_worker_died >= peer ||
-	    (n->skipped_no_connection == 0 && left_late(s))) {
-		*advice = advice_for_slowness(s, u);
+	    (n->skipped_no_connection == 0 && left_late(s, most))) {
+		*advice = advice_for_slowness(s, u, most);
 		return HEALTH_OVERLOADED;
 	}
 	if (n->skipped_no_connection >= n->skipped_ids_exhausted &&
@@ -82,15 +83,15 @@ blame(const struct stats *s, const struct health_usage *u, const char **advice)
 }
 
 enum health
-health_check(
-    const struct stats *s, const struct health_usage *u, char why[HEALTH_TEXT])
+health_check(const struct stats *s, const struct health_usage *u, uint64_t most,
+    char why[HEALTH_TEXT])
 {
 	const struct stats_counters *n = &s->n;
 	const char *advice;
 	enum health health;
 
 	if ((double)n->sent < SENT_ENOUGH * (double)n->scheduled) {
-		health = blame(s, u, &advice);
+		health = blame(s, u, most, &advice);
 		snprintf(why, HEALTH_TEXT,
 		    "sent %.2f %% of the schedule, %" PRIu64
 		    " queries skipped; %s",
@@ -98,14 +99,14 @@ health_check(
 		    stats_skipped(n), advice);
 		return health;
 	}
-	if (left_late(s)) {
+	if (left_late(s, most)) {
 		snprintf(why, HEALTH_TEXT,
 		    "queries left late, p99 %.3f ms (the busiest worker ran "
 		    "%.0f %% of the time and waited %.0f %% for a processor, "
 		    "and %.1f %% was stolen); %s",
 		    MS(histogram_quantile(&s->lateness, 0.99)), 100 * u->ran,
 		    100 * u->waited, 100 * u->stolen,
-		    advice_for_slowness(s, u));
+		    advice_for_slowness(s, u, most));
 		return HEALTH_LATE;
 	}
 	return HEALTH_SOUND;

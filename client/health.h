@@ -28,11 +28,11 @@ struct health_usage {
 
 /*
  * Not sound: less than 99.9 % of the schedule was sent, or the lateness' p99 (of
- * 100 queries at least) is over 1 ms and over a tenth of the response time's
- * p50. Then why is the reason,
- * and behind a semicolon what to do.
+ * 100 queries at least) is over max_lateness (nanoseconds) and over a tenth of
+ * the response time's p50. Then why is the reason, and behind a semicolon what to
+ * do.
  */
-enum health health_check(
-    const struct stats *, const struct health_usage *, char why[HEALTH_TEXT]);
+enum health health_check(const struct stats *, const struct health_usage *,
+    uint64_t max_lateness, char why[HEALTH_TEXT]);
 
 #endif

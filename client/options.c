@@ -184,6 +184,10 @@ set_program_option(struct draft *d, int option, const char *arg)
 	case OPT_FAIL:
 		set_fail(&d->o->goal, arg);
 		break;
+	case OPT_MAX_LATENESS:
+		parse_must(parse_duration(arg, &d->o->goal.max_lateness),
+		    "--max-lateness", arg);
+		break;
 	case OPT_FIND_MAX:
 		set_find_max(&d->o->goal, arg);
 		break;
@@ -280,7 +284,7 @@ goes_with_merge(int option)
 {
 	return option == OPT_MERGE || option == OPT_JSON ||
 	    option == OPT_HISTOGRAM || option == OPT_SERIES ||
-	    option == OPT_FAIL || option == 'v';
+	    option == OPT_FAIL || option == OPT_MAX_LATENESS || option == 'v';
 }
 
 static const struct option long_options[] = {
@@ -299,6 +303,7 @@ static const struct option long_options[] = {
     {"start-at", required_argument, NULL, OPT_START_AT},
     {"drain", required_argument, NULL, OPT_DRAIN},
     {"fail", required_argument, NULL, OPT_FAIL},
+    {"max-lateness", required_argument, NULL, OPT_MAX_LATENESS},
     {"find-max", required_argument, NULL, OPT_FIND_MAX},
     {"until", required_argument, NULL, OPT_UNTIL},
     {"churn", required_argument, NULL, OPT_CHURN},
@@ -326,6 +331,7 @@ set_defaults(struct options *o)
 	o->load.workers = 1;
 	o->load.open_rate = 1000;
 	o->load.drain = CLOCK_NEVER;
+	o->goal.max_lateness = CLOCK_NEVER;
 	o->load.seed = 42;
 	o->load.timeout = o->load.connect_timeout = 5 * CLOCK_NS_PER_SEC;
 	o->target.family = AF_UNSPEC;

@@ -52,6 +52,7 @@ struct options_goal {
 	struct condition fail[OPTIONS_CONDITIONS];
 	size_t fail_count;
 	struct search_config search; /* SEARCH_NOTHING: no --find-max */
+	uint64_t max_lateness; /* CLOCK_NEVER: not given, with --merge */
 };
 
 /* What is printed where. */

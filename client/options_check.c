@@ -11,6 +11,7 @@
 #include "client/options_internal.h"
 
 #define PORT_DEFAULT	 "4242"
+#define MAX_LATENESS	 CLOCK_NS_PER_MS
 #define FIND_STEP	 (2 * CLOCK_NS_PER_SEC)
 #define FIND_RATE	 1000
 #define FIND_RATE_MOST	 1e9
@@ -58,7 +59,8 @@ options_complete_merge(struct draft *d, char **files, int count)
 	size_t k;
 
 	options_must(!d->of_run,
-	    "--merge takes only --json, --histogram, --series, --fail and -v");
+	    "--merge takes only --json, --histogram, --series, --fail, "
+	    "--max-lateness and -v");
 	options_must(count > 0,
 	    "FILE is missing: tcpclient --merge a.json b.json, results of "
 	    "--json");
@@ -182,12 +184,43 @@ make_program(struct draft *d)
 	program_clear(&measured);
 }
 
+/*
+ * A condition that can never have a value would let every step hold, or none:
+ * no step of a search replaces connections, those for a rate open none, and
+ * without a rate nothing is sent.
+ */
+static void
+check_until(const struct search_config *s)
+{
+	const struct condition *c;
+	const char *why;
+	size_t i;
+
+	for (i = 0; i < s->until_count; i++) {
+		c = &s->until[i];
+		why = NULL;
+		if (condition_need(c) == CONDITION_NEEDS_REPLACED)
+			why = "no connection is replaced in a search";
+		else if (condition_need(c) == CONDITION_NEEDS_CONNECTS &&
+		    s->what == SEARCH_RATE)
+			why = "a search for a rate opens all connections "
+			      "before its first step";
+		else if (condition_need(c) == CONDITION_NEEDS_QUERIES &&
+		    s->rate <= 0)
+			why = "nothing is sent without a rate (-r)";
+		if (why != NULL)
+			errx(STATUS_USAGE, "--until %s: never has a value: %s",
+			    condition_text(c), why);
+	}
+}
+
 static void
 make_search(const struct draft *d)
 {
 	struct search_config *s = &d->o->goal.search;
 	struct options_load *o = &d->o->load;
 
+	s->max_lateness = d->o->goal.max_lateness;
 	s->duration = d->have_duration ? d->duration : FIND_STEP;
 	s->rate = d->have_rate	   ? d->rate :
 	    s->what == SEARCH_RATE ? FIND_RATE :
@@ -195,6 +228,7 @@ make_search(const struct draft *d)
 	s->rate_most = FIND_RATE_MOST;
 	s->connections = o->connections;
 	s->connections_most = o->connections;
+	check_until(s);
 	if (s->what != SEARCH_CONNECTIONS)
 		return;
 	if (s->connections > FIND_CONNECTIONS)
@@ -211,6 +245,8 @@ options_complete(struct draft *d)
 	check_rate(d);
 	check_goal(d);
 	options_complete_life(d);
+	if (o->goal.max_lateness == CLOCK_NEVER)
+		o->goal.max_lateness = MAX_LATENESS;
 	make_program(d);
 	make_search(d);
 	if (o->load.drain >= o->load.timeout)

@@ -41,7 +41,8 @@ const char options_usage[] =
     "                       connections N, open N, stop N, count, stats, pause,\n"
     "                       resume, quit\n"
     "What it is for:\n"
-    "  --fail COND[,COND]   exit 3 if p99>10ms, lost>0, timed_out>0.1%, ...\n"
+    "  --fail COND[,COND]   exit 4 if p99>10ms, lost>0, timed_out>0.1%, ...\n"
+    "  --max-lateness TIME  a p99 of lateness up to that keeps the run valid (1ms)\n"
     "  --find-max rate|connections  raise it, in steps of -t (2s) or longer,\n"
     "  --until COND[,COND]  until such a condition holds\n"
     "Results:\n"
@@ -56,4 +57,5 @@ const char options_usage[] =
     "  --merge              no run: add up the JSON results of several\n"
     "  -v, -h, -V           verbose, this help, version\n"
     "TIME: 10, 1.5s, 250ms, 5m, 1h.  Exit: 0 ran as asked, 1 could not run,\n"
-    "2 bad usage, 3 ran, but not as asked, 70 accounting broken.\n";
+    "2 bad usage, 3 ran, but not as asked, 4 a condition of --fail holds,\n"
+    "70 accounting broken.\n";

@@ -17,6 +17,7 @@
 #include "lib/diagnosis.h"
 #include "lib/limits.h"
 #include "lib/sockdiag.h"
+#include "lib/status.h"
 #include "client/condition.h"
 #include "client/health.h"
 #include "client/life.h"
@@ -51,6 +52,8 @@ struct report_config {
 	struct life life;
 	const struct condition *fail;
 	size_t fail_count;
+	uint64_t
+	    max_lateness; /* see health.h; CLOCK_NEVER: that of the files */
 	const struct search *search; /* NULL: none */
 	FILE *states; /* a line of the states each second; NULL: none */
 	FILE *series; /* a row of the series each second; NULL: none */
@@ -117,7 +120,7 @@ void report_finish(struct report *, const struct generator_result *,
 /*
  * Instead of all above: adds up the results in the files, "-" being standard
  * input, as if the runs had been one; of the config only argc, argv and fail are
- * used. A file that is no such result ends the program with STATUS_USAGE, one
+ * used, and max_lateness. A file that is no such result ends the program with STATUS_USAGE, one
  * that cannot be read with status 1; both say what is wrong in which file.
  */
 struct report *report_merge(
@@ -126,9 +129,12 @@ struct report *report_merge(
 /* The series of a merged report; that of a run is written as it comes. */
 void report_series(const struct report *, FILE *);
 
-/* Valid, and no condition of --fail holds. After report_finish(), like all
- * below. */
-bool report_is_as_asked(const struct report *);
+/*
+ * STATUS_NOT_AS_ASKED if the result is not valid, else STATUS_CONDITION_HOLDS if
+ * a condition of --fail holds, else STATUS_AS_ASKED. After report_finish(), like
+ * all below.
+ */
+enum status report_status(const struct report *);
 
 void report_summary(const struct report *, FILE *);
 void report_json(const struct report *, FILE *);

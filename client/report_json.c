@@ -69,6 +69,7 @@ config_json(const struct report *r)
 			       json_real(clock_to_seconds(c->start_at)));
 	json_put(o, "timeout_s", seconds_or_null(c->timeout));
 	json_put(o, "connect_timeout_s", seconds_or_null(c->connect_timeout));
+	json_put(o, "max_lateness_s", seconds_or_null(c->max_lateness));
 	json_put(o, "seed", count_or_null(c->seed));
 	json_put_count(o, "workers", c->workers);
 	json_put_count(o, "local_ports", c->ways.ports);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "client/report_internal.h"
+#include "lib/clock.h"
 #include "lib/json.h"
 #include "lib/json_read.h"
 #include "lib/status.h"
@@ -143,6 +144,8 @@ add_config(struct report *sum, const struct report *in)
 	c->drain = same(c->drain, d->drain);
 	c->timeout = same(c->timeout, d->timeout);
 	c->connect_timeout = same(c->connect_timeout, d->connect_timeout);
+	/* the sum is as good as what the strictest of them allows */
+	c->max_lateness = smaller(c->max_lateness, d->max_lateness);
 	c->seed = same(c->seed, d->seed);
 	sum->probe_differs |= in->probe_differs || c->probe != d->probe;
 	c->probe &= !sum->probe_differs;
@@ -316,6 +319,8 @@ report_merge(
 	sum->config.argv = config->argv;
 	sum->config.fail = config->fail;
 	sum->config.fail_count = config->fail_count;
+	if (config->max_lateness != CLOCK_NEVER)
+		sum->config.max_lateness = config->max_lateness;
 	judge(m);
 	free(m);
 	return sum;

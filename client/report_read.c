@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "client/report_internal.h"
+#include "lib/clock.h"
 #include "lib/json_read.h"
 #include "lib/status.h"
 #include "lib/version.h"
@@ -30,6 +31,15 @@ get_seed(const struct json_node *at)
 
 	(void)json_get_count_or_null(at, "seed", &seed);
 	return seed;
+}
+
+/* A result from before there was such an option was judged with 1 ms. */
+static uint64_t
+get_max_lateness(const struct json_node *at)
+{
+	if (json_object_get(at->value, "max_lateness_s") == NULL)
+		return CLOCK_NS_PER_MS;
+	return json_get_seconds(at, "max_lateness_s");
 }
 
 static enum schedule_arrivals
@@ -84,6 +94,7 @@ read_config(const struct json_node *top, struct report *r)
 	c->drain = json_get_seconds_or_null(&at, "drain_s");
 	c->timeout = json_get_seconds_or_null(&at, "timeout_s");
 	c->connect_timeout = json_get_seconds_or_null(&at, "connect_timeout_s");
+	c->max_lateness = get_max_lateness(&at);
 	c->seed = get_seed(&at);
 	c->workers = (unsigned int)get_at_most(&at, "workers", UINT32_MAX);
 	if (json_get_bool_or_null(&at, "target_here", &here))

@@ -243,7 +243,7 @@ static void
 print_verdict(const struct report *r, FILE *out)
 {
 	findings_print_all(r->findings, r->finding_count, out);
-	if (report_is_as_asked(r))
+	if (report_status(r) == STATUS_AS_ASKED)
 		fprintf(out, "\nran as asked\n");
 	print_lines(&r->reasons, "not as asked", out);
 	print_lines(&r->failed, "failed", out);

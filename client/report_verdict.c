@@ -149,7 +149,8 @@ judge_queries(struct report *r)
 
 	if (ended_early(r))
 		judge_end(r);
-	if (health_check(&r->total.stats, &r->end.usage, why) != HEALTH_SOUND)
+	if (health_check(&r->total.stats, &r->end.usage, r->config.max_lateness,
+		why) != HEALTH_SOUND)
 		add(&r->reasons, "%s", why);
 	else if (overran(r))
 		add(&r->reasons,
@@ -270,8 +271,10 @@ report_judge(struct report *r)
 	warn(r);
 }
 
-bool
-report_is_as_asked(const struct report *r)
+enum status
+report_status(const struct report *r)
 {
-	return r->reasons.count == 0 && r->failed.count == 0;
+	if (r->reasons.count > 0)
+		return STATUS_NOT_AS_ASKED;
+	return r->failed.count > 0 ? STATUS_CONDITION_HOLDS : STATUS_AS_ASKED;
 }

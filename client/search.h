@@ -38,6 +38,7 @@ struct search_config {
 	uint64_t duration; /* of a step, at least, nanoseconds */
 	struct condition until[SEARCH_CONDITIONS];
 	size_t until_count;
+	uint64_t max_lateness; /* of a step, see health.h */
 };
 
 enum search_stop {

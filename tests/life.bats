@@ -313,7 +313,7 @@ restarted() {
 
 @test "limits by the new counters: --fail" {
 	start_server
-	exits 3 run_client -c 20 -n 0 -r 200 -t 1 --churn 50 \
+	fails_gate run_client -c 20 -n 0 -r 200 -t 1 --churn 50 \
 		--fail 'closed_churned>10' ::1
 	holds '.verdict.failed == ["closed_churned>10: 50"] or (.verdict.failed | length == 1)'
 	as_asked run_client -c 20 -n 0 -r 200 -t 1 --churn 50 \

@@ -379,7 +379,7 @@ start_loop() {
 
 @test "--fail: conditions that hold fail the run, with what was measured" {
 	start_timed delay 20
-	exits 3 client -c 5 -n 0 -r 200 -t 500ms --fail 'p50>10ms' \
+	fails_gate run_client -c 5 -n 0 -r 200 -t 500ms --fail 'p50>10ms' \
 		--fail 'lost>0' --fail 'sent<1M' 127.0.0.1
 	accounts_close
 	holds '.verdict.failed | length == 2' \

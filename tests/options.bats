@@ -33,7 +33,7 @@ refuses() {
 }
 
 @test "client: --merge takes files, not the options of a run" {
-	local takes="--merge takes only --json, --histogram, --series, --fail and -v"
+	local takes="--merge takes only --json, --histogram, --series, --fail, --max-lateness and -v"
 	refuses "$TCPCLIENT" "FILE is missing" --merge
 	refuses "$TCPCLIENT" "FILE is missing" --merge --json=all.json
 	refuses "$TCPCLIENT" "$takes" --merge -c 1 a.json

@@ -14,6 +14,7 @@ upper       answers with the question's name in capitals
 garbage     before each echo: a message of 5 bytes, an echo with an ID that was
             never used, one with another question, one with a broken question
 drop N      echoes, but never the first of each N
+first N     echoes the first N messages of a connection, none after them
 late S      echoes after S seconds
 fin N       echoes N messages of a connection, then closes it
 rst N       the same, but resets it
@@ -75,6 +76,10 @@ async def answer(state, message, writer):
     elif MODE == "drop":
         state.append(None)
         if len(state) % NUMBER != 1:
+            writer.write(frame(message))
+    elif MODE == "first":
+        state.append(None)
+        if len(state) <= NUMBER:
             writer.write(frame(message))
     elif MODE == "late":
         asyncio.get_running_loop().call_later(

@@ -355,9 +355,9 @@ times_need_units(void **state)
 	    "1.5s, 5m or 1h");
 }
 
-/* Of nothing, nothing can be said. */
+/* A server that answers nothing must not pass a bound on its answers. */
 static void
-no_value(void **state)
+a_time_of_nothing_holds_whatever_the_operator(void **state)
 {
 	static const char *const operators[] = {
 	    ">", ">=", "<", "<=", "==", "!="};
@@ -373,14 +373,79 @@ no_value(void **state)
 		for (k = 0; k < LENGTH(names); k++) {
 			snprintf(text, sizeof(text), "%s%s0ms", names[k],
 			    operators[i]);
-			holds_not(&source, text);
+			holds(&source, text);
 			snprintf(text, sizeof(text), "%s%s1ms", names[k],
 			    operators[i]);
-			holds_not(&source, text);
+			holds(&source, text);
 		}
-	measures(&source, "p99<1ms", "p99 has no value");
-	measures(&source, "connect_mean<1ms", "connect_mean has no value");
 	free(s);
+}
+
+static void
+what_has_no_value_says_why(void **state)
+{
+	static const struct {
+		const char *text;
+		const char *measured;
+	} cases[] = {
+	    {"p99<1ms", "p99 has no value: nothing was answered"},
+	    {"service_min<1ms",
+		"service_min has no value: nothing was answered"},
+	    {"lateness_max<1ms", "lateness_max has no value: nothing was sent"},
+	    {"connect_mean<1ms",
+		"connect_mean has no value: no connection was opened"},
+	    {"lifetime_p50<1ms",
+		"lifetime_p50 has no value: no connection was replaced"},
+	    {"sent_qps>0", "sent_qps has no value: querying took no time"},
+	    {"answered_qps<1%",
+		"answered_qps has no value: querying took no time"},
+	    {"late>0%",
+		"late is 0 of 0 replies: a share of nothing has no value"},
+	    {"probe_lost>0%",
+		"probe_lost is 0 of 0 probes: a share of nothing has no value"},
+	};
+	struct stats *s;
+	struct condition_source source = source_new(&s);
+	struct condition c;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < LENGTH(cases); i++) {
+		c = parsed(cases[i].text);
+		assert_false(condition_has_value(&c, &source));
+		measures(&source, cases[i].text, cases[i].measured);
+		holds(&source, cases[i].text);
+	}
+	free(s);
+}
+
+/* What must have happened before there is anything to compare. */
+static void
+needs(void **state)
+{
+	static const struct {
+		const char *text;
+		enum condition_need need;
+	} cases[] = {
+	    {"p99>1ms", CONDITION_NEEDS_QUERIES},
+	    {"lateness_max>1ms", CONDITION_NEEDS_QUERIES},
+	    {"timed_out>0%", CONDITION_NEEDS_QUERIES},
+	    {"answered_qps<98%", CONDITION_NEEDS_QUERIES},
+	    {"connect_p99>1ms", CONDITION_NEEDS_CONNECTS},
+	    {"probe_timed_out>1%", CONDITION_NEEDS_CONNECTS},
+	    {"lifetime_p50>1s", CONDITION_NEEDS_REPLACED},
+	    {"timed_out>0", CONDITION_NEEDS_NOTHING},
+	    {"failed>1%", CONDITION_NEEDS_NOTHING},
+	    {"answered_qps<10", CONDITION_NEEDS_NOTHING},
+	};
+	struct condition c;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < LENGTH(cases); i++) {
+		c = parsed(cases[i].text);
+		assert_int_equal(condition_need(&c), cases[i].need);
+	}
 }
 
 static void
@@ -605,20 +670,23 @@ shares(void **state)
 }
 
 static void
-shares_of_nothing(void **state)
+shares_of_nothing_hold(void **state)
 {
 	struct stats *s;
 	struct condition_source source = source_new(&s);
 
 	(void)state;
+	source.seconds = 10;
 	holds(&source, "lost==0%");
-	holds_not(&source, "lost>0%");
+	holds(&source, "lost>0%");
 	holds(&source, "failed<1%");
-	measures(&source, "late>0%", "late is 0 (0 % of 0 replies)");
+	holds(&source, "sent_qps<5%");
+	/* a count has a value whatever happened */
+	holds_not(&source, "lost>0");
 	/* the base lags behind: still not a division by zero */
 	s->n.timed_out = 3;
-	measures(&source, "timed_out>0%", "timed_out is 3 (0 % of 0 sent)");
-	holds(&source, "sent_qps==0%");
+	measures(&source, "timed_out>0%",
+	    "timed_out is 3 of 0 sent: a share of nothing has no value");
 	free(s);
 }
 
@@ -649,7 +717,8 @@ rates(void **state)
 	s->n.answered = 482113;
 	/* before there was any querying */
 	source.target_qps = 50000;
-	measures(&source, "answered_qps<49000", "answered_qps is 0.0");
+	measures(&source, "answered_qps<49000",
+	    "answered_qps has no value: querying took no time");
 	source.seconds = 10;
 	measures(&source, "answered_qps<49000", "answered_qps is 48211.3");
 	holds(&source, "answered_qps<49k");
@@ -879,14 +948,16 @@ main(void)
 	    cmocka_unit_test(percentiles_out_of_range),
 	    cmocka_unit_test(times),
 	    cmocka_unit_test(times_need_units),
-	    cmocka_unit_test(no_value),
+	    cmocka_unit_test(a_time_of_nothing_holds_whatever_the_operator),
+	    cmocka_unit_test(what_has_no_value_says_why),
+	    cmocka_unit_test(needs),
 	    cmocka_unit_test(samples),
 	    cmocka_unit_test(operators),
 	    cmocka_unit_test(wrong_operators),
 	    cmocka_unit_test(counts),
 	    cmocka_unit_test(bases),
 	    cmocka_unit_test(shares),
-	    cmocka_unit_test(shares_of_nothing),
+	    cmocka_unit_test(shares_of_nothing_hold),
 	    cmocka_unit_test(shares_refused),
 	    cmocka_unit_test(rates),
 	    cmocka_unit_test(blanks),

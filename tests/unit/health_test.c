@@ -64,7 +64,7 @@ found(struct stats *s, struct health_usage usage, enum health expected,
     const char *advice)
 {
 	char why[HEALTH_TEXT] = "";
-	enum health health = health_check(s, &usage, why);
+	enum health health = health_check(s, &usage, MS, why);
 	size_t length = strlen(why);
 
 	if (health != expected)
@@ -82,7 +82,7 @@ said(struct stats *s, struct health_usage usage, const char *expected)
 {
 	char why[HEALTH_TEXT];
 
-	assert_int_not_equal(health_check(s, &usage, why), HEALTH_SOUND);
+	assert_int_not_equal(health_check(s, &usage, MS, why), HEALTH_SOUND);
 	assert_string_equal(why, expected);
 	free(s);
 }

@@ -1,0 +1,102 @@
+#!/usr/bin/env bats
+# What the exit status says: valid or not, and whether a condition of --fail holds.
+
+load helpers
+
+bats_require_minimum_version 1.5.0
+
+# A client that queries while its worker is stopped for 300 ms. Its exit status.
+stopped_client() {
+	local worker status=0
+	start_client -c 2 -n 0 -r 500 -t 1 --control control "$@" ::1
+	wait_until told count '.phase == "running"'
+	worker=$(worker_of "$CLIENT")
+	kill -STOP "$worker"
+	sleep 0.3
+	kill -CONT "$worker"
+	wait "$CLIENT" || status=$?
+	return "$status"
+}
+
+@test "a percentile of no answers fails the gate of a valid run: status 4" {
+	# answers the probe and nothing after it, as a server does that dies then
+	start_peer first 1
+	fails_gate run_client -c 2 -n 0 -r 100 -t 500ms --timeout 200ms --probe \
+		--fail 'p99>10ms' --fail 'mean>1h,service_max<=1h' \
+		--fail 'answered_qps<1' 127.0.0.1
+	accounts_close
+	holds '.queries.sent > 0 and .queries.answered == 0' \
+		'.verdict.failed == [
+			"p99>10ms: p99 has no value: nothing was answered",
+			"mean>1h: mean has no value: nothing was answered",
+			"service_max<=1h: service_max has no value: nothing was answered",
+			"answered_qps<1: answered_qps is 0.0"]'
+	grep -q 'p99>10ms: p99 has no value: nothing was answered' client.out
+}
+
+@test "a share of nothing fails the gate" {
+	start_server
+	exits 4 run_client -c 2 -n 0 -r 0 -t 100ms --fail 'timed_out>50%' ::1
+	holds '.verdict.valid' '.verdict.failed == ["timed_out>50%: timed_out is 0 of 0 sent: a share of nothing has no value"]'
+}
+
+@test "a run that is not valid has status 3, whatever --fail says" {
+	start_peer sink
+	exits 3 run_client -c 2 -n 0 -r 0 -t 100ms --probe --timeout 200ms \
+		--fail 'verified<1' 127.0.0.1
+	holds '.verdict.valid == false' '.verdict.failed == ["verified<1: verified is 0"]'
+}
+
+@test "--merge: status 4 where a condition holds of valid runs" {
+	start_server
+	exits 0 run_client -c 2 -n 0 -r 0 -t 100ms ::1
+	mv result.json 1.json
+	exits 4 "$TCPCLIENT" --merge --fail 'p50>1s' 1.json
+	exits 0 "$TCPCLIENT" --merge --fail 'opened<2' 1.json
+	# also where it held of a run that is merged
+	exits 4 run_client -c 2 -n 0 -r 0 -t 100ms --fail 'opened<3' ::1
+	exits 4 "$TCPCLIENT" --merge --json=sum.json result.json
+	jq -e '.verdict.valid and
+		.verdict.failed == ["result.json: opened<3: opened is 2"]' sum.json
+	jq '.verdict.valid = false' 1.json >2.json
+	exits 3 "$TCPCLIENT" --merge --fail 'opened<3' 2.json
+}
+
+@test "a search: a step without an answer does not hold" {
+	start_peer sink
+	exits 3 run_client -c 2 -n 0 -r 1000 -t 50ms --timeout 50ms \
+		--find-max rate --until 'max>10s' 127.0.0.1
+	holds '.find_max.best == null' \
+		'.find_max.steps | length > 0 and all(.held == false)' \
+		'.find_max.steps[0].why | startswith("max>10s: max has no value: nothing was answered")'
+}
+
+@test "a search: conditions that can never have a value are refused" {
+	local usage
+	usage=$("$TCPCLIENT" -c 1 --find-max rate --until 'connect_p99>1s' ::1 2>&1) ||
+		(($? == 2))
+	[[ $usage == *"connect_p99>1s: never has a value: a search for a rate opens all connections before its first step" ]]
+	usage=$("$TCPCLIENT" -c 1 --find-max connections --until 'failed>0,p99>1s' ::1 2>&1) ||
+		(($? == 2))
+	[[ $usage == *"p99>1s: never has a value: nothing is sent without a rate (-r)" ]]
+	usage=$("$TCPCLIENT" -c 1 --find-max rate --until 'lifetime_p99>1s' ::1 2>&1) ||
+		(($? == 2))
+	[[ $usage == *"lifetime_p99>1s: never has a value: no connection is replaced in a search" ]]
+}
+
+@test "--max-lateness says how late queries may be sent in a valid run" {
+	start_server
+	exits 3 stopped_client
+	holds '.lateness_ns.p99 > 200e6' '.config.max_lateness_s == 0.001' \
+		'.verdict.valid == false'
+	# the reason of the run stays; the sum has none of its own
+	exits 3 "$TCPCLIENT" --merge --max-lateness 1h --json=sum.json result.json
+	jq -e '.config.max_lateness_s == 3600 and .verdict.judged == 0' sum.json
+	exits 0 stopped_client --max-lateness 1h
+	holds '.lateness_ns.p99 > 200e6' '.verdict.valid' \
+		'.config.max_lateness_s == 3600'
+	# a result from before there was the option was judged with 1 ms
+	jq 'del(.config.max_lateness_s)' result.json >old.json
+	exits 3 "$TCPCLIENT" --merge --json=sum.json old.json
+	jq -e '.config.max_lateness_s == 0.001' sum.json
+}
