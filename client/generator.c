@@ -275,7 +275,6 @@ generator_init(struct generator *g, struct worker *worker,
 	struct schedule_config schedule = {
 	    .seed = config->seed,
 	    .stream = worker_index(worker),
-	    .streams = worker_count(worker),
 	    .share = config->share,
 	    .arrivals = config->arrivals,
 	};

@@ -14,8 +14,8 @@
  * timed out. In between, WORKER_HOLD changes the number of connections.
  *
  * With a plan, it can be told while it runs: WORKER_CHANGE, PAUSE and RESUME change
- * the rate at a moment that they name; WORKER_SHARE and WORKER_WANT its share of it
- * and its connections. WORKER_TALLY is answered by WORKER_DONE with how many it
+ * the rate at a moment that they name; WORKER_SHARE its share of it, which
+ * WORKER_TOTAL and WORKER_RANGE have said before; WORKER_WANT its connections. WORKER_TALLY is answered by WORKER_DONE with how many it
  * holds or will open, as all that was said before has been done.
  */
 #ifndef CLIENT_GENERATOR_H
@@ -38,7 +38,7 @@ struct generator_config {
 	double open_rate; /* per second, of all workers; 0: all at once */
 	uint64_t open_begin; /* from when on; the same for all workers */
 	const struct program *program; /* of the whole run; outlives it */
-	double share; /* of its rates, this worker's */
+	struct turns_share share; /* this worker's, of connections and rates */
 	enum schedule_arrivals arrivals;
 	uint64_t warmup; /* what the program begins with is not measured */
 	uint64_t drain; /* waits for answers no longer than that */

@@ -39,6 +39,7 @@ struct generator {
 	struct outage_watch watch;
 	struct program step; /* the one that runs, or comes next */
 	double step_rate;
+	struct turns_share next_share; /* until WORKER_SHARE says when */
 	struct usage usage; /* when the clock started */
 	enum phase phase;
 	bool ending; /* no further step */

@@ -2,8 +2,6 @@
  * What a worker is told while it runs (--control). Nothing changes in one that has
  * not begun or is over: it answers all the same.
  */
-#include <string.h>
-
 #include "lib/clock.h"
 #include "lib/worker.h"
 #include "client/generator_internal.h"
@@ -19,12 +17,18 @@ offset(const struct generator *g, uint64_t when)
 	return when > begin ? when - begin : 0;
 }
 
+static void
+note_late(struct generator *g, uint64_t late)
+{
+	if (late > g->result->change_late)
+		g->result->change_late = late;
+}
+
 /* The plan changes at that moment, and the schedule with it. */
 static void
 change(struct generator *g, uint32_t verb, uint64_t at)
 {
 	struct plan *plan = g->config->plan;
-	uint64_t late;
 
 	if (verb == WORKER_CHANGE)
 		plan_rate(plan, at, g->step_rate);
@@ -32,19 +36,21 @@ change(struct generator *g, uint32_t verb, uint64_t at)
 		plan_pause(plan, at);
 	else
 		plan_resume(plan, at);
-	late = schedule_change(g->schedule, &plan->now, at);
-	if (late > g->result->change_late)
-		g->result->change_late = late;
+	note_late(g, schedule_change(g->schedule, &plan->now, at));
 	generator_turn_arm(g, clock_now());
 }
 
+/*
+ * Uniform arrivals change hands at a moment, the same for all workers, or some of
+ * them would be nobody's and others would be sent twice.
+ */
 static void
-take_share(struct generator *g, uint64_t bits, uint64_t now)
+take_share(struct generator *g, uint64_t when, uint64_t now)
 {
-	double share;
-
-	memcpy(&share, &bits, sizeof(share));
-	schedule_share(g->schedule, offset(g, now), share);
+	if (g->config->arrivals != SCHEDULE_UNIFORM)
+		when = now;
+	note_late(
+	    g, schedule_share(g->schedule, offset(g, when), &g->next_share));
 	generator_turn_arm(g, now);
 }
 
@@ -60,6 +66,13 @@ generator_told(
 	case WORKER_RESUME:
 		if (running)
 			change(g, message->verb, offset(g, message->value));
+		break;
+	case WORKER_TOTAL:
+		g->next_share.total = (uint32_t)message->value;
+		break;
+	case WORKER_RANGE:
+		g->next_share.first = (uint32_t)(message->value >> 32);
+		g->next_share.count = (uint32_t)message->value;
 		break;
 	case WORKER_SHARE:
 		if (running)

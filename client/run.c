@@ -324,19 +324,21 @@ static void
 take_share(
     struct generator_config *share, unsigned int index, unsigned int workers)
 {
-	uint32_t all = share->pool.connections;
+	uint32_t all = share->pool.connections, count;
 	unsigned int before;
 
 	share->pool.workers = workers;
 	share->pool.connections = (uint32_t)worker_share(all, index, workers);
-	for (before = 0; before < index; before++)
-		share->pool.first += share->pool.capacity > 0 ?
-		    share->pool.capacity :
-		    (uint32_t)worker_share(all, before, workers);
+	share->share = (struct turns_share){0, share->pool.connections, all};
+	for (before = 0; before < index; before++) {
+		count = (uint32_t)worker_share(all, before, workers);
+		share->share.first += count;
+		share->pool.first +=
+		    share->pool.capacity > 0 ? share->pool.capacity : count;
+	}
 	if (share->pool.capacity < share->pool.connections)
 		share->pool.capacity = share->pool.connections;
 	share->pool.seed += index;
-	share->share = (double)share->pool.connections / all;
 }
 
 static int

@@ -220,20 +220,32 @@ sum_held(const struct run *run)
  * likely as any other. Without any, they stay.
  */
 static void
-tell_wanted(struct run *run, uint64_t total)
+tell_share(struct run *run, unsigned int worker,
+    const struct turns_share *share, uint64_t when)
+{
+	workers_tell_one(run->workers, worker, WORKER_TOTAL, share->total);
+	workers_tell_one(run->workers, worker, WORKER_RANGE,
+	    (uint64_t)share->first << 32 | share->count);
+	workers_tell_one(run->workers, worker, WORKER_SHARE, when);
+}
+
+static void
+tell_wanted(struct run *run, uint64_t total, uint64_t when)
 {
 	unsigned int workers = run->config->workers, n, i;
 	unsigned int *index = calloc(workers, sizeof(*index));
 	uint64_t *counts = calloc(workers, sizeof(*counts));
+	struct turns_share share = {0, 0, (uint32_t)total};
 
 	if (index == NULL || counts == NULL)
 		errx(1, "no memory for %u workers", workers);
 	n = gather(run, index, counts);
 	level_counts(counts, n, total);
 	for (i = 0; i < n; i++) {
+		share.first += share.count;
+		share.count = (uint32_t)counts[i];
 		if (total > 0)
-			workers_tell_one(run->workers, index[i], WORKER_SHARE,
-			    bits_of((double)counts[i] / (double)total));
+			tell_share(run, index[i], &share, when);
 		workers_tell_one(
 		    run->workers, index[i], WORKER_WANT, counts[i]);
 	}
@@ -299,13 +311,17 @@ static void
 want(struct run_jobs *jobs, struct run_job *job, struct run *run,
     uint64_t connections)
 {
+	uint64_t when;
+
 	if (is_refused(jobs, job, run) ||
 	    is_too_much(jobs, job, run, connections) ||
 	    (takes_turns(run) && is_full(jobs, job, run)))
 		return;
 	if (takes_turns(run))
-		(void)change_rate(run, rate_of(run, connections));
-	tell_wanted(run, connections);
+		when = run->go_at + change_rate(run, rate_of(run, connections));
+	else
+		(void)soon(run, &when);
+	tell_wanted(run, connections, when);
 	run_job_tally(jobs, job, answer_wanted);
 }
 

@@ -40,9 +40,16 @@ struct schedule {
 	double error; /* of adding the last gap to it, to be made up for: equal
 		       * gaps are all rounded the same way */
 	double last; /* offset of the arrival before, or 0 */
-	double ahead; /* of a uniform one: how much closer the first one is */
+	double share; /* of the program's rate */
 	uint64_t start;
 	uint64_t next;
+	struct {
+		struct turns turns;
+		struct turns_share later; /* the share from change on */
+		uint64_t change; /* an arrival; UINT64_MAX: none */
+		uint64_t untaken; /* the first that may still be taken */
+		double before; /* the segment, in the integral */
+	} uniform;
 };
 
 static void
@@ -114,7 +121,7 @@ exponential(const struct ziggurat *z, struct random *g)
 static double
 rate_per_ns(const struct schedule *s, double per_second)
 {
-	return per_second * s->config.share / (double)CLOCK_NS_PER_SEC;
+	return per_second * s->share / (double)CLOCK_NS_PER_SEC;
 }
 
 static void
@@ -143,6 +150,7 @@ struct ramp {
 	double slope; /* of the rate, per nanosecond */
 };
 
+/* From the schedule's offset on, which is in the segment. */
 static struct ramp
 ramp_here(const struct schedule *s)
 {
@@ -195,6 +203,15 @@ advance_through(struct schedule *s, double need)
 	s->offset = INFINITY;
 }
 
+/* signed: one instruction instead of a branch */
+static void
+set_next(struct schedule *s)
+{
+	s->next = s->offset < OFFSET_MAX ?
+	    s->start + (uint64_t)(int64_t)s->offset :
+	    CLOCK_NEVER;
+}
+
 static void
 advance(struct schedule *s, double need)
 {
@@ -207,52 +224,13 @@ advance(struct schedule *s, double need)
 	} else
 		advance_through(s, need);
 	s->last = before;
-	/* signed: one instruction instead of a branch */
-	s->next = s->offset < OFFSET_MAX ?
-	    s->start + (uint64_t)(int64_t)s->offset :
-	    CLOCK_NEVER;
+	set_next(s);
 }
 
 static double
 draw(struct schedule *s)
 {
-	return s->config.arrivals == SCHEDULE_UNIFORM ?
-	    1 :
-	    exponential(&s->ziggurat, &s->gaps);
-}
-
-struct schedule *
-schedule_new(const struct schedule_config *config)
-{
-	struct schedule *s = calloc(1, sizeof(*s));
-
-	if (s == NULL)
-		return NULL;
-	ziggurat_init(&s->ziggurat);
-	generators_seed(s, config->seed, config->stream);
-	s->config = *config;
-	s->next = CLOCK_NEVER;
-	return s;
-}
-
-void
-schedule_free(struct schedule *s)
-{
-	free(s);
-}
-
-void
-schedule_start(
-    struct schedule *s, const struct program *program, uint64_t start)
-{
-	const struct schedule_config *c = &s->config;
-
-	s->program = program;
-	s->start = start;
-	s->offset = 0;
-	s->ahead = 1 - (c->stream + 0.5) / c->streams;
-	enter(s, 0);
-	advance(s, c->arrivals == SCHEDULE_UNIFORM ? 1 - s->ahead : draw(s));
+	return exponential(&s->ziggurat, &s->gaps);
 }
 
 /* To the offset in the program, without an arrival. */
@@ -274,56 +252,224 @@ go_to(struct schedule *s, double offset)
 }
 
 /*
- * Of a Poisson process, what comes after any moment does not depend on what came
- * before it. Of a uniform one, the part of the way to the next arrival that has
- * been gone stays gone.
+ * Uniform arrivals: number k of all workers together is due where the integral of
+ * the rate is k + 1/2. Each due time is reckoned from the begin of its segment, and
+ * not from the arrival before, so that all workers come to the same times.
  */
-static double
-draw_from(struct schedule *s, double from)
-{
-	double gone = s->last > 0 ? 0 : s->ahead;
 
-	if (s->config.arrivals != SCHEDULE_UNIFORM)
-		return draw(s);
-	gone +=
-	    program_arrivals(s->program, (uint64_t)s->last, (uint64_t)from) *
-	    s->config.share;
-	return gone < 1 ? 1 - gone : 0;
+static bool
+is_uniform(const struct schedule *s)
+{
+	return s->config.arrivals == SCHEDULE_UNIFORM;
 }
 
-/* From the offset at on, but what was taken is taken: not before the last one. */
+/* To the first segment whose end is behind this value of the integral. */
+static void
+uniform_locate(struct schedule *s, double target)
+{
+	double need, length, x;
+	struct ramp r;
+
+	for (; s->segment < s->program->count; enter(s, s->segment + 1)) {
+		s->offset = s->segment_begin;
+		r = ramp_here(s);
+		need = target - s->uniform.before;
+		if (need > 0)
+			x = r.slope == 0 ? need * s->mean_gap :
+					   ramp_time(r, need);
+		else
+			x = 0;
+		if (s->segment_begin + x < s->segment_end) {
+			s->offset = s->segment_begin + x;
+			return;
+		}
+		length = s->segment_end - s->segment_begin;
+		s->uniform.before += (r.rate + r.slope * length / 2) * length;
+		s->offset = s->segment_end;
+	}
+	s->offset = INFINITY;
+}
+
+/* To this worker's first arrival, from the one that is looked at on. */
+static void
+uniform_find(struct schedule *s)
+{
+	struct turns *turns = &s->uniform.turns;
+	uint64_t change = s->uniform.change, arrival;
+
+	turns_find(turns, change);
+	if (change != UINT64_MAX && turns->arrival >= change) {
+		arrival = turns->arrival;
+		turns_begin(turns, &s->uniform.later, change);
+		turns_go_to(turns, arrival);
+		turns_find(turns, UINT64_MAX);
+		s->uniform.change = UINT64_MAX;
+	}
+	if (turns->arrival == UINT64_MAX)
+		s->offset = INFINITY; /* no connection, no arrival */
+	else
+		uniform_locate(s, (double)turns->arrival + 0.5);
+	set_next(s);
+}
+
+/* The same, where the arrival may be in a segment before this one. */
+static void
+uniform_find_again(struct schedule *s)
+{
+	s->offset = 0;
+	s->uniform.before = 0;
+	enter(s, 0);
+	uniform_find(s);
+}
+
+/* The number of the first arrival that is due at the offset or later. */
+static uint64_t
+uniform_number(const struct schedule *s, double offset)
+{
+	double passed = program_arrivals(s->program, 0, (uint64_t)offset);
+
+	return passed > 0.5 ? (uint64_t)ceil(passed - 0.5) : 0;
+}
+
+static void
+uniform_take(struct schedule *s)
+{
+	s->last = s->offset;
+	s->uniform.untaken = s->uniform.turns.arrival + 1;
+	turns_next(&s->uniform.turns);
+	uniform_find(s);
+}
+
+/*
+ * A worker that heard of it too late goes on with the first arrival that is due
+ * after the last one that it has taken.
+ */
+static void
+uniform_change(struct schedule *s, uint64_t at)
+{
+	if (s->last > (double)at) {
+		s->uniform.untaken = uniform_number(s, s->last + 1);
+		turns_go_to(&s->uniform.turns, s->uniform.untaken);
+	}
+	uniform_find_again(s);
+}
+
+static void
+uniform_share(struct schedule *s, uint64_t at, const struct turns_share *share)
+{
+	uint64_t change = uniform_number(s, (double)at),
+		 untaken = s->uniform.untaken;
+
+	s->uniform.later = *share;
+	s->uniform.change = change;
+	if (s->uniform.turns.arrival > change)
+		turns_go_to(
+		    &s->uniform.turns, untaken > change ? untaken : change);
+	uniform_find_again(s);
+}
+
+/*
+ * For the caller.
+ */
+
+/* Uniform arrivals are those of all workers: each takes its own of them. */
+static double
+share_of(enum schedule_arrivals arrivals, const struct turns_share *share)
+{
+	return arrivals == SCHEDULE_UNIFORM ?
+	    1 :
+	    (double)share->count / share->total;
+}
+
+struct schedule *
+schedule_new(const struct schedule_config *config)
+{
+	struct schedule *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	ziggurat_init(&s->ziggurat);
+	generators_seed(s, config->seed, config->stream);
+	s->config = *config;
+	s->share = share_of(config->arrivals, &config->share);
+	s->next = CLOCK_NEVER;
+	return s;
+}
+
+void
+schedule_free(struct schedule *s)
+{
+	free(s);
+}
+
+void
+schedule_start(
+    struct schedule *s, const struct program *program, uint64_t start)
+{
+	s->program = program;
+	s->start = start;
+	s->offset = s->last = 0;
+	enter(s, 0);
+	if (is_uniform(s)) {
+		s->uniform.change = UINT64_MAX;
+		s->uniform.untaken = 0;
+		turns_begin(&s->uniform.turns, &s->config.share, 0);
+		uniform_find_again(s);
+	} else
+		advance(s, draw(s));
+}
+
+/*
+ * From the offset at on, but what was taken is taken: not before the last one. Of a
+ * Poisson process, what comes after any moment does not depend on what came before.
+ */
 static void
 redraw(struct schedule *s, uint64_t at, double share)
 {
-	double last = s->last, next = s->offset, from = fmax((double)at, last),
-	       need;
+	double last = s->last, next = s->offset, from = fmax((double)at, last);
 
+	s->share = share;
 	if (next < from) {
-		s->config.share = share;
 		go_to(s, next);
 		return;
 	}
-	need = draw_from(s, from);
-	s->config.share = share;
 	go_to(s, from);
-	advance(s, need);
+	advance(s, draw(s));
 	s->last = last;
+}
+
+/* How far what has been taken goes beyond the offset, nanoseconds. */
+static uint64_t
+taken_beyond(const struct schedule *s, uint64_t at)
+{
+	double late = s->last - (double)at;
+
+	return late > 0 ? (uint64_t)late : 0;
 }
 
 uint64_t
 schedule_change(struct schedule *s, const struct program *program, uint64_t at)
 {
-	double late = s->last - (double)at;
+	uint64_t late = taken_beyond(s, at);
 
 	s->program = program;
-	redraw(s, at, s->config.share);
-	return late > 0 ? (uint64_t)late : 0;
+	if (is_uniform(s))
+		uniform_change(s, at);
+	else
+		redraw(s, at, s->share);
+	return late;
 }
 
-void
-schedule_share(struct schedule *s, uint64_t at, double share)
+uint64_t
+schedule_share(struct schedule *s, uint64_t at, const struct turns_share *share)
 {
-	redraw(s, at, share);
+	s->config.share = *share;
+	if (is_uniform(s)) {
+		uniform_share(s, at, share);
+		return taken_beyond(s, at);
+	}
+	redraw(s, at, share_of(SCHEDULE_POISSON, share));
+	return 0;
 }
 
 uint64_t
@@ -340,6 +486,9 @@ schedule_take(struct schedule *s)
 	a.due = s->next;
 	a.gap = s->offset - s->last;
 	a.pick = (uint32_t)(random_next(&s->picks) >> 32);
-	advance(s, draw(s));
+	if (is_uniform(s))
+		uniform_take(s);
+	else
+		advance(s, draw(s));
 	return a;
 }

@@ -21,20 +21,21 @@
 
 #include <stdint.h>
 
+#include "client/turns.h"
+
 struct program;
 struct schedule;
 
 enum schedule_arrivals {
 	SCHEDULE_POISSON,
-	SCHEDULE_UNIFORM, /* equal parts of the integral; of several streams
-			   * with equal shares, each in the others' middle */
+	SCHEDULE_UNIFORM, /* equal parts of the integral, over all streams
+			   * together; see turns.h for which are whose */
 };
 
 struct schedule_config {
 	uint64_t seed;
 	unsigned int stream; /* a worker's number: streams are independent */
-	unsigned int streams; /* how many there are, > stream */
-	double share; /* of the program's rate, 0 .. 1 */
+	struct turns_share share; /* connections, and so of the rate */
 	enum schedule_arrivals arrivals;
 };
 
@@ -67,8 +68,14 @@ void schedule_start(struct schedule *, const struct program *, uint64_t start);
 uint64_t schedule_change(
     struct schedule *, const struct program *, uint64_t at);
 
-/* The same program; this stream's share of it is another, 0 .. 1, from at on. */
-void schedule_share(struct schedule *, uint64_t at, double share);
+/*
+ * The same program; this stream's share of it is another from at on. Of uniform
+ * arrivals, equal distances hold over the change where all streams change at the
+ * same at, none has taken yet what is due then, and the change before is over.
+ * Returns how much too late it came, as above; of Poisson arrivals 0.
+ */
+uint64_t schedule_share(
+    struct schedule *, uint64_t at, const struct turns_share *);
 
 /* When the next arrival is due; CLOCK_NEVER if there is none. */
 uint64_t schedule_next(const struct schedule *);

@@ -35,7 +35,9 @@ enum worker_verb {
 	WORKER_PAUSE, /* accept, or at value query, no more, until WORKER_RESUME */
 	WORKER_RESUME,
 	WORKER_CHANGE, /* WORKER_RATE holds from value on, monotonic nanoseconds */
-	WORKER_SHARE, /* of the rate, from now on: the bits of a double */
+	WORKER_TOTAL, /* that many connections, all workers together */
+	WORKER_RANGE, /* of these, yours: the first << 32 | how many */
+	WORKER_SHARE, /* they are your share of the rate, from value on */
 	WORKER_WANT, /* hold that many connections, this worker alone */
 	WORKER_TALLY, /* say how many connections you hold */
 	WORKER_DONE, /* to the parent: what was told is; how many */

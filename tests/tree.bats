@@ -68,7 +68,8 @@ only() {
 	only 'client/random' 'nothing'
 	only 'client/(slots|outage|life)' 'nothing'
 	only 'client/backoff' 'client/(random|wheel)|lib/clock'
-	only 'client/schedule' 'client/(program|random)|lib/clock'
+	only 'client/schedule' 'client/(program|random|turns)|lib/clock'
+	only 'client/turns' 'nothing'
 	only 'client/stats' 'lib/histogram|lib/accounts|dns_query'
 	only 'client/condition' \
 		'client/stats|lib/(histogram|parse|clock)|dns_query'

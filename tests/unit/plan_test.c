@@ -193,8 +193,7 @@ record(enum schedule_arrivals arrivals, uint64_t seed, uint64_t lead,
 {
 	const struct schedule_config config = {.seed = seed,
 	    .stream = stream,
-	    .streams = STREAMS,
-	    .share = 1.0 / STREAMS,
+	    .share = {stream, 1, STREAMS},
 	    .arrivals = arrivals};
 	struct schedule *s = schedule_new(&config);
 	size_t i, count = 0;
@@ -307,10 +306,11 @@ uniform_arrivals_keep_their_distance(void **state)
  */
 
 static struct schedule *
-begin(enum schedule_arrivals arrivals, double share, const struct plan *plan)
+begin(enum schedule_arrivals arrivals, struct turns_share share,
+    const struct plan *plan)
 {
 	const struct schedule_config config = {
-	    .seed = 42, .streams = 1, .share = share, .arrivals = arrivals};
+	    .seed = 42, .share = share, .arrivals = arrivals};
 	struct schedule *s = schedule_new(&config);
 
 	schedule_start(s, &plan->now, START);
@@ -331,7 +331,7 @@ a_change_that_comes_late_takes_nothing_back(void **state)
 	(void)state;
 	for (i = 0; i < LENGTH(kinds); i++) {
 		plan = constant(2 * SECOND, 10000);
-		s = begin(kinds[i], 1, &plan);
+		s = begin(kinds[i], (struct turns_share){0, 1, 1}, &plan);
 		count = take_until(s, START + SECOND, dues, 0);
 		plan_rate(&plan, SECOND / 2, 100);
 		late = schedule_change(s, &plan.now, SECOND / 2);
@@ -350,23 +350,74 @@ a_share_changes_from_then_on(void **state)
 {
 	uint64_t *dues = calloc(ROOM, sizeof(*dues));
 	struct plan plan = constant(4 * SECOND, 10000);
-	struct schedule *s = begin(SCHEDULE_UNIFORM, 0.25, &plan);
+	const struct turns_share all = {0, 4, 4}, half = {0, 2, 4},
+				 quarter = {0, 1, 4}, none = {0, 0, 4};
+	struct schedule *s = begin(SCHEDULE_UNIFORM, quarter, &plan);
 	size_t count;
 
 	(void)state;
 	count = take_until(s, START + SECOND, dues, 0);
 	assert_true(count >= 2499 && count <= 2501);
-	schedule_share(s, SECOND, 1);
+	schedule_share(s, SECOND, &all);
 	count = take_until(s, START + 2 * SECOND, dues, 0);
 	assert_true(count >= 9999 && count <= 10001);
-	schedule_share(s, 2 * SECOND, 0);
+	schedule_share(s, 2 * SECOND, &none);
 	assert_true(schedule_next(s) == CLOCK_NEVER);
-	schedule_share(s, 3 * SECOND, 0.5);
+	schedule_share(s, 3 * SECOND, &half);
 	count = take_until(s, CLOCK_NEVER, dues, 0);
 	assert_true(count >= 4999 && count <= 5001);
 	assert_true(dues[0] >= START + 3 * SECOND);
 	schedule_free(s);
 	plan_clear(&plan);
+	free(dues);
+}
+
+/* Three workers whose connections change at 1 s: each round is of other ones. */
+static void
+shares_that_change_together_keep_equal_distances(void **state)
+{
+	static const struct turns_share before[] = {
+	    {0, 4, 10}, {4, 3, 10}, {7, 3, 10}};
+	static const struct turns_share after[] = {
+	    {0, 1, 8}, {1, 7, 8}, {8, 0, 8}};
+	static const uint64_t early[] = {0, 1, 3333333, 10000000, 500000000};
+	uint64_t *dues = calloc(ROOM, sizeof(*dues));
+	uint8_t seen[1000];
+	struct schedule *s;
+	struct plan plan;
+	size_t i, k, w, count;
+
+	(void)state;
+	for (i = 0; i < LENGTH(early); i++) {
+		memset(seen, 0, sizeof(seen));
+		for (w = 0; w < LENGTH(before); w++) {
+			/* 100 queries a second, and 300 from 1 s on */
+			plan = constant(3 * SECOND, 100);
+			s = begin(SCHEDULE_UNIFORM, before[w], &plan);
+			count =
+			    take_until(s, START + SECOND - early[i], dues, 0);
+			plan_rate(&plan, SECOND, 300);
+			assert_int_equal(
+			    schedule_change(s, &plan.now, SECOND), 0);
+			assert_int_equal(
+			    schedule_share(s, SECOND, &after[w]), 0);
+			count = take_until(s, CLOCK_NEVER, dues, count);
+			for (k = 0; k < count; k++) {
+				size_t n = (size_t)llround(
+				    dues[k] < START + SECOND ?
+					(double)(dues[k] - START) / 1e7 - 0.5 :
+					(double)(dues[k] - START - SECOND) *
+						3e-7 +
+					    99.5);
+				assert_true(n < 700);
+				assert_int_equal(seen[n]++, 0);
+			}
+			schedule_free(s);
+			plan_clear(&plan);
+		}
+		for (k = 0; k < 700; k++)
+			assert_int_equal(seen[k], 1);
+	}
 	free(dues);
 }
 
@@ -382,6 +433,7 @@ main(void)
 	    cmocka_unit_test(uniform_arrivals_keep_their_distance),
 	    cmocka_unit_test(a_change_that_comes_late_takes_nothing_back),
 	    cmocka_unit_test(a_share_changes_from_then_on),
+	    cmocka_unit_test(shares_that_change_together_keep_equal_distances),
 	};
 
 	return cmocka_run_group_tests_name("plan", tests, NULL, NULL);

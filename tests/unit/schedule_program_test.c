@@ -182,8 +182,7 @@ stream_of(const struct program *p, uint64_t seed,
 {
 	const struct schedule_config config = {.seed = seed,
 	    .stream = stream,
-	    .streams = streams,
-	    .share = 1.0 / streams,
+	    .share = {stream, 1, streams},
 	    .arrivals = arrivals};
 	struct schedule *s = schedule_new(&config);
 
@@ -445,17 +444,17 @@ other_programs_are_not(void **state)
 
 /* The arrivals of both differ by no more than a nanosecond of rounding. */
 static void
-expect_same(const struct program *a, const struct program *b, double share,
+expect_same(const struct program *a, const struct program *b, uint32_t twelfths,
     enum schedule_arrivals arrivals)
 {
 	const struct schedule_config one = {
-	    .seed = 42, .streams = 1, .share = 1, .arrivals = arrivals};
+	    .seed = 42, .share = {0, 1, 1}, .arrivals = arrivals};
 	struct schedule_config other = one;
 	struct schedule *s, *t;
 	struct arrival x, y;
 	unsigned int i;
 
-	other.share = share;
+	other.share = (struct turns_share){0, twelfths, 12};
 	s = schedule_new(&one);
 	t = schedule_new(&other);
 	assert_non_null(s);
@@ -525,8 +524,8 @@ seams_do_not_show(void **state)
 			whole = program_of(&wholes[i]);
 			parts = in_pieces(wholes[i].pieces, pieces[k]);
 			assert_int_equal(parts.count, pieces[k]);
-			expect_same(&whole, &parts, 1, SCHEDULE_POISSON);
-			expect_same(&whole, &parts, 1, SCHEDULE_UNIFORM);
+			expect_same(&whole, &parts, 12, SCHEDULE_POISSON);
+			expect_same(&whole, &parts, 12, SCHEDULE_UNIFORM);
 			program_clear(&whole);
 			program_clear(&parts);
 		}
@@ -536,7 +535,7 @@ seams_do_not_show(void **state)
 static void
 share_is_a_scale(void **state)
 {
-	static const double shares[] = {1, 0.5, 0.25, 1.0 / 3};
+	static const uint32_t twelfths[] = {12, 6, 3, 4};
 	struct program p, scaled;
 	size_t i, k;
 
@@ -549,9 +548,9 @@ share_is_a_scale(void **state)
 			program_clear(&p);
 			continue;
 		}
-		for (k = 0; k < LENGTH(shares); k++) {
-			scaled = share_of(&shapes[i], shares[k]);
-			expect_same(&scaled, &p, shares[k], SCHEDULE_POISSON);
+		for (k = 0; k < LENGTH(twelfths); k++) {
+			scaled = share_of(&shapes[i], twelfths[k] / 12.0);
+			expect_same(&scaled, &p, twelfths[k], SCHEDULE_POISSON);
 			program_clear(&scaled);
 		}
 		program_clear(&p);
@@ -670,14 +669,14 @@ started_again_after_the_end(void **state)
 		while (schedule_next(s) != CLOCK_NEVER)
 			(void)schedule_take(s);
 		schedule_start(s, &rate, START);
-		/* a quarter of 1,000 a second, from 1.5 / 4 on, as if new */
+		/* the fourth of each four of 1,000 a second, as if new */
 		for (i = 0; i < 250; i++) {
 			a = schedule_take(s);
 			assert_in_range(a.due,
-			    START + 1500000 + i * 4000000 - 1,
-			    START + 1500000 + i * 4000000);
+			    START + 3500000 + i * 4000000 - 1,
+			    START + 3500000 + i * 4000000);
 			assert_true(
-			    fabs(a.gap - (i == 0 ? 1.5e6 : 4e6)) < 1e-3);
+			    fabs(a.gap - (i == 0 ? 3.5e6 : 4e6)) < 1e-3);
 		}
 		assert_int_equal(schedule_next(s), CLOCK_NEVER);
 		schedule_start(s, &ramp, START);
@@ -761,6 +760,91 @@ uniform_counts(void **state)
 		}
 }
 
+/*
+ * Workers that have unequal shares: connections that are no multiple of them.
+ */
+
+static struct schedule *
+worker_of(const struct program *p, uint32_t connections, unsigned int index,
+    unsigned int workers)
+{
+	struct schedule_config config = {.seed = 42,
+	    .stream = index,
+	    .share = {0, 0, connections},
+	    .arrivals = SCHEDULE_UNIFORM};
+	struct schedule *s;
+	unsigned int i;
+
+	for (i = 0; i <= index; i++) {
+		config.share.first += config.share.count;
+		config.share.count =
+		    connections / workers + (i < connections % workers);
+	}
+	s = schedule_new(&config);
+	assert_non_null(s);
+	schedule_start(s, p, START);
+	return s;
+}
+
+/* The due times of all workers together are those of one worker, to the nanosecond. */
+static void
+expect_one_sequence(
+    const struct shape *shape, uint32_t connections, unsigned int workers)
+{
+	struct program p = program_of(shape);
+	struct record r = record(&p, 42, SCHEDULE_UNIFORM, 1);
+	uint8_t *seen = calloc(r.count + 1, 1);
+	struct schedule *s;
+	unsigned int w;
+	size_t k, own, all = 0;
+
+	assert_non_null(seen);
+	for (w = 0; w < workers; w++) {
+		s = worker_of(&p, connections, w, workers);
+		for (k = own = 0; schedule_next(s) != CLOCK_NEVER; own++) {
+			while (k < r.count &&
+			    (seen[k] ||
+				START + r.offsets[k] != schedule_next(s)))
+				k++;
+			if (k == r.count)
+				fail_msg("%s: worker %u of %u, %u connections: "
+					 "arrival %zu is nobody's",
+				    shape->name, w, workers, connections, own);
+			seen[k] = 1;
+			(void)schedule_take(s);
+		}
+		all += own;
+		schedule_free(s);
+	}
+	assert_int_equal(all, r.count);
+	free(seen);
+	free(r.offsets);
+	program_clear(&p);
+}
+
+static void
+uniform_is_one_sequence_for_any_workers_and_connections(void **state)
+{
+	static const struct shape few[] = {
+	    {"a warm-up and a rate", {{1, 100, 100}, {3, 100, 100}}, 1, false},
+	    {"thirds", {{4, 333.3333, 333.3333}}, 1, false},
+	    {"up, a pause, and down",
+		{{1, 0, 500}, {0.5, 0, 0}, {2, 800, 100}, {1, 100, 0}}, 1,
+		false},
+	};
+	static const uint32_t connections[] = {
+	    1, 2, 3, 5, 7, 10, 16, 31, 50, 97, 100, 1000, 2001};
+	unsigned int workers;
+	size_t i, c;
+
+	(void)state;
+	for (i = 0; i < LENGTH(few); i++)
+		for (c = 0; c < LENGTH(connections); c++)
+			for (workers = 1; workers <= 9; workers++)
+				expect_one_sequence(
+				    &few[i], connections[c], workers);
+}
+
 /* One is due as a pause begins: it is so then or behind it, not within. */
 static void
 uniform_at_a_seam(void **state)
@@ -796,6 +880,8 @@ main(void)
 	    cmocka_unit_test(started_again_after_the_end),
 	    cmocka_unit_test(uniform_follows_the_program),
 	    cmocka_unit_test(uniform_counts),
+	    cmocka_unit_test(
+		uniform_is_one_sequence_for_any_workers_and_connections),
 	    cmocka_unit_test(uniform_at_a_seam),
 	};
 

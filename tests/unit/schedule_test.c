@@ -37,7 +37,7 @@ static struct schedule *
 started(double rate, uint64_t seed, unsigned int stream, uint64_t start)
 {
 	const struct schedule_config config = {
-	    .seed = seed, .stream = stream, .streams = stream + 1, .share = 1};
+	    .seed = seed, .stream = stream, .share = {0, 1, 1}};
 	struct schedule *s = schedule_new(&config);
 
 	assert_non_null(s);
