@@ -79,7 +79,7 @@ conn_reset(struct conn *c)
 	c->send_error = 0;
 	c->proof = SUSPECT_UNVERIFIED;
 	c->leaves = CONN_NOT_ENDED;
-	c->blocked = c->partial = c->overdue = false;
+	c->blocked = c->partial = c->overdue = c->out_of_ids = false;
 }
 
 uint64_t

@@ -42,6 +42,7 @@ struct conn {
 	bool blocked; /* the output buffer may hold something */
 	bool partial; /* the input buffer holds the beginning of a message */
 	bool overdue; /* a query timed out as its answer came, env->drop */
+	bool out_of_ids; /* counted as such */
 };
 
 static inline void

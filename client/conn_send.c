@@ -74,6 +74,24 @@ skip(const struct conn *c, uint64_t due, uint64_t *counter)
 		    QUERYLOG_NONE);
 }
 
+/*
+ * No ID is left. The peer is the cause where most IDs are held by queries that have
+ * timed out. Not where this query itself is as late: then this program was too
+ * slow to read, and their answers may wait in the socket.
+ */
+static void
+book_no_id(struct conn *c, uint64_t due, uint64_t now)
+{
+	struct stats_counters *n = &c->env->stats->n;
+
+	skip(c, due, &n->skipped_ids_exhausted);
+	if (c->out_of_ids || now - due >= c->env->timeout ||
+	    inflight_expired(&c->inflight) < inflight_waiting(&c->inflight))
+		return;
+	c->out_of_ids = true;
+	n->out_of_ids++;
+}
+
 /* Takes the query into the books; false if there is no ID left for it. */
 static bool
 book_query(
@@ -83,7 +101,7 @@ book_query(
 	struct stats *stats = env->stats;
 
 	if (!inflight_add(&c->inflight, env->inflight, a->due, now, id)) {
-		skip(c, a->due, &stats->n.skipped_ids_exhausted);
+		book_no_id(c, a->due, now);
 		return false;
 	}
 	if (conn_is_unmeasured(c, a->due))

@@ -77,9 +77,48 @@ blame(const struct stats *s, const struct health_usage *u, uint64_t most,
 		*advice = "no connection was open for them: look at what ended "
 			  "or refused them, above";
 	else
-		*advice = "too much waited for answers; a lower rate, more "
-			  "connections, or a shorter --timeout";
+		*advice = "too much waited for answers; a lower rate, or more "
+			  "connections (-c)";
 	return HEALTH_PEER;
+}
+
+/*
+ * Answers that never came hold the IDs of whole connections, and that is what kept
+ * most queries from being sent. conn_send.c has seen to it that these answers do
+ * not wait to be read here.
+ */
+static bool
+are_ids_used_up(const struct stats_counters *n)
+{
+	return n->out_of_ids > 0 &&
+	    2 * n->skipped_ids_exhausted > stats_skipped(n);
+}
+
+/* Why less than enough of the schedule was sent. */
+static enum health
+explain_unsent(const struct stats *s, const struct health_usage *u,
+    uint64_t most, char why[HEALTH_TEXT])
+{
+	const struct stats_counters *n = &s->n;
+	double percent = 100.0 * (double)n->sent / (double)n->scheduled;
+	enum health health;
+	const char *advice;
+
+	if (are_ids_used_up(n)) {
+		snprintf(why, HEALTH_TEXT,
+		    "sent %.2f %% of the schedule, %" PRIu64
+		    " queries skipped: answers that never came hold all IDs of "
+		    "%" PRIu64 " connection%s; more connections (-c), "
+		    "--drop-on-timeout, or a lower rate",
+		    percent, stats_skipped(n), n->out_of_ids,
+		    n->out_of_ids == 1 ? "" : "s");
+		return HEALTH_PEER;
+	}
+	health = blame(s, u, most, &advice);
+	snprintf(why, HEALTH_TEXT,
+	    "sent %.2f %% of the schedule, %" PRIu64 " queries skipped; %s",
+	    percent, stats_skipped(n), advice);
+	return health;
 }
 
 enum health
@@ -87,18 +126,9 @@ health_check(const struct stats *s, const struct health_usage *u, uint64_t most,
     char why[HEALTH_TEXT])
 {
 	const struct stats_counters *n = &s->n;
-	const char *advice;
-	enum health health;
 
-	if ((double)n->sent < SENT_ENOUGH * (double)n->scheduled) {
-		health = blame(s, u, most, &advice);
-		snprintf(why, HEALTH_TEXT,
-		    "sent %.2f %% of the schedule, %" PRIu64
-		    " queries skipped; %s",
-		    100.0 * (double)n->sent / (double)n->scheduled,
-		    stats_skipped(n), advice);
-		return health;
-	}
+	if ((double)n->sent < SENT_ENOUGH * (double)n->scheduled)
+		return explain_unsent(s, u, most, why);
 	if (left_late(s, most)) {
 		snprintf(why, HEALTH_TEXT,
 		    "queries left late, p99 %.3f ms (the busiest worker ran "

@@ -10,7 +10,7 @@
 enum record_state {
 	RECORD_FREE,
 	RECORD_WAITING,
-	RECORD_QUARANTINED,
+	RECORD_EXPIRED, /* in no list */
 };
 
 /*
@@ -37,7 +37,6 @@ struct spare {
 
 struct inflight_pool {
 	uint64_t timeout;
-	uint64_t quarantine;
 	struct spare *spares;
 };
 
@@ -50,17 +49,19 @@ record_of(const struct inflight *f, uint16_t id)
 static uint32_t
 held(const struct inflight *f)
 {
-	return f->waiting.count + f->quarantine.count;
+	return f->waiting.count + f->expired;
 }
 
 /*
- * Lists: the ends' outer links are never read, count says where they are.
+ * The list of those that wait: the ends' outer links are never read, count says
+ * where they are.
  */
 
 static void
-list_append(
-    struct inflight *f, struct inflight_list *list, struct inflight_record *r)
+waiting_append(struct inflight *f, struct inflight_record *r)
 {
+	struct inflight_list *list = &f->waiting;
+
 	if (list->count == 0)
 		list->oldest = r->id;
 	else
@@ -71,9 +72,10 @@ list_append(
 }
 
 static void
-list_remove(struct inflight *f, struct inflight_list *list,
-    const struct inflight_record *r)
+waiting_remove(struct inflight *f, const struct inflight_record *r)
 {
+	struct inflight_list *list = &f->waiting;
+
 	if (r->id == list->oldest)
 		list->oldest = r->newer;
 	else
@@ -161,8 +163,9 @@ table_make_room(struct inflight *f, struct inflight_pool *pool)
 }
 
 /*
- * Not with the last answer, or a busy connection would get and grow a table for
- * every batch, but at the next look at what has expired.
+ * Not with the last answer in time, or a busy connection would get and grow a
+ * table for every batch, but at the next look at what has expired. After that
+ * look only a late answer can be the last: nobody looks again when it comes.
  */
 static void
 table_release(struct inflight *f, struct inflight_pool *pool)
@@ -190,14 +193,13 @@ query_of(const struct inflight_record *r)
 }
 
 struct inflight_pool *
-inflight_pool_new(uint64_t timeout, uint64_t quarantine)
+inflight_pool_new(uint64_t timeout)
 {
 	struct inflight_pool *pool = calloc(1, sizeof(*pool));
 
 	if (pool == NULL)
 		err(1, "no memory");
 	pool->timeout = timeout;
-	pool->quarantine = quarantine;
 	return pool;
 }
 
@@ -228,7 +230,7 @@ inflight_add(struct inflight *f, struct inflight_pool *pool, uint64_t due,
 	r->sent = sent;
 	r->id = f->next_id++;
 	r->state = RECORD_WAITING;
-	list_append(f, &f->waiting, r);
+	waiting_append(f, r);
 	*id = r->id;
 	return true;
 }
@@ -246,31 +248,30 @@ inflight_take(struct inflight *f, struct inflight_pool *pool, uint16_t id,
 	if (r->state == RECORD_FREE || r->id != id)
 		return INFLIGHT_UNKNOWN;
 	*query = query_of(r);
-	if (r->state == RECORD_QUARANTINED) {
-		list_remove(f, &f->quarantine, r);
-		match = INFLIGHT_LATE;
-	} else {
-		list_remove(f, &f->waiting, r);
-		match = now - r->sent > pool->timeout ? INFLIGHT_EXPIRED :
-							INFLIGHT_ANSWERED;
+	if (r->state == RECORD_EXPIRED) {
+		f->expired--;
+		record_free(f, r);
+		table_release(f, pool);
+		return INFLIGHT_LATE;
 	}
+	waiting_remove(f, r);
+	match = now - r->sent > pool->timeout ? INFLIGHT_EXPIRED :
+						INFLIGHT_ANSWERED;
 	record_free(f, r);
 	return match;
 }
 
+/* A spare must have none but free records; a large table is not kept. */
 static void
-quarantine_end(struct inflight *f, struct inflight_pool *pool, uint64_t now)
+expired_clear(struct inflight *f)
 {
-	struct inflight_record *r;
+	uint32_t i;
 
-	while (f->quarantine.count > 0) {
-		r = record_of(f, f->quarantine.oldest);
-		if (r->sent + pool->timeout + pool->quarantine > now)
-			break;
-		list_remove(f, &f->quarantine, r);
-		record_free(f, r);
-	}
-	table_release(f, pool);
+	for (i = 0; f->expired > 0 && i <= f->mask; i++)
+		if (f->table[i].state == RECORD_EXPIRED) {
+			f->expired--;
+			record_free(f, &f->table[i]);
+		}
 }
 
 bool
@@ -279,36 +280,25 @@ inflight_expire(struct inflight *f, struct inflight_pool *pool, uint64_t now,
 {
 	struct inflight_record *r;
 
-	if (f->table == NULL)
-		return false;
-	quarantine_end(f, pool, now);
+	table_release(f, pool);
 	if (f->waiting.count == 0)
 		return false;
 	r = record_of(f, f->waiting.oldest);
 	if (r->sent + pool->timeout >= now)
 		return false;
 	*query = query_of(r);
-	list_remove(f, &f->waiting, r);
-	r->state = RECORD_QUARANTINED;
-	list_append(f, &f->quarantine, r);
+	waiting_remove(f, r);
+	r->state = RECORD_EXPIRED;
+	f->expired++;
 	return true;
 }
 
 uint64_t
 inflight_deadline(const struct inflight *f, const struct inflight_pool *pool)
 {
-	uint64_t deadline = CLOCK_NEVER, end;
-
-	if (f->waiting.count > 0)
-		deadline =
-		    record_of(f, f->waiting.oldest)->sent + pool->timeout + 1;
-	if (f->quarantine.count > 0) {
-		end = record_of(f, f->quarantine.oldest)->sent + pool->timeout +
-		    pool->quarantine;
-		if (end < deadline)
-			deadline = end;
-	}
-	return deadline;
+	return f->waiting.count == 0 ?
+	    CLOCK_NEVER :
+	    record_of(f, f->waiting.oldest)->sent + pool->timeout + 1;
 }
 
 bool
@@ -320,10 +310,11 @@ inflight_clear(struct inflight *f, struct inflight_pool *pool,
 	if (f->waiting.count > 0) {
 		r = record_of(f, f->waiting.oldest);
 		*query = query_of(r);
-		list_remove(f, &f->waiting, r);
+		waiting_remove(f, r);
 		record_free(f, r);
 		return true;
 	}
-	quarantine_end(f, pool, CLOCK_NEVER);
+	expired_clear(f);
+	table_release(f, pool);
 	return false;
 }

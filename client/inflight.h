@@ -4,15 +4,16 @@
  * - IDs go up by one and wrap; one that is held is passed over. So all 65,536
  *   can be outstanding at once, and one query that is never answered does not
  *   hold up the others.
- * - A query that timed out keeps its ID in quarantine, so that a late answer is
- *   known as late and never taken for the answer to a newer query.
- * - Records are linked in the order in which they were sent: what times out next
- *   is always the oldest, without a search and without a timer each.
+ * - A query that timed out keeps its ID until its answer comes or the connection
+ *   ends. So a late answer is known as late and never taken for the answer to a
+ *   newer query, however late it is.
+ * - Records that wait are linked in the order in which they were sent: what times
+ *   out next is always the oldest, without a search and without a timer each.
  *
- * Memory: 40 bytes for an idle connection; 192 bytes while it has up to six
+ * Memory: 32 bytes for an idle connection; 192 bytes while it has up to six
  * records, then the table doubles, to 1.5 MB with all IDs held. Small tables
- * come from a pool shared by a worker's connections. A table goes back when
- * inflight_expire() finds nothing held.
+ * come from a pool shared by a worker's connections. A table goes back to the
+ * pool when inflight_expire() finds nothing held, or with the last late answer.
  *
  * No clock: now is an argument. Times are monotonic nanoseconds.
  */
@@ -38,7 +39,7 @@ struct inflight_list {
 struct inflight {
 	struct inflight_record *table; /* NULL while nothing is held */
 	struct inflight_list waiting;
-	struct inflight_list quarantine;
+	uint32_t expired; /* timed out, and their answers have not come */
 	uint32_t mask; /* of the table's size, a power of two */
 	uint32_t room; /* records that may be added before it must grow */
 	uint16_t next_id;
@@ -53,13 +54,13 @@ struct inflight_query {
 enum inflight_match {
 	INFLIGHT_ANSWERED, /* was waiting */
 	INFLIGHT_EXPIRED, /* was waiting for longer than the timeout */
-	INFLIGHT_LATE, /* was in quarantine */
+	INFLIGHT_LATE, /* inflight_expire() had taken it out before */
 	INFLIGHT_UNKNOWN, /* no such query; *query is not set */
 };
 
-/* timeout: how long an answer may take; quarantine: how long an ID is kept
- * from use after that. Exits on lack of memory, like inflight_add(). */
-struct inflight_pool *inflight_pool_new(uint64_t timeout, uint64_t quarantine);
+/* timeout: how long an answer may take, nanoseconds. Exits on lack of memory, like
+ * inflight_add(). */
+struct inflight_pool *inflight_pool_new(uint64_t timeout);
 
 /* Every connection's records must have been cleared. */
 void inflight_pool_free(struct inflight_pool *);
@@ -78,6 +79,13 @@ inflight_waiting(const struct inflight *in)
 	return in->waiting.count;
 }
 
+/* How many have timed out and hold their IDs, for their answers have not come. */
+static inline uint32_t
+inflight_expired(const struct inflight *in)
+{
+	return in->expired;
+}
+
 /*
  * Matches the answer with this ID that was read at now, which is not before any
  * query was sent. Whatever was found is held no longer.
@@ -86,20 +94,19 @@ enum inflight_match inflight_take(struct inflight *, struct inflight_pool *,
     uint16_t id, uint64_t now, struct inflight_query *);
 
 /*
- * Takes one query that has been waiting for longer than the timeout into
- * quarantine; false if there is none. Ends quarantines that are over, and frees
- * the table if nothing is held any more.
+ * Takes out one query that has been waiting for longer than the timeout; false if
+ * there is none. Its ID stays held. Frees the table if nothing is held any more.
  */
 bool inflight_expire(struct inflight *, struct inflight_pool *, uint64_t now,
     struct inflight_query *);
 
-/* When inflight_expire() may next have something to do; CLOCK_NEVER if never. */
+/* When the next query times out; CLOCK_NEVER if none waits. */
 uint64_t inflight_deadline(
     const struct inflight *, const struct inflight_pool *);
 
 /*
  * Takes out one query that is waiting, the oldest; false if there is none, and
- * then the quarantine is cleared as well. For a connection that has ended.
+ * then all IDs are free again. For a connection that has ended.
  */
 bool inflight_clear(
     struct inflight *, struct inflight_pool *, struct inflight_query *);

@@ -12,9 +12,6 @@
 #define OUTPUT_MOST  (UINT64_C(2) << 20) /* all 65,536 IDs */
 #define OUTPUT_LEAST (UINT64_C(64) << 10)
 
-/* The ID of a query that timed out is not used again for that long. */
-#define QUARANTINE_LEAST (10 * CLOCK_NS_PER_SEC)
-
 #define TICKS_PER_TIMEOUT 128
 #define TICK_LEAST	  CLOCK_NS_PER_MS
 #define TICK_MOST	  (100 * CLOCK_NS_PER_MS)
@@ -166,12 +163,6 @@ on_progress(uint64_t now, void *arg)
 	p->on_progress(now, p->arg);
 }
 
-static uint64_t
-quarantine(uint64_t timeout)
-{
-	return timeout * 2 > QUARANTINE_LEAST ? timeout * 2 : QUARANTINE_LEAST;
-}
-
 static void
 lists_init(struct pool *p)
 {
@@ -190,8 +181,7 @@ lists_init(struct pool *p)
 static void
 env_set_config(struct conn_env *env, const struct pool_config *config)
 {
-	env->inflight =
-	    inflight_pool_new(config->timeout, quarantine(config->timeout));
+	env->inflight = inflight_pool_new(config->timeout);
 	env->timeout = config->timeout;
 	env->first_id = config->first;
 	env->probe = config->probe;

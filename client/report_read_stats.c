@@ -12,10 +12,31 @@
  * The counters.
  */
 
+/*
+ * A counter that was added since results were first written: an older result lacks
+ * it, and what it would have counted is not known. It is taken as 0, so that the
+ * result can still be merged.
+ */
+static bool
+is_lacking(const struct json_node *at, const char *name)
+{
+	static const char *const added[] = {"out_of_ids"};
+	size_t i;
+
+	if (json_object_get(at->value, name) != NULL)
+		return false;
+	for (i = 0; i < sizeof(added) / sizeof(added[0]); i++)
+		if (strcmp(added[i], name) == 0)
+			return true;
+	return false;
+}
+
 /* "failed" has the errnos; how many there are in all is "failed_total". */
 static uint64_t
 get_connections(const struct json_node *at, const char *name)
 {
+	if (is_lacking(at, name))
+		return 0;
 	return json_get_count(
 	    at, strcmp(name, "failed") == 0 ? "failed_total" : name);
 }

@@ -29,6 +29,7 @@ enum diagnosis_seen {
 	DIAGNOSIS_RESET_BY_PEER, /* connections */
 	DIAGNOSIS_CLOSED_BY_PEER, /* connections, before the client did */
 	DIAGNOSIS_NOT_SERVED, /* connections: never, while others were */
+	DIAGNOSIS_OUT_OF_IDS, /* connections: unanswered queries hold all */
 	DIAGNOSIS_KILLED, /* processes of this program, by SIGKILL or so */
 	DIAGNOSIS_SEEN
 };

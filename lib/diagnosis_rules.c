@@ -157,6 +157,11 @@ const struct diagnosis_rule diagnosis_rules[] = {
 	"raise its descriptor limit (ulimit -Hn, LimitNOFILE=; tcpserver: more "
 	"workers, -w) and its limit of connections, and look at its messages",
 	NULL, NULL},
+    {BY_SEEN, DIAGNOSIS_OUT_OF_IDS, ROLE_CLIENT, BLAME_PEER, EFFECT_NONE,
+	EFFECT_NONE, "65,536 IDs of queries a connection",
+	"connections had all IDs held by queries whose answers never came",
+	"more connections (-c), --drop-on-timeout, or a lower rate", NULL,
+	NULL},
     {BY_SEEN, DIAGNOSIS_CLOSED_BY_PEER, ROLE_CLIENT, BLAME_PEER, EFFECT_NONE,
 	EFFECT_NONE, "the server closes",
 	"connections closed by the other side",

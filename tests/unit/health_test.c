@@ -18,9 +18,9 @@
 #define CLOSED                                                              \
 	"; no connection was open for them: look at what ended or refused " \
 	"them, above"
-#define TOO_MUCH                                                             \
-	"; too much waited for answers; a lower rate, more connections, or " \
-	"a shorter --timeout"
+#define TOO_MUCH \
+	"; too much waited for answers; a lower rate, or more connections (-c)"
+#define OUT_OF_IDS "; more connections (-c), --drop-on-timeout, or a lower rate"
 
 static const struct health_usage idle = {0.1, 0, 0};
 
@@ -164,6 +164,32 @@ who_is_late_in_reading_has_no_one_else_to_blame(void **state)
 	s = skipped(0, 0, 1, 599, 400);
 	add(&s->lateness, 50 * MS, 9000);
 	found(s, (struct health_usage){0.9, 0, 0}, HEALTH_PEER, TOO_MUCH);
+}
+
+/* conn_send.c counts out_of_ids only where no answer can wait to be read here. */
+static void
+answers_that_never_came_are_the_peers_doing(void **state)
+{
+	struct stats *s = skipped(0, 0, 0, 600, 400);
+
+	(void)state;
+	s->n.out_of_ids = 2;
+	said(s, idle,
+	    "sent 90.00 % of the schedule, 1000 queries skipped: answers that "
+	    "never came hold all IDs of 2 connections" OUT_OF_IDS);
+	/* also where queries left late */
+	s = skipped(100, 0, 0, 600, 300);
+	s->n.out_of_ids = 1;
+	add(&s->lateness, 50 * MS, 9000);
+	said(s, (struct health_usage){0.9, 0, 0},
+	    "sent 90.00 % of the schedule, 1000 queries skipped: answers that "
+	    "never came hold all IDs of 1 connection" OUT_OF_IDS);
+	/* but not where something else kept more of them from being sent */
+	s = skipped(500, 0, 0, 500, 0);
+	s->n.out_of_ids = 1;
+	add(&s->lateness, 50 * MS, 9000);
+	found(s, (struct health_usage){0.9, 0, 0}, HEALTH_OVERLOADED,
+	    MORE_WORKERS);
 }
 
 /* A worker that was killed had no time to be late. */
@@ -310,6 +336,10 @@ the_longest_reason_fits(void **state)
 	s = run_of(0, 0);
 	s->n.scheduled = s->n.skipped_output_full = UINT64_MAX;
 	found(s, idle, HEALTH_PEER, TOO_MUCH);
+	s = run_of(0, 0);
+	s->n.scheduled = s->n.skipped_ids_exhausted = UINT64_MAX / 2;
+	s->n.out_of_ids = UINT64_MAX;
+	found(s, idle, HEALTH_PEER, OUT_OF_IDS);
 }
 
 int
@@ -320,6 +350,7 @@ main(void)
 	    cmocka_unit_test(one_in_a_thousand_may_be_missing),
 	    cmocka_unit_test(whoever_kept_more_from_being_sent_is_to_blame),
 	    cmocka_unit_test(who_is_late_in_reading_has_no_one_else_to_blame),
+	    cmocka_unit_test(answers_that_never_came_are_the_peers_doing),
 	    cmocka_unit_test(how_much_was_not_sent),
 	    cmocka_unit_test(a_worker_that_died_was_not_slowed_down_by_others),
 	    cmocka_unit_test(a_millisecond_is_not_late),

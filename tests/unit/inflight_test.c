@@ -3,8 +3,7 @@
 #include "client/inflight.h"
 #include "lib/clock.h"
 
-#define TIMEOUT	   UINT64_C(1000)
-#define QUARANTINE UINT64_C(3000)
+#define TIMEOUT UINT64_C(1000)
 
 /* A clock that has been running for a while. */
 #define BEGIN UINT64_C(1000000000000)
@@ -21,7 +20,7 @@ fixture_make(void **state)
 
 	if (x == NULL)
 		return -1;
-	x->pool = inflight_pool_new(TIMEOUT, QUARANTINE);
+	x->pool = inflight_pool_new(TIMEOUT);
 	*state = x;
 	return 0;
 }
@@ -144,9 +143,10 @@ at_the_timeout(void **state)
 	expect_take(x, b, BEGIN + TIMEOUT + 1, INFLIGHT_EXPIRED);
 	expect_take(x, b, BEGIN + TIMEOUT + 1, INFLIGHT_UNKNOWN);
 	expect_expiry(x, BEGIN + TIMEOUT + 1, c);
+	assert_int_equal(inflight_expired(&x->f), 1);
 	expect_take(x, c, BEGIN + TIMEOUT + 1, INFLIGHT_LATE);
-	expect_no_expiry(x, BEGIN + TIMEOUT + 9);
-	expect_released(x);
+	assert_int_equal(inflight_expired(&x->f), 0);
+	assert_null(x->f.table);
 }
 
 static void
@@ -168,25 +168,33 @@ late_only_once(void **state)
 	expect_released(x);
 }
 
+/* However long it takes: only its answer or the connection's end frees an ID. */
 static void
-quarantine_ends(void **state)
+an_id_is_held_until_its_answer_comes(void **state)
 {
 	struct fixture *x = *state;
-	const uint64_t end = BEGIN + TIMEOUT + QUARANTINE;
-	uint16_t a = add(x, BEGIN, BEGIN), b = add(x, BEGIN, BEGIN + 1);
+	const uint64_t much_later = BEGIN + 1000000 * TIMEOUT;
+	uint16_t a = add(x, BEGIN, BEGIN), b = add(x, BEGIN, BEGIN + 1), id;
+	unsigned int i;
 
 	assert_int_equal(deadline(x), BEGIN + TIMEOUT + 1);
 	expect_expiry(x, BEGIN + TIMEOUT + 2, a);
 	expect_expiry(x, BEGIN + TIMEOUT + 2, b);
-	assert_int_equal(deadline(x), end);
-	expect_no_expiry(x, end - 1);
-	expect_take(x, a, end - 1, INFLIGHT_LATE);
-	assert_int_equal(deadline(x), end + 1);
-	expect_no_expiry(x, end);
+	/* there is nothing to wait for by the clock */
+	assert_int_equal(deadline(x), CLOCK_NEVER);
+	expect_no_expiry(x, much_later);
+	for (i = 0; i < 2 * INFLIGHT_MAX; i++) {
+		id = add(x, much_later, much_later);
+		assert_int_not_equal(id, a);
+		assert_int_not_equal(id, b);
+		expect_take(x, id, much_later, INFLIGHT_ANSWERED);
+	}
+	expect_take(x, a, much_later, INFLIGHT_LATE);
 	assert_non_null(x->f.table);
-	expect_no_expiry(x, end + 1);
-	expect_released(x);
-	expect_take(x, b, end + 1, INFLIGHT_UNKNOWN);
+	expect_take(x, b, much_later, INFLIGHT_LATE);
+	/* nobody would look again, so that the table goes back at once */
+	assert_null(x->f.table);
+	expect_take(x, b, much_later, INFLIGHT_UNKNOWN);
 }
 
 static void
@@ -206,8 +214,11 @@ expires_in_the_order_sent(void **state)
 		if (i % 3 != 0)
 			expect_expiry(x, BEGIN + TIMEOUT + 301, ids[i]);
 	expect_no_expiry(x, BEGIN + TIMEOUT + 301);
-	expect_no_expiry(x, BEGIN + TIMEOUT + QUARANTINE + 300);
-	expect_released(x);
+	for (i = LENGTH(ids) - 1; i-- > 0;)
+		if (i % 3 != 0)
+			expect_take(
+			    x, ids[i], BEGIN + TIMEOUT + 302, INFLIGHT_LATE);
+	assert_null(x->f.table);
 }
 
 /* IDs go up by one and wrap, as far as none of them is held. */
@@ -263,7 +274,7 @@ all_ids_held(void **state)
 	expect_take(x, 12345, BEGIN, INFLIGHT_ANSWERED);
 	assert_int_equal(add(x, BEGIN, BEGIN), 12345);
 	assert_false(inflight_add(&x->f, x->pool, BEGIN, BEGIN, &id));
-	/* in quarantine they are held as well */
+	/* those that have timed out are held as well */
 	for (i = 0; inflight_expire(&x->f, x->pool, late, &q); i++)
 		;
 	assert_int_equal(i, INFLIGHT_MAX);
@@ -272,8 +283,12 @@ all_ids_held(void **state)
 	expect_take(x, 54321, late, INFLIGHT_LATE);
 	assert_int_equal(add(x, late, late), 54321);
 	expect_take(x, 54321, late, INFLIGHT_ANSWERED);
-	expect_no_expiry(x, BEGIN + TIMEOUT + QUARANTINE);
-	expect_released(x);
+	expect_no_expiry(x, BEGIN + 1000 * TIMEOUT);
+	assert_int_equal(inflight_expired(&x->f), INFLIGHT_MAX - 1);
+	/* the end of the connection frees them all */
+	assert_false(inflight_clear(&x->f, x->pool, &q));
+	assert_null(x->f.table);
+	assert_int_equal(inflight_expired(&x->f), 0);
 	free(given);
 }
 
@@ -308,7 +323,7 @@ clear(void **state)
 
 /*
  * One pool, many connections: what one gives back does not show in another,
- * whether it was answered, waiting or in quarantine when that one ended.
+ * whether it was answered, waiting or timed out when that one ended.
  */
 static void
 many_connections(void **state)
@@ -355,7 +370,7 @@ many_connections(void **state)
 
 #define STEPS 400000
 
-enum model_state { FREE, WAITING, QUARANTINED };
+enum model_state { FREE, WAITING, EXPIRED };
 
 struct model {
 	struct {
@@ -363,11 +378,10 @@ struct model {
 		uint64_t due;
 		uint64_t sent;
 		uint64_t serial; /* which query holds the ID */
-		uint64_t free_from; /* a time-out keeps it until then */
 	} id[INFLIGHT_MAX];
 	uint64_t serial;
 	uint16_t sent_order[STEPS]; /* IDs by serial */
-	uint64_t oldest[3]; /* serial before which none is in that state */
+	uint64_t oldest; /* serial before which none waits */
 	unsigned int held;
 	unsigned int matched[INFLIGHT_UNKNOWN + 1];
 };
@@ -381,20 +395,15 @@ model_new(void)
 	return m;
 }
 
-/* The oldest in a state; false if there is none. Expiry keeps the order. */
+/* The oldest that waits; false if there is none. */
 static bool
-model_oldest(struct model *m, enum model_state state, uint16_t *id)
+model_oldest(struct model *m, uint16_t *id)
 {
-	uint64_t *serial = &m->oldest[state];
-
-	for (; *serial < m->serial; ++*serial) {
-		*id = m->sent_order[*serial];
-		if (m->id[*id].serial == *serial && m->id[*id].state == state)
-			return true;
-		/* one that still waits may be in quarantine one day */
-		if (state == QUARANTINED && m->id[*id].serial == *serial &&
+	for (; m->oldest < m->serial; m->oldest++) {
+		*id = m->sent_order[m->oldest];
+		if (m->id[*id].serial == m->oldest &&
 		    m->id[*id].state == WAITING)
-			return false;
+			return true;
 	}
 	return false;
 }
@@ -406,29 +415,13 @@ model_free(struct model *m, uint16_t id)
 	m->held--;
 }
 
-static void
-model_quarantine_end(struct model *m, uint64_t now)
-{
-	uint16_t id;
-
-	while (model_oldest(m, QUARANTINED, &id) &&
-	    m->id[id].sent + TIMEOUT + QUARANTINE <= now)
-		model_free(m, id);
-}
-
 static uint64_t
 model_deadline(struct model *m)
 {
-	uint64_t when = CLOCK_NEVER, end;
 	uint16_t id;
 
-	if (model_oldest(m, WAITING, &id))
-		when = m->id[id].sent + TIMEOUT + 1;
-	if (model_oldest(m, QUARANTINED, &id)) {
-		end = m->id[id].sent + TIMEOUT + QUARANTINE;
-		when = end < when ? end : when;
-	}
-	return when;
+	return model_oldest(m, &id) ? m->id[id].sent + TIMEOUT + 1 :
+				      CLOCK_NEVER;
 }
 
 static void
@@ -443,12 +436,10 @@ step_add(struct fixture *x, struct model *m, uint64_t now, struct rng *rng)
 	}
 	assert_true(inflight_add(&x->f, x->pool, due, now, &id));
 	assert_int_equal(m->id[id].state, FREE);
-	assert_true(now >= m->id[id].free_from);
 	m->id[id].state = WAITING;
 	m->id[id].due = due;
 	m->id[id].sent = now;
 	m->id[id].serial = m->serial;
-	m->id[id].free_from = 0;
 	m->sent_order[m->serial++] = id;
 	m->held++;
 }
@@ -457,7 +448,7 @@ static enum inflight_match
 model_match(const struct model *m, uint16_t id, uint64_t now)
 {
 	switch (m->id[id].state) {
-	case QUARANTINED:
+	case EXPIRED:
 		return INFLIGHT_LATE;
 	case WAITING:
 		return now > m->id[id].sent + TIMEOUT ? INFLIGHT_EXPIRED :
@@ -494,8 +485,6 @@ step_take(struct fixture *x, struct model *m, uint64_t now, struct rng *rng)
 	if (match == INFLIGHT_UNKNOWN)
 		return;
 	expect_query(m, &q, id);
-	/* the answer is there: no other one is to be expected */
-	m->id[id].free_from = 0;
 	model_free(m, id);
 }
 
@@ -505,15 +494,10 @@ step_expire(struct fixture *x, struct model *m, uint64_t now)
 	struct inflight_query q;
 	uint16_t id;
 
-	for (;;) {
-		model_quarantine_end(m, now);
-		if (!model_oldest(m, WAITING, &id) ||
-		    m->id[id].sent + TIMEOUT >= now)
-			break;
+	while (model_oldest(m, &id) && m->id[id].sent + TIMEOUT < now) {
 		assert_true(inflight_expire(&x->f, x->pool, now, &q));
 		expect_query(m, &q, id);
-		m->id[id].state = QUARANTINED;
-		m->id[id].free_from = q.sent + TIMEOUT + QUARANTINE;
+		m->id[id].state = EXPIRED;
 	}
 	assert_false(inflight_expire(&x->f, x->pool, now, &q));
 	assert_true(x->f.table != NULL || m->held == 0);
@@ -528,17 +512,15 @@ step_clear(struct fixture *x, struct model *m)
 	uint16_t id;
 	size_t i;
 
-	while (model_oldest(m, WAITING, &id)) {
+	while (model_oldest(m, &id)) {
 		assert_true(inflight_clear(&x->f, x->pool, &q));
 		expect_query(m, &q, id);
 		model_free(m, id);
 	}
 	assert_false(inflight_clear(&x->f, x->pool, &q));
-	/* the end of the connection ends its quarantines */
-	for (i = 0; i < INFLIGHT_MAX; i++) {
+	/* the end of the connection frees what had timed out, too */
+	for (i = 0; i < INFLIGHT_MAX; i++)
 		m->id[i].state = FREE;
-		m->id[i].free_from = 0;
-	}
 	m->held = 0;
 	expect_released(x);
 }
@@ -569,9 +551,10 @@ step_any(struct fixture *x, struct model *m, uint64_t now, uint64_t adds,
 		step_take(x, m, now, rng);
 	else
 		step_expire(x, m, now);
-	if (takes > 1 && rng_below(rng, 20000) == 0)
+	if (takes > 1 && rng_below(rng, 1000) == 0)
 		step_clear(x, m);
-	assert_int_equal(x->f.waiting.count + x->f.quarantine.count, m->held);
+	assert_int_equal(
+	    inflight_waiting(&x->f) + inflight_expired(&x->f), m->held);
 	assert_true(x->f.table != NULL || m->held == 0);
 	assert_int_equal(deadline(x), model_deadline(m));
 	if (what == 0)
@@ -631,7 +614,7 @@ main(void)
 	    TEST(answered),
 	    TEST(at_the_timeout),
 	    TEST(late_only_once),
-	    TEST(quarantine_ends),
+	    TEST(an_id_is_held_until_its_answer_comes),
 	    TEST(expires_in_the_order_sent),
 	    TEST(ids_go_up),
 	    TEST(held_id_is_passed_over),

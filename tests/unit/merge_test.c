@@ -151,6 +151,7 @@ connection(struct stats *s, const struct event *e)
 		if (end == &n->closed_churned || end == &n->closed_used_up)
 			histogram_add(&s->lifetime, e->a + e->b);
 		n->reopened++;
+		n->out_of_ids += e->a % 2;
 		n->churn_skipped += e->b % 2;
 	}
 }
