@@ -26,6 +26,7 @@
 #include "dns_query.h"
 #include "lib/clock.h"
 #include "lib/output.h"
+#include "lib/signals.h"
 #include "lib/status.h"
 
 #define QUERY_NAME "example.com"
@@ -314,6 +315,7 @@ main(int argc, char **argv)
 	struct routes routes;
 	int status;
 
+	signals_begin();
 	output_guard();
 	options_read(&options, argc, argv);
 	if (options.merge.asked)

@@ -17,6 +17,7 @@
 #include "lib/limits.h"
 #include "lib/output.h"
 #include "lib/port_list.h"
+#include "lib/signals.h"
 #include "lib/status.h"
 #include "server/counts.h"
 #include "server/listener.h"
@@ -121,6 +122,7 @@ main(int argc, char **argv)
 	uint64_t limit;
 	int status;
 
+	signals_begin();
 	output_guard();
 	memset(&server, 0, sizeof(server));
 	server_options_read(&server.options, argc, argv);

@@ -3,11 +3,11 @@
 #include <event2/event.h>
 
 #include <err.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/clock.h"
+#include "lib/signals.h"
 #include "lib/timer.h"
 #include "lib/worker.h"
 #include "client/run_internal.h"
@@ -193,7 +193,7 @@ static void
 on_signal(struct workers *workers, int number, void *arg)
 {
 	(void)workers;
-	if (number == SIGINT || number == SIGTERM)
+	if (signals_asks_for_end(number))
 		run_interrupt(arg);
 }
 

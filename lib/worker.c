@@ -15,11 +15,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/signals.h"
 #include "lib/worker.h"
 
 #define SHARED_ALIGNMENT 4096
 
-static const int heard_signals[] = {SIGINT, SIGTERM, SIGUSR1, SIGCHLD};
+static const int heard_signals[] = {
+    SIGINT, SIGTERM, SIGHUP, SIGALRM, SIGXCPU, SIGUSR1, SIGCHLD};
 #define HEARD_SIGNALS (sizeof(heard_signals) / sizeof(heard_signals[0]))
 
 /* One worker, seen from the parent. */
@@ -150,9 +152,12 @@ worker_main(struct workers *set, unsigned int index, int channel, pid_t parent)
 	prctl(PR_SET_TIMERSLACK, 1);
 	for (i = 0; i < index; i++)
 		close(set->children[i].channel);
+	/* over its own limit of processor time a worker ends, and is booked */
 	for (i = 0; i < HEARD_SIGNALS; i++)
 		signal(heard_signals[i],
-		    heard_signals[i] == SIGCHLD ? SIG_DFL : SIG_IGN);
+		    heard_signals[i] == SIGCHLD || heard_signals[i] == SIGXCPU ?
+			SIG_DFL :
+			SIG_IGN);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 
@@ -293,8 +298,10 @@ parent_listen(struct workers *set)
 
 	set->base = base_new();
 	for (i = 0; i < HEARD_SIGNALS; i++)
-		set->signals[i] = event_start(set->base, heard_signals[i],
-		    EV_SIGNAL | EV_PERSIST, signal_heard, set);
+		if (!signals_is_ignored(heard_signals[i]))
+			set->signals[i] =
+			    event_start(set->base, heard_signals[i],
+				EV_SIGNAL | EV_PERSIST, signal_heard, set);
 	for (i = 0; i < set->config.count; i++) {
 		child = &set->children[i];
 		child->readable = event_start(set->base, child->channel,
@@ -364,7 +371,6 @@ workers_start(const struct workers_config *config)
 		err(1, "no memory for %u workers", config->count);
 
 	fflush(NULL); /* or each worker would print it again */
-	signal(SIGPIPE, SIG_IGN);
 	block_signals(&before);
 	for (i = 0; i < config->count && error == 0; i++)
 		if (!fork_worker(set, i))

@@ -6,8 +6,9 @@
  * - Each worker has a slot of shared memory that only it writes, so that what
  *   it counted survives it, however it ends. The parent and the other workers
  *   may read it.
- * - Workers ignore SIGINT, SIGTERM and SIGUSR1: a terminal sends those to the
- *   whole process group, and the parent says in words what they mean.
+ * - Workers ignore the signals that the parent hears (lib/signals): a terminal
+ *   sends those to the whole process group, and the parent tells its workers by
+ *   messages. The parent hears none that is ignored when the workers start.
  * - A worker whose parent is gone, even by SIGKILL, exits at once.
  */
 #ifndef LIB_WORKER_H
