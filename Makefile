@@ -2,6 +2,7 @@
 # make demo     installs what building takes, builds, and measures loopback
 # make check    installs what testing takes, builds, and runs all tests
 # make sanitize builds with ASan and UBSan and runs the same tests
+# make fuzz     gives each parser inputs for FUZZ_SECONDS=60, with libFuzzer
 # make healthy  runs of which nothing is wrong, none of which may find a limit
 # make bench    holds the programs against bare epoll loops, see bench/README.md
 # make install  [DESTDIR=] [PREFIX=/usr/local]
@@ -30,15 +31,19 @@ UNIT_SOURCES = $(wildcard tests/unit/*.c)
 HELPER_SOURCES = $(wildcard tests/helpers/*.c)
 UNITS = $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/tests/unit/%)
 HELPERS = $(HELPER_SOURCES:%.c=$(BUILD)/%)
+FUZZ_SOURCES = $(wildcard tests/fuzz/*_fuzz.c)
+FUZZERS = $(FUZZ_SOURCES:%.c=$(BUILD)/%)
 FORMATTED = $(wildcard *.[ch] lib/*.[ch] client/*.[ch] server/*.[ch] \
-    bench/*.[ch] tests/unit/*.[ch] tests/helpers/*.[ch])
+    bench/*.[ch] tests/unit/*.[ch] tests/helpers/*.[ch] \
+    tests/fuzz/*.[ch])
 
+comma = ,
 objects = $(1:%.c=$(BUILD)/%.o)
 # what a unit test may link: everything but the programs
 TESTABLE = $(call objects,dns_query.c dns_reply.c $(wildcard client/*.c) \
     $(wildcard server/*.c) $(LIB_SOURCES))
 
-.PHONY: all bench healthy deps deps-check demo tests check sanitize format format-check \
+.PHONY: all bench fuzz fuzzers healthy deps deps-check demo tests check sanitize format format-check \
     install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -61,6 +66,28 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(TESTABLE)
 $(BUILD)/tests/helpers/%: $(BUILD)/tests/helpers/%.o
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
+# A fuzz target with a main of its own, to replay inputs, or with libFuzzer's; in
+# both what ends the program or allocates can be caught, see tests/fuzz/fuzz.h.
+FUZZ_MAIN = $(BUILD)/tests/fuzz/replay.o
+FUZZ_LINK =
+FUZZ_WRAPPED = malloc calloc realloc reallocarray strdup free fopen fclose \
+    open_memstream exit err errx warn warnx
+$(FUZZERS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/tests/fuzz/support.o $(FUZZ_MAIN) \
+    $(TESTABLE)
+	$(CC) $(CFLAGS) $(LDFLAGS) $(FUZZ_LINK) -o $@ $^ $(LDLIBS) \
+	    $(addprefix -Wl$(comma)--wrap=,$(FUZZ_WRAPPED))
+
+fuzzers: $(FUZZERS)
+
+FUZZ_SECONDS ?= 60
+FUZZ_SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all
+fuzz: deps-check
+	@mkdir -p $(BUILD)/fuzz
+	@$(MAKE) --no-print-directory fuzzers BUILD=$(BUILD)/fuzz CC=clang \
+	    CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link \
+	    $(FUZZ_SANITIZE)" FUZZ_MAIN= FUZZ_LINK=-fsanitize=fuzzer
+	@tests/fuzz/run $(BUILD)/fuzz $(FUZZ_SECONDS)
+
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
 deps:
@@ -73,7 +100,7 @@ demo: deps
 	@$(MAKE) --no-print-directory all
 	@tests/demo $(BIN)
 
-tests: all $(UNITS) $(HELPERS)
+tests: all $(UNITS) $(HELPERS) $(FUZZERS)
 
 check: deps-check
 	@$(MAKE) --no-print-directory tests

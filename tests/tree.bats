@@ -119,7 +119,7 @@ only() {
 
 @test "scripts are shellcheck clean" {
 	shellcheck -x setup-client.sh setup-server.sh lib/setup.sh plot.sh \
-		.ci/run .ci/deps tests/run tests/demo tests/healthy bench/half \
+		.ci/run .ci/deps tests/run tests/demo tests/healthy tests/fuzz/run bench/half \
 		bench/instructions bench/scale.sh
 	shellcheck -x tests/helpers.bash tests/resolvers.bash
 }
