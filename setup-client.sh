@@ -34,6 +34,10 @@ set_values() {
 	# Connections closed in the last minute hold their ports in TIME_WAIT.
 	# The default, 2, allows their reuse on the loopback interface only.
 	change net.ipv4.tcp_tw_reuse 1
+	# Without timestamps no port is reused.  tcp_fin_timeout does nothing for
+	# TIME_WAIT, which lasts a minute.
+	raise net.ipv4.tcp_timestamps 1
+	lower net.ipv4.tcp_tw_reuse_delay 1000
 }
 
 reserve_target_port() {

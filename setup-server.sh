@@ -31,6 +31,9 @@ set_values() {
 	# kept, and the test would measure that.  Without them a full SYN queue
 	# drops, and the client tries again: so the queues come first.
 	change net.ipv4.tcp_syncookies 0
+
+	# Clients reuse ports in TIME_WAIT only if this end has timestamps, too.
+	raise net.ipv4.tcp_timestamps 1
 }
 
 main server "$@"

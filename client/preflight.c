@@ -123,12 +123,35 @@ is_loopback(const struct addr_ip *host)
 	    memcmp(host->bytes, loopback, sizeof(loopback)) == 0;
 }
 
+/* What holds for loopback holds for the run only where every target is there. */
+static bool
+are_loopback(const struct addr_list *hosts)
+{
+	size_t i;
+
+	for (i = 0; i < hosts->count; i++)
+		if (!is_loopback(&hosts->at[i]))
+			return false;
+	return true;
+}
+
+/* Whether no wider range could be set. */
+static bool
+has_widest_range(void)
+{
+	unsigned long first, last;
+
+	return limits_port_range(&first, &last) && first <= 1024 &&
+	    last == UINT16_MAX;
+}
+
 void
 preflight_ways(const struct routes *routes, struct limits_ways *ways)
 {
 	ways->ports = limits_local_ports();
 	ways->sources = routes->sources.count > 0 ? routes->sources.count : 1;
 	ways->targets = routes_targets(routes);
+	ways->widest = has_widest_range();
 }
 
 /* A server on this host is looked at as well, as far as this process can. */
@@ -173,7 +196,7 @@ make_run(
 	count_neighbours(&routes->hosts, run);
 	run->resets = o->load.reset;
 	run->time_waits = time_waits(o);
-	run->loopback = is_loopback(&routes->hosts.at[0]);
+	run->loopback = are_loopback(&routes->hosts);
 	run->ipv6 = routes->hosts.at[0].family == AF_INET6;
 	if (!is_here(&routes->hosts))
 		return;

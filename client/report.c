@@ -52,6 +52,19 @@ report_rate(const struct report *r, uint64_t count)
 	return duration == 0 ? 0 : (double)count / clock_to_seconds(duration);
 }
 
+static uint64_t
+larger(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+void
+report_closing(struct report *r, const struct sockdiag_states *s)
+{
+	r->closing.fin_wait1 = larger(r->closing.fin_wait1, s->fin_wait1);
+	r->closing.fin_wait2 = larger(r->closing.fin_wait2, s->fin_wait2);
+}
+
 void
 report_queues(struct report *r, const struct sockdiag_queues *queues)
 {

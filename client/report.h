@@ -77,6 +77,13 @@ void report_free(struct report *);
 void report_states(struct report *, const struct sockdiag_states *);
 
 /*
+ * The states of connections to the targets, when the run begins and when it has
+ * no local port left: which of them keep a port because the other side has not
+ * answered their close.
+ */
+void report_closing(struct report *, const struct sockdiag_states *);
+
+/*
  * The accept queues of the targets, on this host, while connections that did not
  * answer were open.
  */

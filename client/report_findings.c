@@ -36,6 +36,9 @@ report_diagnose(struct report *r, const struct stats_counters *n,
 		[DIAGNOSIS_OUT_OF_IDS] = n->out_of_ids,
 		[DIAGNOSIS_KILLED] = r->end.workers_died},
 	    .ways = r->config.ways,
+	    .resets = r->config.reset,
+	    .fin_wait1 = r->closing.fin_wait1,
+	    .fin_wait2 = r->closing.fin_wait2,
 	    .connections = r->config.connections,
 	};
 

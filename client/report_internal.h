@@ -107,6 +107,8 @@ struct report {
 	bool states_known;
 	struct sockdiag_queues queues;
 	bool queues_known;
+	struct sockdiag_states
+	    closing; /* the most seen; fin_wait1, fin_wait2 */
 	struct stats change; /* scratch: they are too large for the stack */
 	uint64_t sampled_at;
 	uint64_t shown_at;

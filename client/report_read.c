@@ -161,6 +161,9 @@ read_gauges(const struct json_node *kernel, struct gauges_span *span)
 
 	json_enter_object(kernel, "gauges", &at);
 	for (i = 0; i < GAUGES_COUNT; i++) {
+		/* results of older versions lack some: as if unreadable */
+		if (json_object_get(at.value, gauges_name(i)) == NULL)
+			continue;
 		json_enter_object(&at, gauges_name(i), &one);
 		span->begin.readable[i] = json_get_count_or_null(
 		    &one, "begin", &span->begin.value[i]);

@@ -18,6 +18,9 @@
 /* A worker that was told to stop and has not by then is ended. */
 #define STOP_PATIENCE (2 * CLOCK_NS_PER_SEC)
 
+/* To count the sockets that keep local ports. */
+#define CLOSING_PATIENCE (50 * CLOCK_NS_PER_MS)
+
 /* To count the states of what is left. */
 #define STATES_PATIENCE CLOCK_NS_PER_SEC
 
@@ -223,6 +226,20 @@ take_last_states(struct run *run)
 }
 
 /*
+ * Which sockets keep local ports because the other side has not answered their
+ * close: at the start, and once when a connect() has found no port. The run's
+ * own closes at its end must not count.
+ */
+static void
+take_closing(struct run *run)
+{
+	struct sockdiag_states counted;
+
+	if (states_count(run->states, CLOSING_PATIENCE, &counted))
+		report_closing(run->config->report, &counted);
+}
+
+/*
  * Only where something has not answered. Connections in the queue stay in it when
  * they are closed, but then a server that was full may have taken them all: an
  * empty queue tells nothing after the end.
@@ -267,6 +284,11 @@ on_sample_timer(int fd, short what, void *arg)
 		states_begin(run->states);
 	if (sum->close_begin == 0)
 		take_queues(run, &sum->stats, false);
+	if (sum->close_begin == 0 && !run->closing_taken &&
+	    sum->stats.n.failed_errno[EADDRNOTAVAIL] > 0) {
+		run->closing_taken = true;
+		take_closing(run);
+	}
 	set_sample_timer(run);
 }
 
@@ -297,6 +319,7 @@ loop(struct run *run)
 	struct event_base *base = workers_base(run->workers);
 
 	run->states = states_new(base, run->config->generator->pool.routes);
+	take_closing(run);
 	if (run->config->states)
 		states_begin(run->states);
 	run->sample_timer = timer_new(base, 0, on_sample_timer, run);

@@ -35,6 +35,7 @@ struct run {
 	uint64_t go_at; /* when the workers begin to query */
 	enum stage stage;
 	bool queues_taken; /* while the connections were open */
+	bool closing_taken;
 	struct event *sample_timer;
 	struct event *live_timer;
 	struct event *kill_timer;

@@ -95,6 +95,8 @@ check_rule check_processes;
 check_rule check_port_range;
 check_rule check_reserved_ports;
 check_rule check_tw_reuse;
+check_rule check_tw_reuse_delay;
+check_rule check_timestamps;
 check_rule check_tw_buckets;
 check_rule check_orphans;
 check_rule check_somaxconn;

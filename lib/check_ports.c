@@ -10,6 +10,9 @@
 #define LOWEST	1024 /* of a range that was widened */
 #define HIGHEST 65535
 
+#define REUSE_DELAY \
+	1000 /* ms in TIME_WAIT before a port is reused: the default */
+
 #define LIST 400 /* bytes: a list of ports that a sysctl command has room for */
 
 /* The range, and what of it is reserved. */
@@ -98,8 +101,9 @@ static void
 fix_range(const struct check_run *run, const struct range *now,
     const struct range *wide, struct check_row *row)
 {
-	struct limits_ways ways = {
-	    count_ports(wide), run->sources, run->targets};
+	struct limits_ways ways = {.ports = count_ports(wide),
+	    .sources = run->sources,
+	    .targets = run->targets};
 	char missing[LIMITS_TEXT], reserved[LIST + 40] = "";
 	bool wider = ways.ports > count_ports(now), enough;
 
@@ -235,22 +239,35 @@ count_time_wait(const struct check_host *h, uint64_t *out)
 	return found;
 }
 
+/*
+ * How many connections will be in TIME_WAIT, if the run has too few ports unless
+ * connect() takes theirs; else 0.
+ */
+static uint64_t
+count_to_reuse(const struct check_host *h, const struct check_run *run)
+{
+	uint64_t waiting = 0, most;
+	struct range now;
+
+	(void)count_time_wait(h, &waiting);
+	waiting += run->time_waits;
+	if (!read_range(h, &now))
+		return 0;
+	most = count_ports(&now) * run->sources * run->targets;
+	if (run->connections > most || run->connections + waiting <= most)
+		return 0;
+	return waiting;
+}
+
 /* 2 is for the loopback interface only. */
 void
 check_tw_reuse(const struct check_host *h, const struct check_run *run,
     struct check_row *row)
 {
-	uint64_t value, waiting = 0, most;
-	struct range now;
+	uint64_t value, waiting = count_to_reuse(h, run);
 
-	(void)count_time_wait(h, &waiting);
-	waiting += run->time_waits;
 	check_set(row, "1");
-	if (!check_own_number(h, row, &value) || !read_range(h, &now))
-		return;
-	most = count_ports(&now) * run->sources * run->targets;
-	if (waiting == 0 || run->connections > most ||
-	    run->connections + waiting <= most)
+	if (!check_own_number(h, row, &value) || waiting == 0)
 		return;
 	snprintf(row->needed, sizeof(row->needed), "1");
 	if (value == 1 || (value == 2 && run->loopback))
@@ -267,4 +284,49 @@ check_tw_reuse(const struct check_host *h, const struct check_run *run,
 		    "or wait a minute: %" PRIu64
 		    " connections are in TIME_WAIT",
 		    waiting);
+}
+
+/*
+ * Without timestamps the kernel reuses no port in TIME_WAIT, whatever
+ * tcp_tw_reuse is. Both ends must have them; 1 and 2 are alike here.
+ */
+void
+check_timestamps(const struct check_host *h, const struct check_run *run,
+    struct check_row *row)
+{
+	uint64_t value;
+
+	if (!check_own_number(h, row, &value))
+		return;
+	check_set(row, "%" PRIu64, value > 0 ? value : 1);
+	if ((run->ends & CHECK_CLIENT) == 0 || count_to_reuse(h, run) == 0)
+		return;
+	check_compare(row, value, 1);
+	check_set(row, "%" PRIu64, value > 0 ? value : 1);
+	if (row->verdict == CHECK_LOW)
+		snprintf(row->other, sizeof(row->other),
+		    "tcp_tw_reuse does nothing without timestamps, which the "
+		    "server's host needs as well; connections of before stay "
+		    "in TIME_WAIT for a minute");
+}
+
+/* In milliseconds; Older kernels wait for a second and have no such sysctl. */
+void
+check_tw_reuse_delay(const struct check_host *h, const struct check_run *run,
+    struct check_row *row)
+{
+	uint64_t value;
+
+	if (!check_own_number(h, row, &value)) {
+		row->severity = CHECK_MINOR;
+		return;
+	}
+	check_set(row, "%" PRIu64,
+	    value > REUSE_DELAY ? (uint64_t)REUSE_DELAY : value);
+	if (count_to_reuse(h, run) == 0)
+		return;
+	snprintf(row->needed, sizeof(row->needed), "%d or less", REUSE_DELAY);
+	row->verdict = value > REUSE_DELAY ? CHECK_LOW : CHECK_OK;
+	check_set(row, "%" PRIu64,
+	    value > REUSE_DELAY ? (uint64_t)REUSE_DELAY : value);
 }

@@ -98,6 +98,7 @@ find(const struct diagnosis_source *s, const struct diagnosis_rule *rule,
 	snprintf(f->fix, sizeof(f->fix), "%s", rule->fix);
 	if (rule->explain != NULL)
 		rule->explain(s, count, f);
+	diagnosis_revise_fix(s, f);
 	if (rule->blame == BLAME_LISTENER && s->view == DIAGNOSIS_FROM_SOME)
 		diagnosis_add_evidence(f,
 		    "some servers are on other hosts, so it may have been "

@@ -42,6 +42,11 @@ struct diagnosis_source {
 	size_t errnos;
 	uint64_t seen[DIAGNOSIS_SEEN];
 	struct limits_ways ways; /* of a client; ports 0: unknown */
+	bool resets; /* it closes with a RST */
+	/* sockets to its targets whose close the other side has not answered:
+	 * with an ACK (FIN_WAIT1), with a FIN of its own (FIN_WAIT2) */
+	uint64_t fin_wait1;
+	uint64_t fin_wait2;
 	uint64_t connections; /* asked for */
 };
 
@@ -63,7 +68,8 @@ struct diagnosis_finding {
 /*
  * Stores what the source points to, the most precise first, and returns how
  * many. What one finding accounts for is named in its evidence and is no
- * finding of its own. A healthy run has none.
+ * finding of its own. A healthy run has none. No fix asks for a setting that the
+ * gauges say this host has already.
  */
 size_t diagnosis_find(const struct diagnosis_source *,
     struct diagnosis_finding out[DIAGNOSIS_MOST]);

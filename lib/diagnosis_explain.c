@@ -76,19 +76,13 @@ diagnosis_explain_resends(const struct diagnosis_source *s, uint64_t count,
 	    "other side or the path may have");
 }
 
-static uint64_t
-gauge(const struct diagnosis_source *s, enum gauge which)
-{
-	return s->gauges->readable[which] ? s->gauges->value[which] : 0;
-}
-
 /* The count is of once a second: a short run may not have been seen at all. */
 void
 diagnosis_explain_table(const struct diagnosis_source *s, uint64_t count,
     struct diagnosis_finding *f)
 {
-	uint64_t most = gauge(s, GAUGES_conntrack_max),
-		 held = gauge(s, GAUGES_conntrack_count);
+	uint64_t most = diagnosis_gauge(s, GAUGES_conntrack_max),
+		 held = diagnosis_gauge(s, GAUGES_conntrack_count);
 
 	(void)count;
 	if (!s->gauges->readable[GAUGES_conntrack_max])
@@ -107,82 +101,95 @@ diagnosis_explain_time_wait(const struct diagnosis_source *s, uint64_t count,
 	if (s->gauges->readable[GAUGES_tcp_max_tw_buckets])
 		snprintf(f->evidence, sizeof(f->evidence),
 		    "there may be %" PRIu64 " of them",
-		    gauge(s, GAUGES_tcp_max_tw_buckets));
+		    diagnosis_gauge(s, GAUGES_tcp_max_tw_buckets));
 }
 
-/* The kernel counts both causes as one. */
+/*
+ * The kernel counts both causes as one: too many orphans, which may mean a
+ * quarter of tcp_max_orphans where the other side is slow, or too little memory.
+ */
 void
 diagnosis_explain_abort(const struct diagnosis_source *s, uint64_t count,
     struct diagnosis_finding *f)
 {
-	uint64_t orphans = gauge(s, GAUGES_tcp_orphans);
+	uint64_t orphans = diagnosis_gauge(s, GAUGES_tcp_orphans),
+		 most = diagnosis_gauge(s, GAUGES_tcp_max_orphans);
 
 	(void)count;
 	if (s->gauges->readable[GAUGES_tcp_max_orphans])
 		snprintf(f->evidence, sizeof(f->evidence),
 		    "up to %" PRIu64 " sockets were closed but still sending, "
 		    "of %" PRIu64 " that may be",
-		    orphans, gauge(s, GAUGES_tcp_max_orphans));
+		    orphans, most);
+	if (most > 0 && orphans >= most / 4)
+		diagnosis_add(f->fix,
+		    "; sysctl net.ipv4.tcp_orphan_retries=2 gives up sockets "
+		    "of a peer that does not answer after 2 s, not 100 s");
+	if (s->view != DIAGNOSIS_FROM_SERVER && !s->resets)
+		diagnosis_add(f->fix, "; or close with --close rst");
+}
+
+/*
+ * Queues of a listening socket. Its backlog counts as well, and is not known
+ * here.
+ */
+
+#define QUEUE_MOST 65535 /* connections: more than any burst that is useful */
+
+static bool
+has_queue(const struct diagnosis_source *s, enum gauge which)
+{
+	return diagnosis_gauge(s, which) >= QUEUE_MOST;
+}
+
+static void
+fix_backlog(struct diagnosis_finding *f)
+{
+	snprintf(f->fix, sizeof(f->fix),
+	    "a larger backlog in the server (tcpserver: without -B), more "
+	    "workers there (tcpserver: -w), or fewer new connections a second "
+	    "(-n)");
+}
+
+void
+diagnosis_explain_accept_queue(const struct diagnosis_source *s, uint64_t count,
+    struct diagnosis_finding *f)
+{
+	(void)count;
+	if (has_queue(s, GAUGES_somaxconn))
+		fix_backlog(f);
+}
+
+void
+diagnosis_explain_syn_queue(const struct diagnosis_source *s, uint64_t count,
+    struct diagnosis_finding *f)
+{
+	bool accepts = has_queue(s, GAUGES_somaxconn),
+	     half_open = has_queue(s, GAUGES_tcp_max_syn_backlog);
+
+	(void)count;
+	if (accepts && half_open)
+		fix_backlog(f);
+	else
+		snprintf(f->fix, sizeof(f->fix),
+		    "sysctl%s%s, and a backlog as large in the server "
+		    "(tcpserver: without -B)",
+		    accepts ? "" : " net.core.somaxconn=65535",
+		    half_open ? "" : " net.ipv4.tcp_max_syn_backlog=65535");
 }
 
 void
 diagnosis_explain_cookies(const struct diagnosis_source *s, uint64_t count,
     struct diagnosis_finding *f)
 {
-	(void)count;
-	if (gauge(s, GAUGES_tcp_syncookies) != 2)
+	if (diagnosis_gauge(s, GAUGES_tcp_syncookies) != 2) {
+		diagnosis_explain_syn_queue(s, count, f);
 		return;
+	}
 	f->limit = "net.ipv4.tcp_syncookies";
 	snprintf(f->evidence, sizeof(f->evidence),
 	    "net.ipv4.tcp_syncookies is 2: a cookie for every SYN");
 	snprintf(f->fix, sizeof(f->fix), "sysctl net.ipv4.tcp_syncookies=1");
-}
-
-/*
- * Ports.
- */
-
-static void
-fix_time_wait(struct diagnosis_finding *f)
-{
-	snprintf(f->fix, sizeof(f->fix),
-	    "close with --close rst, or sysctl net.ipv4.tcp_tw_reuse=1 and "
-	    "wait a second, or more sources (-a), more target ports (-p), "
-	    "net.ipv4.ip_local_port_range=\"1024 65535\"");
-}
-
-/* Too many were asked for; or others, or TIME_WAIT, hold the ports. */
-void
-diagnosis_explain_ports(const struct diagnosis_source *s, uint64_t count,
-    struct diagnosis_finding *f)
-{
-	const struct limits_ways *w = &s->ways;
-	uint64_t waiting = gauge(s, GAUGES_tcp_time_wait);
-	char missing[LIMITS_TEXT];
-	int used = 0;
-
-	if (w->ports > 0)
-		used = snprintf(f->symptom, sizeof(f->symptom),
-		    "%" PRIu64 " connects failed, no local port left: %" PRIu64
-		    " ports x %" PRIu64 " source%s x %" PRIu64
-		    " target%s = %" PRIu64 " connections at most",
-		    count, w->ports, w->sources, w->sources == 1 ? "" : "s",
-		    w->targets, w->targets == 1 ? "" : "s",
-		    w->ports * w->sources * w->targets);
-	else
-		used = snprintf(f->symptom, sizeof(f->symptom),
-		    "%" PRIu64 " connects failed, no local port left", count);
-	if (waiting > 0)
-		snprintf(f->symptom + used, sizeof(f->symptom) - (size_t)used,
-		    ", and %" PRIu64 " sockets of this host in TIME_WAIT",
-		    waiting);
-	if (limits_ways_short(w, s->connections, missing))
-		snprintf(f->fix, sizeof(f->fix), "%s", missing);
-	else if (waiting > 0)
-		fix_time_wait(f);
-	else if (w->ports > 0)
-		snprintf(f->evidence, sizeof(f->evidence),
-		    "other connections of this host hold the others");
 }
 
 /*

@@ -59,6 +59,20 @@ uint64_t diagnosis_counted(
 void diagnosis_add_evidence(struct diagnosis_finding *, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Appends to a text, as far as it has room. */
+void diagnosis_add(char text[DIAGNOSIS_TEXT], const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* 0 where it cannot be read. */
+uint64_t diagnosis_gauge(const struct diagnosis_source *, enum gauge);
+
+/*
+ * Where the fix says to set a sysctl, "NAME=NUMBER", to a number that this host
+ * has already, or less: doubles the number that this host has instead.
+ */
+void diagnosis_revise_fix(
+    const struct diagnosis_source *, struct diagnosis_finding *);
+
 bool diagnosis_was_killed(const struct diagnosis_source *, uint64_t count);
 bool diagnosis_neighbours_matter(
     const struct diagnosis_source *, uint64_t count);
@@ -78,5 +92,7 @@ DIAGNOSIS_EXPLAIN(time_wait);
 DIAGNOSIS_EXPLAIN(abort);
 DIAGNOSIS_EXPLAIN(cookies);
 DIAGNOSIS_EXPLAIN(resends);
+DIAGNOSIS_EXPLAIN(accept_queue);
+DIAGNOSIS_EXPLAIN(syn_queue);
 
 #endif

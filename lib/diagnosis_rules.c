@@ -10,6 +10,7 @@
 #define FIX_ACCEPT_QUEUE                                                  \
 	"sysctl net.core.somaxconn=65535, and a backlog as large in the " \
 	"server (tcpserver: without -B)"
+#define FIX_SYN_QUEUE "larger queues" /* explained */
 #define FIX_TABLE                                                          \
 	"no tracking for the port (setup-client.sh, setup-server.sh), or " \
 	"sysctl net.netfilter.nf_conntrack_max=2000000"
@@ -47,20 +48,16 @@ const struct diagnosis_rule diagnosis_rules[] = {
 	EFFECT_TIMED_OUT | EFFECT_RESET | EFFECT_RESENT,
 	"accept queue (backlog, net.core.somaxconn)",
 	"handshakes that met a full accept queue", FIX_ACCEPT_QUEUE, NULL,
-	NULL},
+	diagnosis_explain_accept_queue},
     {COUNTER(TcpExt, TCPReqQFullDrop), ROLE_ANY, BLAME_LISTENER, EFFECT_NONE,
 	EFFECT_TIMED_OUT | EFFECT_RESENT, "net.ipv4.tcp_max_syn_backlog",
 	"SYNs dropped, the queue of half-open connections was full",
-	"sysctl net.ipv4.tcp_max_syn_backlog=65535 net.core.somaxconn=65535, "
-	"and a backlog as large in the server (tcpserver: without -B)",
-	NULL, NULL},
+	FIX_SYN_QUEUE, NULL, diagnosis_explain_syn_queue},
     {COUNTER(TcpExt, TCPReqQFullDoCookies), ROLE_ANY, BLAME_LISTENER,
 	EFFECT_NONE, EFFECT_NONE,
 	"SYN queue (backlog, net.ipv4.tcp_max_syn_backlog)",
-	"SYNs answered with a SYN cookie",
-	"sysctl net.core.somaxconn=65535 net.ipv4.tcp_max_syn_backlog=65535, "
-	"and a backlog as large in the server (tcpserver: without -B)",
-	NULL, diagnosis_explain_cookies},
+	"SYNs answered with a SYN cookie", FIX_SYN_QUEUE, NULL,
+	diagnosis_explain_cookies},
     {COUNTER(TcpExt, TCPTimeWaitOverflow), ROLE_ANY, BLAME_HOST, EFFECT_NONE,
 	EFFECT_NONE, "net.ipv4.tcp_max_tw_buckets",
 	"connections that skipped TIME_WAIT",
@@ -69,13 +66,12 @@ const struct diagnosis_rule diagnosis_rules[] = {
     {COUNTER(TcpExt, TCPMemoryPressures), ROLE_ANY, BLAME_HOST, EFFECT_NONE,
 	EFFECT_ABORTED | EFFECT_RESET | EFFECT_RESENT, "net.ipv4.tcp_mem",
 	"times TCP ran short of memory",
-	"raise net.ipv4.tcp_mem (setup-client.sh, setup-server.sh)", NULL,
+	"raise net.ipv4.tcp_mem: each of its three numbers to the double", NULL,
 	NULL},
     {COUNTER(TcpExt, TCPAbortOnMemory), ROLE_ANY, BLAME_HOST, EFFECT_ABORTED,
 	EFFECT_RESET, "net.ipv4.tcp_max_orphans, net.ipv4.tcp_mem",
 	"connections aborted for want of memory",
-	"raise net.ipv4.tcp_max_orphans and net.ipv4.tcp_mem, or close with "
-	"--close rst",
+	"sysctl net.ipv4.tcp_max_orphans=262144, and raise net.ipv4.tcp_mem",
 	NULL, diagnosis_explain_abort},
     {COUNTER(softnet, dropped), ROLE_ANY, BLAME_HOST, EFFECT_NONE,
 	EFFECT_TIMED_OUT | EFFECT_RESENT, "net.core.netdev_max_backlog",

@@ -23,7 +23,18 @@
 	X(tcp_max_orphans, "sys/net/ipv4/tcp_max_orphans", "", "")         \
 	X(tcp_max_tw_buckets, "sys/net/ipv4/tcp_max_tw_buckets", "", "")   \
 	X(tcp_tw_reuse, "sys/net/ipv4/tcp_tw_reuse", "", "")               \
+	X(tcp_tw_reuse_delay, "sys/net/ipv4/tcp_tw_reuse_delay", "", "")   \
+	X(tcp_timestamps, "sys/net/ipv4/tcp_timestamps", "", "")           \
+	X(tcp_fin_timeout, "sys/net/ipv4/tcp_fin_timeout", "", "")         \
+	X(tcp_orphan_retries, "sys/net/ipv4/tcp_orphan_retries", "", "")   \
 	X(tcp_syncookies, "sys/net/ipv4/tcp_syncookies", "", "")           \
+	X(tcp_max_syn_backlog, "sys/net/ipv4/tcp_max_syn_backlog", "", "") \
+	X(somaxconn, "sys/net/core/somaxconn", "", "")                     \
+	X(netdev_max_backlog, "sys/net/core/netdev_max_backlog", "", "")   \
+	X(neigh_v4_max, "sys/net/ipv4/neigh/default/gc_thresh3", "", "")   \
+	X(neigh_v6_max, "sys/net/ipv6/neigh/default/gc_thresh3", "", "")   \
+	X(file_max, "sys/fs/file-max", "", "")                             \
+	X(max_user_watches, "sys/fs/epoll/max_user_watches", "", "")       \
 	X(conntrack_count, "sys/net/netfilter/nf_conntrack_count", "", "") \
 	X(conntrack_max, "sys/net/netfilter/nf_conntrack_max", "", "")
 

@@ -59,6 +59,7 @@ struct limits_ways {
 	uint64_t ports; /* 0: unknown */
 	uint64_t sources; /* addresses */
 	uint64_t targets; /* addresses x ports */
+	bool widest; /* ip_local_port_range cannot be made wider */
 };
 
 #define LIMITS_TEXT 200

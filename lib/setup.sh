@@ -317,6 +317,13 @@ raise() {
 	fi
 }
 
+# lower NAME MOST: like change, but only where it is more; older kernels lack some.
+lower() {
+	if value=$(read_value "$1") && [ -n "$value" ] && ! at_least "$2" "$value"; then
+		change "$1" "$2"
+	fi
+}
+
 # Some limits default to numbers too large for the shell to compare.
 at_least() {
 	[ ${#1} -gt 18 ] || [ "$1" -ge "$2" ]

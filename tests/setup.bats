@@ -11,7 +11,7 @@ bats_require_minimum_version 1.5.0
 values="fs.nr_open fs.file-max net.core.netdev_max_backlog net.core.somaxconn
 	net.ipv4.tcp_max_syn_backlog net.ipv4.tcp_syncookies
 	net.ipv4.ip_local_port_range net.ipv4.ip_local_reserved_ports
-	net.ipv4.tcp_tw_reuse fs.epoll.max_user_watches kernel.pid_max
+	net.ipv4.tcp_tw_reuse net.ipv4.tcp_timestamps fs.epoll.max_user_watches kernel.pid_max
 	net.ipv4.tcp_max_tw_buckets"
 
 setup_file() {
@@ -103,6 +103,7 @@ make_namespaces() {
 		echo 1 >/proc/sys/net/ipv4/tcp_syncookies
 		echo 32768 60999 >/proc/sys/net/ipv4/ip_local_port_range
 		echo 2 >/proc/sys/net/ipv4/tcp_tw_reuse
+		echo 0 >/proc/sys/net/ipv4/tcp_timestamps
 		echo ready
 		exec cat
 	EOF
@@ -342,6 +343,7 @@ publish() {
 		net.ipv4.tcp_max_syn_backlog: 512 -> 65535
 		net.core.somaxconn: 4096 -> 65535
 		net.ipv4.tcp_syncookies: 1 -> 0
+		net.ipv4.tcp_timestamps: 0 -> 1
 		connection tracking: absent (kept)
 	EOF
 
@@ -355,6 +357,7 @@ publish() {
 		net.ipv4.ip_local_reserved_ports: (empty) -> 4242
 		net.ipv4.ip_local_port_range: 32768 60999 -> 1024 65535
 		net.ipv4.tcp_tw_reuse: 2 -> 1
+		net.ipv4.tcp_timestamps: 0 -> 1
 		connection tracking: absent (kept)
 		would run: ls -l
 	EOF
@@ -383,6 +386,7 @@ publish() {
 	[ "$(get net.ipv4.ip_local_reserved_ports)" = 4242 ]
 	[ "$(get net.ipv4.ip_local_port_range)" = "1024 65535" ]
 	[ "$(get net.ipv4.tcp_tw_reuse)" -eq 1 ]
+	[ "$(get net.ipv4.tcp_timestamps)" -eq 1 ]
 }
 
 @test "setup: other shells do the same" {
@@ -406,6 +410,7 @@ publish() {
 	put net.core.somaxconn 100000
 	put net.ipv4.tcp_max_syn_backlog 1000000
 	put net.ipv4.tcp_syncookies 0
+	put net.ipv4.tcp_timestamps 2
 	before=$(snapshot)
 	run --separate-stderr inside "$server"
 	[ "$status" -eq 0 ]

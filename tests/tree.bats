@@ -121,7 +121,7 @@ only() {
 	shellcheck -x setup-client.sh setup-server.sh lib/setup.sh plot.sh \
 		.ci/run .ci/deps tests/run tests/demo tests/healthy tests/fuzz/run bench/half \
 		bench/instructions bench/scale.sh
-	shellcheck -x tests/helpers.bash tests/resolvers.bash
+	shellcheck -x tests/helpers.bash tests/namespaces.bash tests/resolvers.bash
 }
 
 @test "manuals are mandoc clean and name every long option" {

@@ -81,6 +81,8 @@ make_host(void **state)
 	    {"sys/net/ipv4/ip_local_port_range", "32768\t60999\n"},
 	    {"sys/net/ipv4/ip_local_reserved_ports", "\n"},
 	    {"sys/net/ipv4/tcp_tw_reuse", "2\n"},
+	    {"sys/net/ipv4/tcp_timestamps", "1\n"},
+	    {"sys/net/ipv4/tcp_tw_reuse_delay", "1000\n"},
 	    {"sys/net/ipv4/tcp_max_tw_buckets", "131072\n"},
 	    {"sys/net/ipv4/tcp_max_orphans", "131072\n"},
 	    {"sys/net/core/somaxconn", "4096\n"},
@@ -584,6 +586,111 @@ time_wait(void **state)
 	expect(&run, "net.ipv4.tcp_max_orphans", CHECK_OK, "");
 }
 
+/* tcp_tw_reuse does nothing without timestamps, nor before its delay is over. */
+static void
+timestamps(void **state)
+{
+	const char *name = "net.ipv4.tcp_timestamps",
+		   *delay = "net.ipv4.tcp_tw_reuse_delay";
+	struct check_run run = usual;
+
+	(void)state;
+	put(proc, "sys/net/ipv4/tcp_tw_reuse", "1\n");
+	put(proc, "sys/net/ipv4/tcp_timestamps", "0\n");
+	put(proc, "sys/net/ipv4/tcp_tw_reuse_delay", "60000\n");
+	/* nothing is reused: any will do */
+	expect(&run, name, CHECK_OK, "");
+	expect(&run, delay, CHECK_OK, "");
+	run.time_waits = 100000;
+	expect(&run, name, CHECK_LOW, "sysctl -w net.ipv4.tcp_timestamps=1");
+	expect(&run, delay, CHECK_LOW,
+	    "sysctl -w net.ipv4.tcp_tw_reuse_delay=1000");
+	put(proc, "sys/net/ipv4/tcp_timestamps", "2\n");
+	put(proc, "sys/net/ipv4/tcp_tw_reuse_delay", "100\n");
+	expect(&run, name, CHECK_OK, "");
+	expect(&run, delay, CHECK_OK, "");
+	/* older kernels have none */
+	put(proc, "sys/net/ipv4/tcp_tw_reuse_delay", "");
+	expect(&run, delay, CHECK_UNREADABLE, "");
+	/* of a server it is not known whether its clients reuse ports */
+	put(proc, "sys/net/ipv4/tcp_timestamps", "0\n");
+	run.ends = CHECK_SERVER;
+	expect(&run, name, CHECK_OK, "");
+}
+
+/* Follows "sysctl -w NAME=VALUE NAME="VALUE VALUE"". */
+static void
+follow(const char *fix)
+{
+	const char *at = fix + strlen("sysctl -w "), *end;
+	char path[200], value[600], *dot;
+
+	assert_memory_equal(fix, "sysctl -w ", strlen("sysctl -w "));
+	while (*at != '\0') {
+		end = strchr(at, '=');
+		assert_non_null(end);
+		snprintf(path, sizeof(path), "sys/%.*s", (int)(end - at), at);
+		while ((dot = strchr(path, '.')) != NULL)
+			*dot = '/';
+		at = end + 1;
+		end = *at == '"' ? strchr(++at, '"') : at + strcspn(at, " ");
+		snprintf(value, sizeof(value), "%.*s\n", (int)(end - at), at);
+		put(proc, path, value);
+		at = end + strspn(end, "\" ");
+	}
+}
+
+/* A host on which every sysctl is too low: each fix, followed, is enough. */
+static void
+advice_is_not_what_is_set(void **state)
+{
+	static const char *const low[] = {"fs/nr_open", "fs/file-max",
+	    "fs/epoll/max_user_watches", "kernel/pid_max",
+	    "net/ipv4/tcp_tw_reuse", "net/ipv4/tcp_timestamps",
+	    "net/ipv4/tcp_max_tw_buckets", "net/ipv4/tcp_max_orphans",
+	    "net/core/somaxconn", "net/ipv4/tcp_max_syn_backlog",
+	    "net/ipv4/tcp_syncookies", "net/netfilter/nf_conntrack_max",
+	    "net/core/netdev_max_backlog", "net/ipv4/neigh/default/gc_thresh3",
+	    "net/ipv6/neigh/default/gc_thresh3"};
+	struct check_row rows[CHECK_ROWS];
+	struct check_run run = usual;
+	char path[200];
+	size_t i, count, followed = 0;
+
+	(void)state;
+	for (i = 0; i < LENGTH(low); i++) {
+		snprintf(path, sizeof(path), "sys/%s", low[i]);
+		put(proc, path, "0\n");
+	}
+	put(proc, "sys/net/ipv4/tcp_mem", "0\t0\t0\n");
+	put(proc, "sys/net/ipv4/tcp_tw_reuse_delay", "60000\n");
+	put(proc, "sys/net/ipv4/ip_local_port_range", "40000\t40099\n");
+	put(proc, "sys/net/ipv6/conf/all/disable_ipv6", "1\n");
+	put(proc, "sys/net/netfilter/nf_conntrack_count", "10\n");
+	run.time_waits = 100000;
+	run.neighbours_v4 = run.neighbours_v6 = 5;
+	run.ipv6 = true;
+	run.ports = ports;
+	run.port_count = LENGTH(ports);
+	count = check_limits(&roomy, &run, rows);
+	for (i = 0; i < count; i++)
+		if (rows[i].verdict == CHECK_LOW && rows[i].fix[0] != '\0') {
+			follow(rows[i].fix);
+			followed++;
+		}
+	assert_true(followed >= LENGTH(low));
+	/* a wider range of ports makes reuse needed, so a second time */
+	count = check_limits(&roomy, &run, rows);
+	for (i = 0; i < count; i++)
+		if (rows[i].verdict == CHECK_LOW && rows[i].fix[0] != '\0')
+			follow(rows[i].fix);
+	count = check_limits(&roomy, &run, rows);
+	for (i = 0; i < count; i++)
+		if (rows[i].verdict == CHECK_LOW)
+			print_error("%s: %s\n", rows[i].name, rows[i].fix);
+	assert_int_equal(check_count_low(rows, count), 0);
+}
+
 /*
  * Queues, cookies, memory of TCP, tracking, IPv6.
  */
@@ -841,6 +948,8 @@ main(void)
 	    TEST(reserved_ports),
 	    TEST(reserved_ports_without_room),
 	    TEST(time_wait),
+	    TEST(timestamps),
+	    TEST(advice_is_not_what_is_set),
 	    TEST(queues),
 	    TEST(tcp_memory),
 	    TEST(tracking),

@@ -443,7 +443,8 @@ ports(void **state)
 	(void)state;
 	quiet(&s);
 	s.errors[EADDRNOTAVAIL] = 50;
-	s.source.ways = (struct limits_ways){100, 2, 3};
+	s.source.ways =
+	    (struct limits_ways){.ports = 100, .sources = 2, .targets = 3};
 	s.source.connections = 601;
 	expect_count(&s, 1);
 	expect(&s.out[0], 50, "ip_local_port_range", "client");
@@ -474,6 +475,170 @@ ports(void **state)
 	    s.out[0].symptom, "50 connects failed, no local port left");
 }
 
+/* What keeps the ports decides what frees them. */
+static void
+closing_ports(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	quiet(&s);
+	s.errors[EADDRNOTAVAIL] = 50;
+	s.gauges.value[GAUGES_tcp_time_wait] = 100;
+	s.gauges.value[GAUGES_tcp_timestamps] = 1;
+	s.gauges.value[GAUGES_tcp_tw_reuse_delay] = 1000;
+	s.gauges.value[GAUGES_tcp_fin_timeout] = 60;
+	expect_count(&s, 1);
+	assert_non_null(strstr(
+	    s.out[0].fix, "sysctl net.ipv4.tcp_tw_reuse=1 and wait a second"));
+	assert_null(strstr(s.out[0].fix, "fin_timeout"));
+	/* on, but without timestamps it does nothing */
+	s.gauges.value[GAUGES_tcp_tw_reuse] = 1;
+	s.gauges.value[GAUGES_tcp_timestamps] = 0;
+	expect_count(&s, 1);
+	assert_non_null(strstr(s.out[0].fix,
+	    "sysctl net.ipv4.tcp_timestamps=1 and wait a minute"));
+	/* on, but only after a minute */
+	s.gauges.value[GAUGES_tcp_timestamps] = 1;
+	s.gauges.value[GAUGES_tcp_tw_reuse_delay] = 60000;
+	expect_count(&s, 1);
+	assert_non_null(
+	    strstr(s.out[0].fix, "sysctl net.ipv4.tcp_tw_reuse_delay=1000 "));
+	/* all is set here, so it is the other host */
+	s.gauges.value[GAUGES_tcp_tw_reuse_delay] = 1000;
+	expect_count(&s, 1);
+	assert_null(strstr(s.out[0].fix, "tcp_tw_reuse=1"));
+	assert_non_null(strstr(s.out[0].fix, "on the server's host"));
+	/* what the server has not closed is in no TIME_WAIT */
+	s.source.fin_wait2 = 100;
+	expect_count(&s, 1);
+	assert_null(strstr(s.out[0].symptom, "TIME_WAIT"));
+	assert_non_null(strstr(s.out[0].symptom, "100 in FIN_WAIT2"));
+	assert_null(strstr(s.out[0].fix, "tcp_tw_reuse"));
+	assert_non_null(strstr(s.out[0].fix, "tcp_fin_timeout=5"));
+	/* and what it has not acknowledged */
+	s.source.fin_wait1 = 99;
+	s.source.fin_wait2 = 0;
+	s.gauges.value[GAUGES_tcp_time_wait] = 0;
+	expect_count(&s, 1);
+	assert_non_null(strstr(s.out[0].symptom, "99 in FIN_WAIT1"));
+	assert_non_null(strstr(s.out[0].fix, "tcp_orphan_retries=2"));
+	/* who resets already is not told to */
+	assert_non_null(strstr(s.out[0].fix, "--close rst"));
+	s.source.resets = true;
+	expect_count(&s, 1);
+	assert_null(strstr(s.out[0].fix, "--close rst"));
+}
+
+/*
+ * Advice: whatever is met, no fix names a value that the host has already.
+ */
+
+static const struct {
+	const char *name;
+	int gauge; /* -1: no number of this host */
+} settings[] = {
+    {"net.netfilter.nf_conntrack_max", GAUGES_conntrack_max},
+    {"net.ipv4.neigh.default.gc_thresh3", GAUGES_neigh_v4_max},
+    {"net.ipv6.neigh.default.gc_thresh3", GAUGES_neigh_v6_max},
+    {"net.core.somaxconn", GAUGES_somaxconn},
+    {"net.ipv4.tcp_max_syn_backlog", GAUGES_tcp_max_syn_backlog},
+    {"net.ipv4.tcp_max_tw_buckets", GAUGES_tcp_max_tw_buckets},
+    {"net.ipv4.tcp_max_orphans", GAUGES_tcp_max_orphans},
+    {"net.core.netdev_max_backlog", GAUGES_netdev_max_backlog},
+    {"fs.file-max", GAUGES_file_max},
+    {"fs.epoll.max_user_watches", GAUGES_max_user_watches},
+    {"net.ipv4.tcp_syncookies", GAUGES_tcp_syncookies},
+    {"net.ipv4.tcp_tw_reuse", GAUGES_tcp_tw_reuse},
+    {"net.ipv4.tcp_tw_reuse_delay", GAUGES_tcp_tw_reuse_delay},
+    {"net.ipv4.tcp_timestamps", GAUGES_tcp_timestamps},
+    {"net.ipv4.tcp_fin_timeout", GAUGES_tcp_fin_timeout},
+    {"net.ipv4.tcp_orphan_retries", GAUGES_tcp_orphan_retries},
+    {"net.ipv4.ip_local_port_range", -1},
+    {"net.ipv4.ip_local_reserved_ports", -1},
+    {"MemoryMax", -1},
+    {"LimitNOFILE", -1},
+};
+
+/* What one fix says to set; the gauge is set if set is true. */
+static void
+follow(struct scene *s, const char *fix, bool set)
+{
+	const char *equals = fix, *begin;
+	size_t i, length;
+
+	while ((equals = strchr(equals + 1, '=')) != NULL) {
+		begin = equals;
+		while (begin > fix && strchr(" \"(", begin[-1]) == NULL)
+			begin--;
+		length = (size_t)(equals - begin);
+		for (i = 0; i < LENGTH(settings); i++)
+			if (strlen(settings[i].name) == length &&
+			    strncmp(settings[i].name, begin, length) == 0)
+				break;
+		/* a new one goes into the table above */
+		assert_true(i < LENGTH(settings));
+		if (settings[i].gauge == -1 ||
+		    strstr(equals, "on the server's host") != NULL)
+			continue;
+		assert_int_not_equal(s->gauges.value[settings[i].gauge],
+		    strtoull(equals + 1, NULL, 10));
+		if (set)
+			s->gauges.value[settings[i].gauge] =
+			    strtoull(equals + 1, NULL, 10);
+	}
+}
+
+static void
+follow_all(struct scene *s)
+{
+	static const enum diagnosis_view views[] = {DIAGNOSIS_FROM_CLIENT,
+	    DIAGNOSIS_FROM_BOTH, DIAGNOSIS_FROM_SOME, DIAGNOSIS_FROM_SERVER};
+	size_t count, i, v, round;
+
+	for (v = 0; v < LENGTH(views); v++) {
+		s->source.view = views[v];
+		for (round = 0; round < 4; round++) {
+			count = diagnosis_find(&s->source, s->out);
+			for (i = 0; i < count; i++)
+				follow(s, s->out[i].fix, false);
+			if (count > 0)
+				follow(s, s->out[0].fix, true);
+		}
+	}
+}
+
+static void
+advice_is_not_what_is_set(void **state)
+{
+	struct scene s;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < NETSTAT_COUNT; i++) {
+		quiet(&s);
+		s.n.value[i] = 100000;
+		s.n.value[NETSTAT_Tcp_RetransSegs] = 100000;
+		s.n.value[NETSTAT_Tcp_OutSegs] = 1000000;
+		follow_all(&s);
+	}
+	for (i = 1; i < ERRNOS; i++) {
+		quiet(&s);
+		s.errors[i] = 50;
+		follow_all(&s);
+		quiet(&s);
+		s.errors[i] = 50;
+		s.gauges.value[GAUGES_tcp_time_wait] = 1000;
+		s.source.fin_wait1 = s.source.fin_wait2 = 500;
+		follow_all(&s);
+	}
+	for (i = 0; i < DIAGNOSIS_SEEN; i++) {
+		quiet(&s);
+		s.source.seen[i] = 50;
+		follow_all(&s);
+	}
+}
+
 /* The largest numbers there can be, and nothing is cut off. */
 static void
 everything(void **state)
@@ -494,7 +659,8 @@ everything(void **state)
 		s->errors[i] = UINT64_MAX;
 	for (i = 0; i < DIAGNOSIS_SEEN; i++)
 		s->source.seen[i] = UINT64_MAX;
-	s->source.ways = (struct limits_ways){UINT64_C(1) << 62, 1, 1};
+	s->source.ways = (struct limits_ways){
+	    .ports = UINT64_C(1) << 62, .sources = 1, .targets = 1};
 	s->source.connections = UINT64_MAX;
 	for (v = 0; v < LENGTH(views); v++) {
 		s->source.view = views[v];
@@ -531,6 +697,8 @@ main(void)
 	    cmocka_unit_test(of_server),
 	    cmocka_unit_test(cookies),
 	    cmocka_unit_test(ports),
+	    cmocka_unit_test(closing_ports),
+	    cmocka_unit_test(advice_is_not_what_is_set),
 	    cmocka_unit_test(everything),
 	};
 

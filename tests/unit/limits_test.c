@@ -18,7 +18,8 @@ static void
 expect_enough(
     uint64_t ports, uint64_t sources, uint64_t targets, uint64_t connections)
 {
-	const struct limits_ways ways = {ports, sources, targets};
+	const struct limits_ways ways = {
+	    .ports = ports, .sources = sources, .targets = targets};
 	char missing[LIMITS_TEXT];
 
 	if (limits_ways_short(&ways, connections, missing))
@@ -30,7 +31,8 @@ static void
 expect_short(uint64_t ports, uint64_t sources, uint64_t targets,
     uint64_t connections, const char *expected)
 {
-	const struct limits_ways ways = {ports, sources, targets};
+	const struct limits_ways ways = {
+	    .ports = ports, .sources = sources, .targets = targets};
 	char missing[LIMITS_TEXT];
 
 	memset(missing, 'x', sizeof(missing));
