@@ -1,6 +1,11 @@
 #include <sys/socket.h>
 
+#include <arpa/inet.h>
+#include <net/if.h>
+#include <netinet/in.h>
+
 #include <bsd/err.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,40 +13,106 @@
 #include "lib/status.h"
 #include "client/hosts.h"
 
-/* A name stands for one address: the first that accepts a connection. */
-static void
-add_name(const struct options_target *o, const char *name, uint64_t patience,
-    struct addr_list *hosts)
+#define INTERFACES 200 /* bytes: names of interfaces, in a message */
+
+/* Where names are looked up, and what for. */
+struct search {
+	const struct options_target *target;
+	uint64_t patience;
+	struct addr_list *hosts;
+};
+
+static void __attribute__((noreturn))
+refuse_name(const struct options_target *o, const char *name, const char *why)
 {
+	if (o->after_optional != NULL && strcmp(name, o->after_optional) == 0)
+		errx(STATUS_COULD_NOT_RUN,
+		    "%s: %s; what belongs to --json or --check goes behind a "
+		    "=, such as --json=%s",
+		    name, why, name);
+	errx(STATUS_COULD_NOT_RUN, "%s: %s", name, why);
+}
+
+/* A name stands for the first of its addresses that accepts a connection. */
+static const char *
+add_first(const struct search *s, const char *name, uint16_t port,
+    const struct addr *found, size_t count)
+{
+	const struct addr *chosen =
+	    s->patience == 0 ? found : addr_choose(found, count, s->patience);
+	struct addr shown = *chosen;
+	char text[ADDR_FORMAT];
+
+	addr_format(&shown, text);
+	if (count > 1)
+		warnx("%s has %zu addresses: %s is used, the first%s; "
+		      "--all-addresses uses them all",
+		    name, count, text, s->patience == 0 ? "" : " that accepts");
+	return addr_list_append(s->hosts, chosen, port);
+}
+
+static const char *
+add_all(const struct search *s, uint16_t port, const struct addr *found,
+    size_t count)
+{
+	const char *why = NULL;
+	size_t i;
+
+	for (i = 0; i < count && why == NULL; i++)
+		why = addr_list_append(s->hosts, &found[i], port);
+	return why;
+}
+
+static void
+add_name(const struct search *s, const char *name, uint16_t port)
+{
+	const struct options_target *o = s->target;
 	struct addr found[ADDR_MOST];
 	size_t count;
-	const char *why =
-	    addr_resolve(name, o->ports.at[0], o->family, found, &count);
+	const char *why = addr_resolve(
+	    name, port > 0 ? port : o->ports.at[0], o->family, found, &count);
 
-	if (why == NULL)
-		why = addr_list_append(hosts,
-		    patience == 0 ? found :
-				    addr_choose(found, count, patience));
+	if (why == NULL && o->all_addresses)
+		why = add_all(s, port, found, count);
+	else if (why == NULL)
+		why = add_first(s, name, port, found, count);
 	if (why != NULL)
-		errx(STATUS_COULD_NOT_RUN, "%s: %s", name, why);
+		refuse_name(o, name, why);
 }
 
 /* Whether it can only have been meant as an address, a range or a prefix. */
 static bool
 is_numeric(const char *text)
 {
-	return strpbrk(text, ":/") != NULL ||
+	return addr_is_odd(text) || strpbrk(text, ":/") != NULL ||
 	    (strchr(text, '-') != NULL &&
 		text[strspn(text, "0123456789.-")] == '\0');
 }
 
+static void
+add_item(const struct search *s, char *item)
+{
+	char whole[ADDR_FORMAT];
+	const char *why;
+	uint16_t port;
+	char *host;
+
+	snprintf(whole, sizeof(whole), "%s", item);
+	host = addr_split_port(item, &port, &why);
+	if (host == NULL)
+		errx(STATUS_USAGE, "%s: %s", whole, why);
+	why = addr_list_parse_port(host, port, s->hosts);
+	if (why != NULL && is_numeric(host))
+		errx(STATUS_USAGE, "%s: %s", whole, why);
+	if (why != NULL)
+		add_name(s, host, port);
+}
+
 /* Addresses, ranges and prefixes as for -a, or names, with commas between. */
 static void
-add_hosts(const struct options_target *o, const char *text, uint64_t patience,
-    struct addr_list *hosts)
+add_hosts(const struct search *s, const char *text)
 {
 	char *copy = strdup(text), *rest = copy, *item;
-	const char *why;
 
 	if (copy == NULL)
 		err(STATUS_COULD_NOT_RUN, "no memory");
@@ -50,13 +121,54 @@ add_hosts(const struct options_target *o, const char *text, uint64_t patience,
 			errx(STATUS_USAGE,
 			    "HOST %s: nothing between two commas or at an end",
 			    text);
-		why = addr_list_parse(item, hosts);
-		if (why != NULL && is_numeric(item))
-			errx(STATUS_USAGE, "%s: %s", item, why);
-		if (why != NULL)
-			add_name(o, item, patience, hosts);
+		add_item(s, item);
 	}
 	free(copy);
+}
+
+/*
+ * Link-local addresses.
+ */
+
+static void
+list_interfaces(char out[INTERFACES])
+{
+	struct if_nameindex *all = if_nameindex(), *one;
+	size_t used = 0;
+
+	out[0] = '\0';
+	for (one = all; one != NULL && one->if_index != 0; one++)
+		if (used < INTERFACES)
+			used += (size_t)snprintf(out + used, INTERFACES - used,
+			    "%s%s", used > 0 ? ", " : "", one->if_name);
+	if (all != NULL)
+		if_freenameindex(all);
+}
+
+/* what: "HOST " or "-a ". */
+static void
+check_interface(const struct addr_list *list, const char *what)
+{
+	const struct addr_ip *ip = addr_list_lacks_interface(list);
+	char text[INET6_ADDRSTRLEN], interfaces[INTERFACES];
+
+	if (ip == NULL)
+		return;
+	inet_ntop(AF_INET6, ip->bytes, text, sizeof(text));
+	list_interfaces(interfaces);
+	errx(STATUS_USAGE,
+	    "%s%s: a link-local address needs its interface, as in %s%%eth0; "
+	    "this host has %s",
+	    what, text, text, interfaces);
+}
+
+/* A source of an interface decides for the target, too. */
+static void
+check_interfaces(const struct routes *routes)
+{
+	check_interface(&routes->sources, "-a ");
+	if (routes->sources.count == 0 || routes->sources.at[0].scope_id == 0)
+		check_interface(&routes->hosts, "HOST ");
 }
 
 /* The family that all are of; AF_UNSPEC: of both. */
@@ -84,9 +196,50 @@ check_families(const struct options_target *o, const struct routes *routes)
 		    o->family == AF_INET ? '4' : '6');
 }
 
+/* Hosts with a port of their own go last. The order is else the same. */
+static void
+sort_by_port(struct routes *routes)
+{
+	struct addr_list *hosts = &routes->hosts;
+	struct addr_ip *sorted =
+	    reallocarray(NULL, hosts->count, sizeof(*sorted));
+	size_t i, count = 0;
+
+	if (sorted == NULL)
+		err(STATUS_COULD_NOT_RUN, "no memory");
+	for (i = 0; i < hosts->count; i++)
+		if (hosts->at[i].port == 0)
+			sorted[count++] = hosts->at[i];
+	routes->own_ports = hosts->count - count;
+	for (i = 0; i < hosts->count; i++)
+		if (hosts->at[i].port != 0)
+			sorted[count++] = hosts->at[i];
+	free(hosts->at);
+	hosts->at = sorted;
+}
+
+static void
+find_ports(struct routes *routes)
+{
+	size_t i;
+
+	sort_by_port(routes);
+	if (routes->own_ports == 0)
+		return;
+	for (i = 0; i < routes->hosts.count; i++)
+		if (routes->hosts.at[i].port != 0)
+			port_list_add(
+			    &routes->all_ports, routes->hosts.at[i].port);
+	if (routes->own_ports == routes->hosts.count)
+		return;
+	for (i = 0; i < routes->ports.count; i++)
+		port_list_add(&routes->all_ports, routes->ports.at[i]);
+}
+
 void
 hosts_find(struct options_target *o, uint64_t patience, struct routes *routes)
 {
+	const struct search search = {o, patience, &routes->hosts};
 	size_t i;
 
 	memset(routes, 0, sizeof(*routes));
@@ -96,6 +249,8 @@ hosts_find(struct options_target *o, uint64_t patience, struct routes *routes)
 	if (o->family == AF_UNSPEC && o->sources.count > 0)
 		o->family = family_of(&o->sources);
 	for (i = 0; i < o->host_count; i++)
-		add_hosts(o, o->hosts[i], patience, &routes->hosts);
+		add_hosts(&search, o->hosts[i]);
 	check_families(o, routes);
+	check_interfaces(routes);
+	find_ports(routes);
 }

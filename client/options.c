@@ -274,6 +274,9 @@ set_option(struct draft *d, int option, const char *arg)
 	case OPT_FORCE:
 		d->o->limits.force = true;
 		break;
+	case OPT_ALL_ADDRESSES:
+		o->all_addresses = true;
+		break;
 	default:
 		set_load_option(d, option, arg);
 	}
@@ -293,6 +296,7 @@ static const struct option long_options[] = {
     {"connect-timeout", required_argument, NULL, OPT_CONNECT_TIMEOUT},
     {"workers", required_argument, NULL, 'w'},
     {"source", required_argument, NULL, 'a'},
+    {"all-addresses", no_argument, NULL, OPT_ALL_ADDRESSES},
     {"probe", no_argument, NULL, OPT_PROBE},
     {"close", required_argument, NULL, OPT_CLOSE},
     {"stdin", no_argument, NULL, OPT_STDIN},
@@ -337,6 +341,22 @@ set_defaults(struct options *o)
 	o->target.family = AF_UNSPEC;
 }
 
+/* Results to merge are files, and may follow --json. */
+static void
+note_next(struct draft *d, int option, const char *next)
+{
+	const char *name = option == OPT_JSON ? "--json" : "--check";
+
+	if (optarg != NULL || next == NULL)
+		return;
+	if (d->o->merge.asked)
+		d->o->target.after_optional = NULL;
+	else {
+		parse_no_file(name, next);
+		d->o->target.after_optional = next;
+	}
+}
+
 void
 options_read(struct options *o, int argc, char **argv)
 {
@@ -347,6 +367,8 @@ options_read(struct options *o, int argc, char **argv)
 	while ((option = getopt_long(argc, argv, "p:a:w:c:r:n:t:s:i:46RvhV",
 		    long_options, NULL)) != -1) {
 		set_option(&draft, option, optarg);
+		if (option == OPT_JSON || option == OPT_CHECK)
+			note_next(&draft, option, argv[optind]);
 		draft.of_run |= !goes_with_merge(option);
 	}
 	if (o->merge.asked) {

@@ -26,6 +26,9 @@ struct options_target {
 	struct port_list ports;
 	struct addr_list sources;
 	int family;
+	bool all_addresses; /* of a name */
+	/* what followed an option with an optional argument; NULL: nothing */
+	const char *after_optional;
 };
 
 /* What load. Times in nanoseconds, rates a second. */

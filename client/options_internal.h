@@ -36,6 +36,7 @@ enum {
 	OPT_CONTROL,
 	OPT_CHECK,
 	OPT_FORCE,
+	OPT_ALL_ADDRESSES,
 };
 
 /* Where the rate comes from. */

@@ -15,6 +15,8 @@ const char options_usage[] =
     "  -s SEED              of the schedule (42)\n"
     "  -w, --workers N      processes (1); auto: as many as it takes\n"
     "  -a, --source LIST    addresses to connect from: A, A-B, A/24, A,B\n"
+    "  --all-addresses      use all addresses of a name, not only the first\n"
+    "                       that accepts\n"
     "  -4, -6               use IPv4, IPv6 only\n"
     "  --probe              each connection must answer a query once open\n"
     "  --close fin|rst      how connections are closed (fin)\n"

@@ -202,8 +202,8 @@ make_run(
 		return;
 	run->ends |= CHECK_SERVER;
 	run->here = 2;
-	run->ports = routes->ports.at;
-	run->port_count = routes->ports.count;
+	run->ports = routes_ports(routes)->at;
+	run->port_count = routes_ports(routes)->count;
 }
 
 int
@@ -215,8 +215,8 @@ preflight_show(const struct options *o, const struct routes *routes)
 	if (o->limits.sysctls) { /* wherever the server will be */
 		run.ends = CHECK_CLIENT;
 		run.here = 2;
-		run.ports = routes->ports.at;
-		run.port_count = routes->ports.count;
+		run.ports = routes_ports(routes)->at;
+		run.port_count = routes_ports(routes)->count;
 	}
 	return check_show(&run, o->limits.sysctls) ? STATUS_AS_ASKED :
 						     STATUS_COULD_NOT_RUN;

@@ -12,7 +12,28 @@ source_count(const struct routes *r)
 uint64_t
 routes_targets(const struct routes *r)
 {
-	return (uint64_t)r->hosts.count * r->ports.count;
+	return (uint64_t)(r->hosts.count - r->own_ports) * r->ports.count +
+	    r->own_ports;
+}
+
+const struct port_list *
+routes_ports(const struct routes *r)
+{
+	return r->all_ports.count > 0 ? &r->all_ports : &r->ports;
+}
+
+/* Each host's first, or only, port; and then the others, a port at a time. */
+static void
+get_target(const struct routes *r, uint64_t t, struct addr *out)
+{
+	uint64_t others = r->hosts.count - r->own_ports;
+	size_t host = (size_t)t, port = 0;
+
+	if (t >= r->hosts.count) {
+		host = (size_t)((t - r->hosts.count) % others);
+		port = (size_t)((t - r->hosts.count) / others) + 1;
+	}
+	addr_from_ip(&r->hosts.at[host], r->ports.at[port], out);
 }
 
 uint64_t
@@ -39,13 +60,11 @@ routes_get(const struct routes *r, uint64_t k, struct route *out)
 	uint64_t repeat = sources / common_divisor(sources, targets) * targets;
 	uint64_t s = k % sources;
 	uint64_t t = (k + k / repeat) % targets;
-	size_t host = (size_t)(t % r->hosts.count);
-	size_t port = (size_t)(t / r->hosts.count);
 
 	out->source.length = 0;
 	if (r->sources.count > 0)
 		addr_from_ip(&r->sources.at[s], 0, &out->source);
-	addr_from_ip(&r->hosts.at[host], r->ports.at[port], &out->target);
+	get_target(r, t, &out->target);
 }
 
 void
@@ -69,4 +88,5 @@ routes_clear(struct routes *r)
 	addr_list_free(&r->sources);
 	addr_list_free(&r->hosts);
 	port_list_free(&r->ports);
+	port_list_free(&r->all_ports);
 }

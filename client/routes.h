@@ -20,6 +20,9 @@ struct routes {
 	struct addr_list sources; /* empty: the kernel chooses one */
 	struct addr_list hosts; /* at least one */
 	struct port_list ports; /* at least one */
+	/* hosts with a port of their own: the last of them */
+	size_t own_ports;
+	struct port_list all_ports; /* also theirs; empty: as ports */
 };
 
 struct route {
@@ -30,8 +33,14 @@ struct route {
 /* How many ways there are. */
 uint64_t routes_count(const struct routes *);
 
-/* How many targets there are: addresses x ports. */
+/*
+ * How many targets there are: addresses x ports, and one for each address with a
+ * port of its own.
+ */
 uint64_t routes_targets(const struct routes *);
+
+/* The ports of all targets, in no order. */
+const struct port_list *routes_ports(const struct routes *);
 
 /* Way k, 0 <= k < routes_count(). */
 void routes_get(const struct routes *, uint64_t k, struct route *);

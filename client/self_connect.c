@@ -29,7 +29,7 @@ self_connect_possible(const struct routes *routes)
 	struct addr host;
 	size_t i;
 
-	if (!any_port_is_local(&routes->ports))
+	if (!any_port_is_local(routes_ports(routes)))
 		return false;
 	for (i = 0; i < routes->hosts.count; i++) {
 		addr_from_ip(&routes->hosts.at[i], 0, &host);

@@ -65,7 +65,7 @@ states_new(struct event_base *base, const struct routes *routes)
 
 	if (s != NULL)
 		s->diag = sockdiag_new(routes->hosts.at, routes->hosts.count,
-		    routes->ports.at, routes->ports.count);
+		    routes_ports(routes)->at, routes_ports(routes)->count);
 	if (s == NULL || s->diag == NULL)
 		err(1, "no memory for the states of connections");
 	s->timer = timer_new(base, 0, on_timer, s);

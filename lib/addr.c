@@ -1,5 +1,6 @@
 #include <sys/types.h>
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 
 #include <errno.h>
@@ -12,6 +13,66 @@
 
 #include "lib/addr.h"
 #include "lib/clock.h"
+#include "lib/parse.h"
+
+bool
+addr_is_odd(const char *text)
+{
+	struct in_addr address;
+
+	return inet_aton(text, &address) != 0 &&
+	    inet_pton(AF_INET, text, &address) != 1;
+}
+
+static const char *
+parse_port(const char *text, uint16_t *port)
+{
+	uint32_t number;
+
+	if (parse_digits(text, strlen(text), UINT16_MAX, &number) != NULL ||
+	    number == 0)
+		return "behind the colon is a port, 1 to 65535, such as "
+		       "192.0.2.1:53 or [2001:db8::1]:53";
+	*port = (uint16_t)number;
+	return NULL;
+}
+
+char *
+addr_split_port(char *text, uint16_t *port, const char **why)
+{
+	char *end = strrchr(text, ':');
+
+	*port = 0;
+	*why = NULL;
+	if (*text == '[') {
+		end = strchr(text++, ']');
+		if (end == NULL || (end[1] != '\0' && end[1] != ':')) {
+			*why = "brackets go around an address, and a colon and "
+			       "a port behind them, such as [2001:db8::1]:53";
+			return NULL;
+		}
+		*end++ = '\0';
+		if (*end == '\0')
+			return text;
+	} else if (end == NULL || strchr(text, ':') != end)
+		return text;
+	*end++ = '\0';
+	*why = parse_port(end, port);
+	return *why == NULL ? text : NULL;
+}
+
+/* A name may be in the hosts file twice. */
+static bool
+is_listed(const struct addr *list, size_t count, const struct addrinfo *ai)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (list[i].length == ai->ai_addrlen &&
+		    memcmp(&list[i].sa, ai->ai_addr, ai->ai_addrlen) == 0)
+			return true;
+	return false;
+}
 
 const char *
 addr_resolve(const char *host, uint16_t port, int family,
@@ -21,6 +82,9 @@ addr_resolve(const char *host, uint16_t port, int family,
 	char service[6];
 	int error;
 
+	if (addr_is_odd(host))
+		return "an IPv4 address is four decimal numbers without "
+		       "leading zeros, such as 10.0.0.8";
 	memset(&hints, 0, sizeof(hints));
 	hints.ai_family = family;
 	hints.ai_socktype = SOCK_STREAM;
@@ -32,6 +96,8 @@ addr_resolve(const char *host, uint16_t port, int family,
 					     gai_strerror(error);
 	*count = 0;
 	for (ai = list; ai != NULL && *count < ADDR_MOST; ai = ai->ai_next) {
+		if (is_listed(out, *count, ai))
+			continue;
 		memcpy(&out[*count].sa, ai->ai_addr, ai->ai_addrlen);
 		out[*count].length = ai->ai_addrlen;
 		++*count;

@@ -6,10 +6,11 @@
 
 #include <sys/socket.h>
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define ADDR_MOST   16 /* addresses of one name that are looked at */
+#define ADDR_MOST   256 /* addresses of one name that are looked at */
 #define ADDR_FORMAT 80 /* "[address%interface]:port" */
 
 struct addr {
@@ -19,11 +20,26 @@ struct addr {
 
 /*
  * Resolves host (a name or a literal) for TCP; family is AF_INET, AF_INET6 or
- * AF_UNSPEC. Stores up to ADDR_MOST addresses in the resolver's order and
+ * AF_UNSPEC. Stores up to ADDR_MOST addresses in the resolver's order, none twice,
+ * and
  * returns NULL, or returns what went wrong, a constant string. Blocks.
  */
 const char *addr_resolve(const char *host, uint16_t port, int family,
     struct addr out[ADDR_MOST], size_t *count);
+
+/*
+ * Splits "HOST:PORT", "[HOST]:PORT" and "[HOST]" in place; an IPv6 address
+ * without brackets has no port. Returns HOST, and *port, 0 where there is none;
+ * or NULL, and *why is a constant string with what is wrong.
+ */
+char *addr_split_port(char *text, uint16_t *port, const char **why);
+
+/*
+ * Whether text is an IPv4 address in a form that only some programs take, and
+ * read in different ways: octal, hexadecimal, or of fewer than four numbers
+ * (10.0.0.010, 0x7f.1, 127.1). addr_resolve() refuses it.
+ */
+bool addr_is_odd(const char *text);
 
 /*
  * The first of count > 0 addresses that accepts a connection within timeout

@@ -13,7 +13,8 @@
 #include "lib/parse.h"
 
 static const char not_an_address[] =
-    "not an IP address, nor a range FIRST-LAST, nor a prefix ADDRESS/BITS";
+    "not an IP address (of IPv4, four decimal numbers without leading zeros), "
+    "nor a range FIRST-LAST, nor a prefix ADDRESS/BITS";
 static const char no_interface[] =
     "there is no such interface: `ip link` lists those of this host";
 static const char too_many[] =
@@ -80,16 +81,36 @@ span_until(struct span *s, const struct addr_ip *last)
 	return NULL;
 }
 
+static bool
+is_link_local(const struct addr_ip *ip)
+{
+	return ip->family == AF_INET6 && ip->bytes[0] == 0xfe &&
+	    (ip->bytes[1] & 0xc0) == 0x80;
+}
+
+/* An interface has a name, and a number: `ip link` shows both. */
+static uint32_t
+find_interface(const char *name)
+{
+	char found[IF_NAMESIZE];
+	uint32_t index = if_nametoindex(name);
+
+	if (index == 0 &&
+	    parse_digits(name, strlen(name), INT32_MAX, &index) == NULL &&
+	    if_indextoname(index, found) == NULL)
+		index = 0;
+	return index;
+}
+
 static const char *
 parse_scope(const char *name, struct addr_ip *ip)
 {
-	if (ip->family != AF_INET6 || ip->bytes[0] != 0xfe ||
-	    (ip->bytes[1] & 0xc0) != 0x80)
+	if (!is_link_local(ip))
 		return "only a link-local address, fe80::/10, has an interface";
 	/* the kernel looks up lo:anything as lo */
 	if (strchr(name, ':') != NULL)
 		return no_interface;
-	ip->scope_id = if_nametoindex(name);
+	ip->scope_id = find_interface(name);
 	return ip->scope_id == 0 ? no_interface : NULL;
 }
 
@@ -197,7 +218,7 @@ parse_item(const char *text, size_t length, struct span *out)
  * unless at is NULL: then it only counts, at no cost for long ranges.
  */
 static const char *
-parse_items(const char *text, struct addr_ip *at, size_t *count)
+parse_items(const char *text, uint16_t port, struct addr_ip *at, size_t *count)
 {
 	struct span span;
 	const char *why;
@@ -212,6 +233,7 @@ parse_items(const char *text, struct addr_ip *at, size_t *count)
 			return too_many;
 		for (i = 0; at != NULL && i < span.count; i++) {
 			at[*count + i] = span.first;
+			at[*count + i].port = port;
 			increment(&span.first);
 		}
 		*count += span.count;
@@ -254,8 +276,14 @@ has_twins(const struct addr_ip *at, size_t count)
 const char *
 addr_list_parse(const char *text, struct addr_list *list)
 {
+	return addr_list_parse_port(text, 0, list);
+}
+
+const char *
+addr_list_parse_port(const char *text, uint16_t port, struct addr_list *list)
+{
 	struct addr_list all = {.at = NULL, .count = list->count};
-	const char *why = parse_items(text, NULL, &all.count);
+	const char *why = parse_items(text, port, NULL, &all.count);
 
 	if (why != NULL)
 		return why;
@@ -264,7 +292,7 @@ addr_list_parse(const char *text, struct addr_list *list)
 		memcpy(all.at, list->at, list->count * sizeof(*list->at));
 	all.count = list->count;
 	/* can still fail: interfaces come and go */
-	why = parse_items(text, all.at, &all.count);
+	why = parse_items(text, port, all.at, &all.count);
 	if (why == NULL && has_twins(all.at, all.count))
 		why = twice;
 	if (why != NULL) {
@@ -296,13 +324,14 @@ ip_from_addr(const struct addr *a, struct addr_ip *out)
 }
 
 const char *
-addr_list_append(struct addr_list *list, const struct addr *a)
+addr_list_append(struct addr_list *list, const struct addr *a, uint16_t port)
 {
 	struct addr_ip ip;
 	size_t i;
 
 	if (!ip_from_addr(a, &ip))
 		return "not an IPv4 or IPv6 address";
+	ip.port = port;
 	if (list->count == ADDR_LIST_MOST)
 		return too_many;
 	for (i = 0; i < list->count; i++)
@@ -312,6 +341,17 @@ addr_list_append(struct addr_list *list, const struct addr *a)
 	if (list->at == NULL)
 		err(1, "no memory for %zu addresses", list->count + 1);
 	list->at[list->count++] = ip;
+	return NULL;
+}
+
+const struct addr_ip *
+addr_list_lacks_interface(const struct addr_list *list)
+{
+	size_t i;
+
+	for (i = 0; i < list->count; i++)
+		if (is_link_local(&list->at[i]) && list->at[i].scope_id == 0)
+			return &list->at[i];
 	return NULL;
 }
 
@@ -326,10 +366,9 @@ addr_list_free(struct addr_list *list)
 void
 addr_from_ip(const struct addr_ip *ip, uint16_t port, struct addr *out)
 {
-	struct sockaddr_in v4 = {
-	    .sin_family = AF_INET, .sin_port = htons(port)};
-	struct sockaddr_in6 v6 = {
-	    .sin6_family = AF_INET6, .sin6_port = htons(port)};
+	uint16_t own = htons(ip->port > 0 ? ip->port : port);
+	struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = own};
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = own};
 
 	memset(out, 0, sizeof(*out));
 	if (ip->family == AF_INET) {

@@ -11,9 +11,10 @@
 
 #define ADDR_LIST_MOST 65536 /* addresses in a list */
 
-/* An IP address without a port, 24 bytes: lists of them are long. */
+/* An IP address, 24 bytes: lists of them are long. */
 struct addr_ip {
-	int family; /* AF_INET or AF_INET6 */
+	uint16_t family; /* AF_INET or AF_INET6 */
+	uint16_t port; /* 0: none of its own */
 	uint32_t scope_id; /* the interface of a link-local address, or 0 */
 	uint8_t bytes[16]; /* network order; of IPv4 4, and then zeros */
 };
@@ -44,18 +45,30 @@ struct addr_list {
  */
 const char *addr_list_parse(const char *text, struct addr_list *list);
 
+/* The same; each address that is appended has this port of its own. */
+const char *addr_list_parse_port(
+    const char *text, uint16_t port, struct addr_list *list);
+
 /*
- * Appends one address, for what addr_resolve() found; its port is dropped.
+ * The first link-local address that has no interface; NULL: none. The kernel
+ * refuses to connect to one, and to bind one.
+ */
+const struct addr_ip *addr_list_lacks_interface(const struct addr_list *list);
+
+/*
+ * Appends one address, for what addr_resolve() found; port takes the place of
+ * its own.
  * Returns NULL, or a constant string with what is wrong, the list then being as
  * it was: it is full, the address is in it already, or is not an IP address.
  * Looks at the whole list each time. Ends the program where memory runs out.
  */
-const char *addr_list_append(struct addr_list *list, const struct addr *);
+const char *addr_list_append(
+    struct addr_list *list, const struct addr *, uint16_t port);
 
 /* Frees what the list owns, and leaves it empty. */
 void addr_list_free(struct addr_list *list);
 
-/* The socket address of an address from a list and a port, 0 .. 65535. */
+/* The socket address of an address and its own port, or else the given one. */
 void addr_from_ip(const struct addr_ip *, uint16_t port, struct addr *out);
 
 #endif

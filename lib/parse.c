@@ -44,7 +44,8 @@ static const struct suffix units[] = {
 
 /*
  * Splits "1.5k" into the copied number "1.5" and the suffix's factor. False
- * unless it is digits, at most one point between digits, and a known suffix.
+ * unless it is digits, at most one point with a digit behind it, and a known
+ * suffix.
  */
 static bool
 split(const char *text, const struct suffix *table, char number[NUMBER_LENGTH],
@@ -52,7 +53,7 @@ split(const char *text, const struct suffix *table, char number[NUMBER_LENGTH],
 {
 	size_t whole = strspn(text, "0123456789"), fraction, length = whole;
 
-	if (whole == 0)
+	if (whole == 0 && text[0] != '.')
 		return false;
 	if (text[whole] == '.') {
 		fraction = strspn(text + whole + 1, "0123456789");
@@ -183,6 +184,25 @@ parse_epoch(const char *text, uint64_t *out)
 	}
 	*out = seconds * CLOCK_NS_PER_SEC + fraction;
 	return NULL;
+}
+
+static bool
+ends_with(const char *text, const char *end)
+{
+	size_t length = strlen(text), tail = strlen(end);
+
+	return length >= tail && strcmp(text + length - tail, end) == 0;
+}
+
+void
+parse_no_file(const char *option, const char *next)
+{
+	if (ends_with(next, ".json") || next[0] == '/' ||
+	    strncmp(next, "./", 2) == 0 || strncmp(next, "../", 3) == 0 ||
+	    strcmp(next, "sysctl") == 0)
+		errx(STATUS_USAGE,
+		    "%s %s: what belongs to %s goes behind a =: %s=%s", option,
+		    next, option, option, next);
 }
 
 void

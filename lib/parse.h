@@ -42,6 +42,14 @@ const char *parse_duration(const char *text, uint64_t *out);
 const char *parse_epoch(const char *text, uint64_t *out);
 
 /*
+ * For command lines: an option whose argument is optional, and then goes behind
+ * a "=", has none, and next is the word behind it. Ends the program with
+ * STATUS_USAGE where next can only have been meant as its argument: a file by its
+ * looks, or "sysctl".
+ */
+void parse_no_file(const char *option, const char *next);
+
+/*
  * For command lines: where why is not NULL, ends the program with STATUS_USAGE
  * and the option, the text and what is wrong with it.
  */

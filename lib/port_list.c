@@ -100,6 +100,20 @@ port_list_parse(const char *text, unsigned int min, struct port_list *list)
 }
 
 void
+port_list_add(struct port_list *list, uint16_t port)
+{
+	size_t i;
+
+	for (i = 0; i < list->count; i++)
+		if (list->at[i] == port)
+			return;
+	list->at = reallocarray(list->at, list->count + 1, sizeof(*list->at));
+	if (list->at == NULL)
+		err(1, "no memory for %zu ports", list->count + 1);
+	list->at[list->count++] = port;
+}
+
+void
 port_list_free(struct port_list *list)
 {
 	free(list->at);

@@ -26,6 +26,9 @@ struct port_list {
 const char *port_list_parse(
     const char *text, unsigned int min, struct port_list *list);
 
+/* Appends a port, unless the list has it. Exits on lack of memory. */
+void port_list_add(struct port_list *list, uint16_t port);
+
 /* Frees what the list owns, and leaves it empty. */
 void port_list_free(struct port_list *list);
 

@@ -102,6 +102,17 @@ open_one(struct listener *l, size_t i, enum listener_role role)
 	return NULL;
 }
 
+static bool
+lacks_interface(const struct addr *a)
+{
+	struct sockaddr_in6 v6;
+
+	if (a->sa.ss_family != AF_INET6)
+		return false;
+	memcpy(&v6, &a->sa, sizeof(v6));
+	return IN6_IS_ADDR_LINKLOCAL(&v6.sin6_addr) && v6.sin6_scope_id == 0;
+}
+
 static const char *
 resolve(struct listener *l, const char *host)
 {
@@ -109,9 +120,12 @@ resolve(struct listener *l, const char *host)
 	size_t count;
 	const char *why = addr_resolve(host, 0, AF_UNSPEC, found, &count);
 
-	if (why == NULL)
-		l->addr = found[0];
-	return why;
+	if (why != NULL)
+		return why;
+	l->addr = found[0];
+	return lacks_interface(&l->addr) ?
+	    "a link-local address needs its interface, as in fe80::1%eth0" :
+	    NULL;
 }
 
 const char *

@@ -34,7 +34,8 @@ enum {
 static const char usage_text[] =
     "usage: tcpserver [options] [PORT|RANGE|LIST]...\n"
     "  PORT                   to listen on (4242); 0: any that is free;\n"
-    "                         several: 7000-7199, 53,853\n"
+    "                         several: 7000-7199, 53,853; ADDRESS:PORT is\n"
+    "                         -b ADDRESS\n"
     "  -w, --workers N|auto   processes that share the connections (1); auto:\n"
     "                         one for each processor, more if it takes more\n"
     "                         for --max-connections\n"
@@ -192,6 +193,43 @@ set_option(struct server_options *o, int option)
 	}
 }
 
+/* What follows is a list of ports, an address, or an option. */
+static void
+check_next(int option, const char *next)
+{
+	const char *name = option == OPT_JSON ? "--json" : "--check";
+
+	parse_no_file(name, next);
+	if (next[strspn(next, "0123456789,-")] != '\0' && next[0] != '-' &&
+	    strchr(next, ':') == NULL)
+		errx(STATUS_USAGE,
+		    "%s %s: what belongs to %s goes behind a =: %s=%s", name,
+		    next, name, name, next);
+}
+
+/* PORTS, or ADDRESS:PORTS, which is -b ADDRESS. */
+static void
+read_operand(struct server_options *o, char *text)
+{
+	char *colon = strrchr(text, ':');
+
+	if (colon != NULL) {
+		*colon = '\0';
+		if (*text == '[' && colon[-1] == ']') {
+			colon[-1] = '\0';
+			text++;
+		}
+		if (o->bind != NULL && strcmp(o->bind, text) != 0)
+			errx(STATUS_USAGE,
+			    "%s and %s: the server listens on one address, or "
+			    "without any on all",
+			    o->bind, text);
+		o->bind = text;
+		text = colon + 1;
+	}
+	parse_must(port_list_parse(text, 0, &o->ports), "PORT", text);
+}
+
 void
 server_options_read(struct server_options *o, int argc, char **argv)
 {
@@ -223,17 +261,20 @@ server_options_read(struct server_options *o, int argc, char **argv)
 	o->workers = 1;
 	o->opens = CHECK_OPENS;
 	o->service.seed = SEED_DEFAULT;
-	while ((option = getopt_long(
-		    argc, argv, "b:B:w:i:n:r:s:vhV", long_options, NULL)) != -1)
+	while ((option = getopt_long(argc, argv, "b:B:w:i:n:r:s:vhV",
+		    long_options, NULL)) != -1) {
 		set_option(o, option);
+		if ((option == OPT_JSON || option == OPT_CHECK) &&
+		    optarg == NULL && optind < argc)
+			check_next(option, argv[optind]);
+	}
 	if (o->have_rates && !o->check)
 		errx(STATUS_USAGE, "-n and -r belong to --check");
 	why = service_check(&o->service);
 	if (why != NULL)
 		errx(STATUS_USAGE, "%s", why);
 	for (; optind < argc; optind++)
-		parse_must(port_list_parse(argv[optind], 0, &o->ports), "PORT",
-		    argv[optind]);
+		read_operand(o, argv[optind]);
 	if (o->ports.count == 0)
 		port_list_parse(PORT_DEFAULT, 0, &o->ports);
 }

@@ -113,7 +113,7 @@ open_diag(const struct listener *l)
 	struct sockdiag *diag;
 
 	if (!l->any)
-		(void)addr_list_append(&bound, &l->addr);
+		(void)addr_list_append(&bound, &l->addr, 0);
 	diag = sockdiag_new(bound.at, bound.count, l->ports, l->count);
 	addr_list_free(&bound);
 	return diag;

@@ -525,7 +525,7 @@ to_sockaddr_and_back(void **state)
 	for (i = 0; i < list.count; i++) {
 		memset(&a, 0xff, sizeof(a));
 		addr_from_ip(&list.at[i], (uint16_t)(53 + i), &a);
-		assert_null(addr_list_append(&back, &a));
+		assert_null(addr_list_append(&back, &a, 0));
 		addr_format(&a, printed);
 		assert_string_equal(printed,
 		    ((const char *[]){"192.0.2.1:53", "[2001:db8::1]:54",
@@ -578,18 +578,19 @@ append_refused(void **state)
 	assert_null(addr_resolve("192.0.2.1", 53, AF_UNSPEC, found, &count));
 	memset(&unix_socket, 0, sizeof(unix_socket));
 	unix_socket.sa.ss_family = AF_UNIX;
-	assert_non_null(addr_list_append(&list, &unix_socket));
+	assert_non_null(addr_list_append(&list, &unix_socket, 0));
 	assert_int_equal(list.count, 0);
-	assert_null(addr_list_append(&list, &found[0]));
+	assert_null(addr_list_append(&list, &found[0], 0));
 	assert_non_null(
-	    strstr(addr_list_append(&list, &found[0]), "named twice"));
+	    strstr(addr_list_append(&list, &found[0], 0), "named twice"));
 	assert_int_equal(list.count, 1);
 	/* the other way to put it into the list again */
 	assert_non_null(addr_list_parse("192.0.2.0/24", &list));
 	parse(&list, "10.0.0.0-10.0.255.254");
 	assert_int_equal(list.count, ADDR_LIST_MOST);
 	assert_null(addr_resolve("192.0.2.2", 53, AF_UNSPEC, found, &count));
-	assert_non_null(strstr(addr_list_append(&list, &found[0]), "too many"));
+	assert_non_null(
+	    strstr(addr_list_append(&list, &found[0], 0), "too many"));
 	assert_int_equal(list.count, ADDR_LIST_MOST);
 	addr_list_free(&list);
 }

@@ -75,7 +75,7 @@ route_to(struct fixture *f)
 	char port[8];
 
 	snprintf(port, sizeof(port), "%u", ntohs(in->sin_port));
-	assert_null(addr_list_append(&f->routes.hosts, &f->address));
+	assert_null(addr_list_append(&f->routes.hosts, &f->address, 0));
 	assert_null(port_list_parse(port, 1, &f->routes.ports));
 }
 
