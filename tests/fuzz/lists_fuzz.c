@@ -54,7 +54,7 @@ check_addresses(const char *first, const char *second)
 	FUZZ_CHECK(list.count <= ADDR_LIST_MOST);
 	if (list.count > 0) {
 		addr_from_ip(&list.at[list.count - 1], 53, &a);
-		FUZZ_CHECK(addr_list_append(&list, &a) != NULL);
+		FUZZ_CHECK(addr_list_append(&list, &a, 0) != NULL);
 	}
 	addr_list_free(&list);
 }
