@@ -24,6 +24,7 @@
 #include "client/batch.h"
 
 struct conn;
+struct connector;
 struct event_base;
 struct inflight_pool;
 struct querylog;
@@ -104,9 +105,10 @@ uint64_t conn_begun(const struct conn *);
 /*
  * Begins to open it, without blocking. Returns 0, and a failure later is counted
  * by errno in the statistics; or the errno of a failure at once, which is not
- * counted: another route may be tried, or conn_refuse() ends it.
+ * counted: another route may be tried, or conn_refuse() ends it. EAGAIN: call
+ * again, for the search for a local port is not over (see connector.h).
  */
-int conn_open(struct conn *, const struct route *);
+int conn_open(struct conn *, const struct route *, const struct connector *);
 
 /* Makes a connection that has ended as one that was never opened. */
 void conn_reset(struct conn *);

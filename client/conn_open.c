@@ -1,20 +1,16 @@
 /*
  * Opening, and what is heard of a connection.
  */
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_struct.h>
 #include <event2/event.h>
 
 #include <err.h>
 #include <errno.h>
-#include <unistd.h>
 
 #include "lib/clock.h"
 #include "client/conn_internal.h"
-#include "client/routes.h"
+#include "client/connector.h"
 #include "client/self_connect.h"
 #include "client/window.h"
 
@@ -162,62 +158,20 @@ on_drained(struct bufferevent *bev, void *arg)
  * Opening.
  */
 
-/* TCP_NODELAY: a query must not wait for the answer to the one before. */
-static void
-socket_prepare(int fd)
-{
-	int on = 1;
-
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-}
-
-/*
- * The port is left to connect(), which may take any that is free for this one
- * target (ip(7), IP_BIND_ADDRESS_NO_PORT; for IPv6 too); bind() would want one
- * that is free for all.
- */
-static int
-bind_source(int fd, const struct addr *source)
-{
-	int on = 1;
-
-	(void)setsockopt(
-	    fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
-	return bind(fd, (const struct sockaddr *)&source->sa, source->length);
-}
-
-static int
-socket_open(const struct route *route)
-{
-	const struct addr *target = &route->target;
-	int fd = socket(target->sa.ss_family,
-	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
-	int error;
-
-	if (fd == -1)
-		return -1;
-	socket_prepare(fd);
-	if ((route->source.length == 0 ||
-		bind_source(fd, &route->source) == 0) &&
-	    (connect(fd, (const struct sockaddr *)&target->sa,
-		 target->length) == 0 ||
-		errno == EINPROGRESS))
-		return fd;
-	error = errno;
-	close(fd);
-	errno = error;
-	return -1;
-}
-
 int
-conn_open(struct conn *c, const struct route *route)
+conn_open(struct conn *c, const struct route *route,
+    const struct connector *connector)
 {
 	const struct conn_env *env = c->env;
+	uint64_t begun;
+	int error;
 
-	c->begun = clock_now();
-	c->fd = socket_open(route);
-	if (c->fd == -1)
-		return errno;
+	c->fd = connector_open(route, connector, &begun);
+	error = c->fd == -1 ? errno : 0;
+	if (error != EAGAIN)
+		c->begun = begun;
+	if (error != 0)
+		return error;
 	env->stats->n.attempted++;
 	c->state = CONN_CONNECTING;
 	c->bev = bufferevent_socket_new(env->base, c->fd, 0);

@@ -58,6 +58,7 @@ generator_drain(struct generator *g, uint64_t now)
 	if (g->result->open_end == 0)
 		g->result->open_end = now;
 	event_del(g->open_timer);
+	event_del(g->replace_timer);
 	event_del(g->turn_timer);
 	event_del(g->churn_timer);
 	pool_abandon(g->pool);
@@ -295,6 +296,7 @@ generator_init(struct generator *g, struct worker *worker,
 	g->pool = pool_new(&config->pool, g->base, &g->result->stats, g->log,
 	    generator_on_progress, g);
 	g->open_timer = timer_new(g->base, 0, generator_on_open_timer, g);
+	g->replace_timer = timer_new(g->base, 0, generator_on_replace_timer, g);
 	g->turn_timer = timer_new(g->base, 0, generator_on_turn_timer, g);
 	g->tick_timer = timer_new(g->base, 0, generator_on_tick_timer, g);
 	g->log_timer = timer_new(g->base, 0, on_log_timer, g);
@@ -309,6 +311,7 @@ static void
 generator_clear(struct generator *g)
 {
 	event_free(g->open_timer);
+	event_free(g->replace_timer);
 	event_free(g->turn_timer);
 	event_free(g->tick_timer);
 	event_free(g->log_timer);

@@ -31,6 +31,7 @@ struct generator {
 	struct schedule *schedule;
 	struct querylog *log;
 	struct event *open_timer;
+	struct event *replace_timer;
 	struct event *turn_timer;
 	struct event *tick_timer;
 	struct event *log_timer;
@@ -85,6 +86,7 @@ void generator_watch_begin(struct generator *);
 void generator_watch(struct generator *, uint64_t now);
 
 void generator_on_open_timer(int fd, short what, void *arg);
+void generator_on_replace_timer(int fd, short what, void *arg);
 void generator_on_churn_timer(int fd, short what, void *arg);
 
 /*

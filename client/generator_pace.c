@@ -8,8 +8,12 @@
 #include "lib/worker.h"
 #include "client/generator_internal.h"
 
-#define OPEN_BURST  256 /* connects begun in one turn */
-#define CHURN_BURST 256 /* connections that are made to leave in one turn */
+/*
+ * Connects that are begun in one turn, and connections that are made to leave:
+ * for as long, and one at least. Each takes 15 to 100 us, and answers that are
+ * there wait meanwhile.
+ */
+#define SPELL (200 * CLOCK_NS_PER_US)
 
 /*
  * Opening: the k-th connection of a run is due k / rate after the first, whatever
@@ -38,14 +42,16 @@ may_open(const struct generator *g)
 	return pool_may_open(g->pool) || pool_excess(g->pool) > 0;
 }
 
-static void
+/* False: it takes another turn. */
+static bool
 open_one(struct generator *g)
 {
 	if (pool_excess(g->pool) > 0)
 		pool_let_go(g->pool);
-	else
-		pool_open_next(g->pool);
+	else if (!pool_open_next(g->pool))
+		return false;
 	g->opened++;
+	return true;
 }
 
 void
@@ -60,7 +66,8 @@ void
 generator_open_more(struct generator *g, uint64_t now)
 {
 	if (g->phase == PHASE_RUNNING && pool_coming(g->pool) > 0) {
-		pool_replace(g->pool, now);
+		if (pool_replaces(g->pool))
+			timer_start(g->replace_timer, 0);
 		timer_start(g->tick_timer, pool_tick(g->pool));
 	}
 	if (!may_open(g) || event_pending(g->open_timer, EV_TIMEOUT, NULL))
@@ -71,19 +78,34 @@ generator_open_more(struct generator *g, uint64_t now)
 	timer_set_at(g->open_timer, open_due(g), now);
 }
 
+/* In a turn of its own, behind what was read in this one. */
+void
+generator_on_replace_timer(int fd, short what, void *arg)
+{
+	struct generator *g = arg;
+
+	(void)fd;
+	(void)what;
+	if (g->phase == PHASE_RUNNING)
+		pool_replace(g->pool, clock_now());
+	generator_on_progress(clock_now(), g);
+}
+
 void
 generator_on_open_timer(int fd, short what, void *arg)
 {
 	struct generator *g = arg;
-	uint64_t now = clock_now();
-	unsigned int burst;
+	uint64_t now = clock_now(), until = now + SPELL;
+	bool any = false;
 
 	(void)fd;
 	(void)what;
-	for (burst = 0; burst < OPEN_BURST && may_open(g) && open_due(g) <= now;
-	     burst++)
-		open_one(g);
-	if (burst > 0)
+	while (may_open(g) && open_due(g) <= now && open_one(g)) {
+		any = true;
+		if (clock_now() >= until)
+			break;
+	}
+	if (any)
 		timer_start(g->tick_timer, pool_tick(g->pool));
 	/* else the next connection that opens or fails sets it again */
 	if (may_open(g))
@@ -143,16 +165,15 @@ void
 generator_on_churn_timer(int fd, short what, void *arg)
 {
 	struct generator *g = arg;
-	uint64_t now = clock_now();
-	unsigned int burst;
+	uint64_t now = clock_now(), until = now + SPELL;
 
 	(void)fd;
 	(void)what;
-	for (burst = 0; burst < CHURN_BURST && generator_churn_waits(g) &&
-	     churn_due(g) <= now;
-	     burst++) {
+	while (generator_churn_waits(g) && churn_due(g) <= now) {
 		pool_churn(g->pool);
 		g->churned++;
+		if (clock_now() >= until)
+			break;
 	}
 	generator_churn_begin(g, now);
 	generator_on_progress(now, g);

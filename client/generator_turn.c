@@ -132,5 +132,7 @@ generator_on_tick_timer(int fd, short what, void *arg)
 	(void)what;
 	if (pool_expire(g->pool, now))
 		timer_set(g->tick_timer, pool_tick(g->pool));
+	if (g->phase == PHASE_RUNNING)
+		pool_replace(g->pool, now);
 	generator_on_progress(now, g);
 }

@@ -1,5 +1,6 @@
 #include <err.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "lib/clock.h"
@@ -171,6 +172,9 @@ lists_init(struct pool *p)
 	p->missing = calloc(p->capacity, sizeof(*p->missing));
 	if (p->usable == NULL || p->position == NULL || p->missing == NULL)
 		err(1, "no memory for %u connections", p->capacity);
+	p->cursors = calloc(p->router.count, sizeof(*p->cursors));
+	if (p->cursors == NULL)
+		err(1, "no memory for %" PRIu64 " ways", p->router.count);
 	slots_init(&p->slots, p->capacity);
 	batch_init(&p->batch, p->capacity);
 	if (p->life.reconnect != LIFE_RECONNECT_NONE)
@@ -231,6 +235,8 @@ pool_new(const struct pool_config *config, struct event_base *base,
 	p->random.state = config->seed;
 	(void)random_mix(&p->random.state);
 	router_init(&p->router, config->routes);
+	p->connector.ports = config->ports;
+	p->connector.start = config->first_port;
 	window_init(&p->window, share(PENDING_START, config->workers),
 	    share(PENDING_MOST, config->workers));
 	wheel_init(&p->expiry,
@@ -257,6 +263,7 @@ pool_free(struct pool *p)
 	backoff_clear(&p->backoff);
 	batch_clear(&p->batch);
 	conn_array_free(p->conns);
+	free(p->cursors);
 	free(p->usable);
 	free(p->position);
 	free(p->missing);
@@ -312,33 +319,51 @@ pool_may_open(const struct pool *p)
 	return pool_unopened(p) > 0 && pool_has_room(p);
 }
 
-void
-pool_open_slot(struct pool *p, uint32_t id)
+/* On its way, or on another that has a port left. */
+static int
+open_on_a_way(struct pool *p, struct conn *c)
 {
-	struct conn *c = conn_at(p->conns, id);
-	uint64_t k = (uint64_t)p->env.first_id + id, chosen;
+	uint64_t k = (uint64_t)p->env.first_id + conn_id(c), chosen;
 	uint64_t now = clock_now();
 	struct route route;
 	int error = EADDRNOTAVAIL;
 
-	slots_move(&p->slots, id, SLOTS_CONNECTING);
-	if (p->going && conn_begun(c) != 0)
-		p->env.stats->n.reopened++;
 	while (error == EADDRNOTAVAIL &&
 	    router_choose(&p->router, k, now, &chosen)) {
 		routes_get(p->router.routes, chosen, &route);
-		error = conn_open(c, &route);
+		p->connector.cursor = &p->cursors[chosen];
+		error = conn_open(c, &route, &p->connector);
 		if (error == EADDRNOTAVAIL)
 			router_exhausted(&p->router, chosen, now);
 	}
-	if (error != 0)
-		conn_refuse(c, error);
+	return error;
 }
 
-void
+bool
+pool_open_slot(struct pool *p, uint32_t id)
+{
+	struct conn *c = conn_at(p->conns, id);
+	enum slots_list list = slots_where(&p->slots, id);
+	bool again = p->going && conn_begun(c) != 0;
+	int error;
+
+	slots_move(&p->slots, id, SLOTS_CONNECTING);
+	error = open_on_a_way(p, c);
+	if (error == EAGAIN) {
+		slots_move(&p->slots, id, list);
+		return false;
+	}
+	if (again)
+		p->env.stats->n.reopened++;
+	if (error != 0)
+		conn_refuse(c, error);
+	return true;
+}
+
+bool
 pool_open_next(struct pool *p)
 {
-	pool_open_slot(p, slots_first(&p->slots, SLOTS_WAITING));
+	return pool_open_slot(p, slots_first(&p->slots, SLOTS_WAITING));
 }
 
 void

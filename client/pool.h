@@ -18,6 +18,7 @@
 
 struct arrival;
 struct event_base;
+struct local_ports;
 struct pool;
 struct querylog;
 struct routes;
@@ -30,6 +31,8 @@ struct pool_config {
 	uint32_t first; /* number of its first one in the whole run */
 	uint32_t workers; /* that share what may be pending at once */
 	const struct routes *routes; /* outlives the pool */
+	const struct local_ports *ports; /* outlives it; NULL: any */
+	uint32_t first_port; /* of local_ports_start() */
 	const uint8_t *query; /* framed; outlives the pool */
 	size_t query_length;
 	uint64_t timeout; /* of an answer, nanoseconds */
@@ -79,11 +82,14 @@ uint32_t pool_coming(const struct pool *);
 uint32_t pool_missing(const struct pool *);
 
 /*
- * While it goes: begins to open what takes another's place now, and puts those
- * whose wait is over among the unopened. To be called when something has ended,
- * and as pool_expire().
+ * While it goes: begins to open what takes another's place, for 0.2 ms at most,
+ * and puts those whose wait is over among the unopened. To be called while
+ * pool_replaces(), and as pool_expire().
  */
 void pool_replace(struct pool *, uint64_t now);
+
+/* Whether a connection may take another's place now. */
+bool pool_replaces(const struct pool *);
 
 /* While it goes: one of the open ones leaves, and another takes its place. Where
  * none is open that is counted. */
@@ -114,8 +120,11 @@ void pool_let_go(struct pool *);
  */
 bool pool_may_open(const struct pool *);
 
-/* Begins to open the next one. Only while pool_may_open(). */
-void pool_open_next(struct pool *);
+/*
+ * Begins to open the next one. Only while pool_may_open(). False: not yet, to be
+ * called again in another turn, for the search for a local port takes longer.
+ */
+bool pool_open_next(struct pool *);
 
 /*
  * The clock starts: queries that were due before clock are probes, those before

@@ -1,9 +1,11 @@
 /*
  * Connections that take another's place, while the run goes on.
  */
+#include "lib/clock.h"
 #include "client/pool_internal.h"
 
-#define REPLACE_BURST 256 /* connects begun in one go */
+/* Connects begun in one go, for as long: answers wait meanwhile. */
+#define REPLACE_SPELL (200 * CLOCK_NS_PER_US)
 
 /* Opened again, where it is for good that they have ended. */
 static void
@@ -47,10 +49,17 @@ pool_missing(const struct pool *p)
 	return p->going ? p->missing_count : 0;
 }
 
+bool
+pool_replaces(const struct pool *p)
+{
+	return p->going && slots_count(&p->slots, SLOTS_REPLACING) > 0 &&
+	    pool_has_room(p);
+}
+
 void
 pool_replace(struct pool *p, uint64_t now)
 {
-	unsigned int burst;
+	uint64_t until = clock_now() + REPLACE_SPELL;
 	uint32_t id;
 
 	if (!p->going)
@@ -59,12 +68,10 @@ pool_replace(struct pool *p, uint64_t now)
 	    (id = backoff_take(&p->backoff, now)) != BACKOFF_NONE)
 		if (slots_where(&p->slots, id) == SLOTS_RESTING)
 			slots_move(&p->slots, id, SLOTS_WAITING);
-	for (burst = 0; burst < REPLACE_BURST && pool_has_room(p); burst++) {
-		id = slots_first(&p->slots, SLOTS_REPLACING);
-		if (id == SLOTS_NONE)
-			break;
-		pool_open_slot(p, id);
-	}
+	while (pool_replaces(p) &&
+	    pool_open_slot(p, slots_first(&p->slots, SLOTS_REPLACING)) &&
+	    clock_now() < until)
+		continue;
 }
 
 void

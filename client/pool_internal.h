@@ -9,6 +9,7 @@
 #include "client/backoff.h"
 #include "client/batch.h"
 #include "client/conn.h"
+#include "client/connector.h"
 #include "client/pool.h"
 #include "client/random.h"
 #include "client/router.h"
@@ -21,6 +22,8 @@ struct pool {
 	struct conn_env env;
 	struct window window;
 	struct router router;
+	struct connector connector;
+	struct local_ports_cursor *cursors; /* one for each way */
 	struct conn *conns;
 	struct slots slots;
 	struct batch batch;
@@ -58,7 +61,10 @@ void pool_set_missing(struct pool *, uint32_t id, bool missing);
 /* Whether one more may be on its way. */
 bool pool_has_room(const struct pool *);
 
-/* Begins to open that one. */
-void pool_open_slot(struct pool *, uint32_t id);
+/*
+ * Begins to open that one. False: not yet, the search for a local port is to go on
+ * in another turn; the slot is where it was, the last of its list.
+ */
+bool pool_open_slot(struct pool *, uint32_t id);
 
 #endif

@@ -10,6 +10,8 @@
 #include "lib/signals.h"
 #include "lib/timer.h"
 #include "lib/worker.h"
+#include "client/connector.h"
+#include "client/local_ports.h"
 #include "client/run_internal.h"
 #include "client/states.h"
 
@@ -369,9 +371,15 @@ run_generator(struct worker *worker, void *arg)
 {
 	const struct run *run = arg;
 	struct generator_config share = *run->config->generator;
+	unsigned int index = worker_index(worker);
+	struct local_ports ports;
 
 	share.open_begin = run->begun;
-	take_share(&share, worker_index(worker), run->config->workers);
+	take_share(&share, index, run->config->workers);
+	local_ports_read(&ports, connector_probe());
+	share.pool.ports = &ports;
+	share.pool.first_port =
+	    local_ports_start(&ports, index, run->config->workers);
 	return generator_run(worker, &share);
 }
 

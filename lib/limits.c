@@ -156,6 +156,26 @@ limits_local_ports(void)
 	return count;
 }
 
+void
+limits_reserved_ports(uint8_t bits[8192])
+{
+	FILE *file = fopen("/proc/sys/net/ipv4/ip_local_reserved_ports", "re");
+	unsigned long first, last;
+	int read;
+
+	if (file == NULL)
+		return;
+	while ((read = fscanf(file, "%lu-%lu", &first, &last)) >= 1) {
+		if (read == 1)
+			last = first;
+		for (; first <= last && first <= UINT16_MAX; first++)
+			bits[first / 8] |= (uint8_t)(1U << first % 8);
+		if (fgetc(file) != ',')
+			break;
+	}
+	fclose(file);
+}
+
 /* How many more of one factor it takes, when the others' product is fixed. */
 static uint64_t
 more(uint64_t connections, uint64_t others, uint64_t have)

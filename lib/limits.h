@@ -54,6 +54,9 @@ uint64_t limits_local_ports(void);
 uint64_t limits_reserved(
     const char *list, unsigned long low, unsigned long high);
 
+/* Sets bit port % 8 of byte port / 8 for each reserved port of this host. */
+void limits_reserved_ports(uint8_t bits[8192]);
+
 /* What bounds how many connections this host can open: the product. */
 struct limits_ways {
 	uint64_t ports; /* 0: unknown */

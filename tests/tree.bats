@@ -65,6 +65,8 @@ only() {
 	only 'client/hosts' 'client/(options|routes)|lib/.*'
 	only 'client/routes' 'lib/(addr|addr_list|port_list)'
 	only 'client/router' 'client/routes|lib/clock'
+	only 'client/local_ports' 'lib/limits'
+	only 'client/connector' 'client/(local_ports|routes)|lib/clock'
 	only 'client/(inflight|querylog)' 'lib/clock'
 	only 'client/random' 'nothing'
 	only 'client/(slots|outage|life)' 'nothing'
@@ -80,7 +82,7 @@ only() {
 	only 'client/run_jobs' 'lib/(command|worker)'
 	only 'client/generator_result' 'client/generator'
 	only 'client/pool.*' \
-		'client/(backoff|batch|conn|inflight|life|pool|querylog|random|router|routes|schedule|slots|stats|wheel|window)|lib/clock'
+		'client/(backoff|batch|conn|connector|inflight|life|pool|querylog|random|router|routes|schedule|slots|stats|wheel|window)|lib/clock'
 	only 'client/report.*' \
 		'client/(report.*|stats|generator|condition|health|life|program|search|self_connect)|lib/.*'
 	only 'client/search' 'client/condition|lib/clock'
@@ -120,7 +122,7 @@ only() {
 @test "scripts are shellcheck clean" {
 	shellcheck -x setup-client.sh setup-server.sh lib/setup.sh plot.sh \
 		.ci/run .ci/deps tests/run tests/demo tests/healthy tests/fuzz/run bench/half \
-		bench/instructions bench/scale.sh
+		bench/instructions bench/scale.sh bench/exchange
 	shellcheck -x tests/helpers.bash tests/namespaces.bash tests/resolvers.bash
 }
 

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "client/conn.h"
+#include "client/connector.h"
 #include "client/inflight.h"
 #include "client/routes.h"
 #include "client/stats.h"
@@ -28,6 +29,8 @@
 #define OUTPUT_MAX 4096
 #define ROUNDS	   20
 #define PER_ROUND  60000
+
+static const struct connector any_port = {.ports = NULL};
 
 static void
 ignore_usable(struct conn *c, void *arg)
@@ -137,7 +140,7 @@ the(struct fixture *f)
 static void
 open_it(struct fixture *f)
 {
-	assert_int_equal(conn_open(the(f), &f->route), 0);
+	assert_int_equal(conn_open(the(f), &f->route, &any_port), 0);
 	while (f->stats.n.opened + f->stats.n.failed == 0)
 		event_base_loop(f->env.base, EVLOOP_ONCE);
 	assert_int_equal(f->stats.n.opened, 1);
@@ -864,7 +867,7 @@ open_again(struct fixture *f)
 
 	conn_reset(the(f));
 	assert_true(conn_is_idle(the(f)));
-	assert_int_equal(conn_open(the(f), &f->route), 0);
+	assert_int_equal(conn_open(the(f), &f->route, &any_port), 0);
 	assert_false(conn_is_idle(the(f)));
 	while (f->stats.n.opened == before)
 		event_base_loop(f->env.base, EVLOOP_ONCE);
@@ -883,7 +886,7 @@ anew_only_when_it_has_ended(void **state)
 	(void)state;
 	conn_reset(the(f));
 	assert_true(conn_is_idle(the(f)));
-	assert_int_equal(conn_open(the(f), &f->route), 0);
+	assert_int_equal(conn_open(the(f), &f->route, &any_port), 0);
 	conn_reset(the(f));
 	assert_int_equal(stats_pending(&f->stats), 1);
 	conn_abandon(the(f));
