@@ -1,8 +1,23 @@
+#include <bsd/stdlib.h>
 #include <err.h>
-#include <stdlib.h>
+#include <inttypes.h>
 
 #include "lib/clock.h"
+#include "lib/json.h"
 #include "client/report_internal.h"
+
+/* By which --merge knows a run that it has added before. */
+static json_t *
+new_id(void)
+{
+	json_t *ids = json_object();
+	char id[32];
+
+	snprintf(id, sizeof(id), "%08" PRIx32 "%08" PRIx32, arc4random(),
+	    arc4random());
+	json_put_count(ids, id, 1);
+	return ids;
+}
 
 struct report *
 report_new(const struct report_config *config)
@@ -18,6 +33,7 @@ report_new(const struct report_config *config)
 	gauges_read(&r->gauges.begin, "/proc");
 	r->gauges.most = r->gauges.begin;
 	r->life = report_life_json(&config->life);
+	r->runs.ids = new_id();
 	return r;
 }
 
@@ -26,6 +42,7 @@ report_free(struct report *r)
 {
 	report_rows_free(r);
 	json_decref(r->runs.targets);
+	json_decref(r->runs.ids);
 	json_decref(r->life);
 	free(r);
 }
@@ -109,7 +126,9 @@ report_finish(struct report *r, const struct generator_result *sum,
 	gauges_read(&r->gauges.end, "/proc");
 	netstat_subtract(&kernel, &r->kernel);
 	r->kernel = kernel;
-	r->runs = (struct report_runs){
-	    1, sum->query_begin, sum->query_end, report_duration(r), NULL};
+	r->runs.count = 1;
+	r->runs.last_begin = sum->query_begin;
+	r->runs.first_end = sum->query_end;
+	r->runs.longest = report_duration(r);
 	report_conclude(r);
 }

@@ -89,6 +89,13 @@ void report_closing(struct report *, const struct sockdiag_states *);
  */
 void report_queues(struct report *, const struct sockdiag_queues *);
 
+/*
+ * How long it takes from now, monotonic nanoseconds, until the next second of the
+ * series begins: of the wall clock as it was when the report was made. A step of
+ * that clock moves no row, so that none comes twice.
+ */
+uint64_t report_next_second(const struct report *, uint64_t now);
+
 /* The sum over all workers as it is at now: a row of the series. */
 void report_sample(
     struct report *, const struct generator_result *, uint64_t now);

@@ -85,6 +85,7 @@ struct report_runs {
 	uint64_t last_begin; /* of querying: when the last one began */
 	uint64_t first_end; /* and when the first one ended */
 	uint64_t longest; /* nanoseconds of querying */
+	json_t *ids; /* of each run: how often it was added; owned */
 	json_t *targets; /* text: runs that had it; owned; NULL in a run */
 };
 
@@ -195,6 +196,8 @@ struct report *report_read(const char *file);
  */
 void report_too_large(void) __attribute__((noreturn));
 uint64_t report_plus(uint64_t a, uint64_t b);
+/* The same of rates; the most is JSON_REAL_MOST. */
+double report_plus_real(double a, double b);
 void report_counters_add(
     struct stats_counters *into, const struct stats_counters *from);
 
@@ -212,6 +215,9 @@ void report_read_connections(const struct json_node *top, struct report *);
 void report_read_queries(const struct json_node *top, struct report *);
 void report_read_histograms(const struct json_node *top, struct report *);
 void report_read_series(const struct json_node *top, struct report *);
+
+/* What has just been read: that its rows add up to its totals. */
+void report_check_rows(const struct json_node *top, const struct report *);
 
 /* Of querying, nanoseconds; 0 if it did not come to that. */
 uint64_t report_duration(const struct report *);

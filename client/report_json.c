@@ -154,11 +154,15 @@ connections_json(const struct report *r)
 	json_put_count(o, "failed_total", n->failed);
 	json_put(o, "failed", failed_json(n)); /* by errno */
 	json_put(o, "probes", probes_json(n));
+	/* of merged runs there is no such time: they may not overlap */
 	json_put(o, "open_s",
-	    json_real(report_seconds(r->total.open_begin, r->total.open_end)));
+	    r->runs.count > 1 ? json_null() :
+				json_real(report_seconds(
+				    r->total.open_begin, r->total.open_end)));
 	json_put(o, "close_s",
-	    json_real(
-		report_seconds(r->total.close_begin, r->total.close_end)));
+	    r->runs.count > 1 ? json_null() :
+				json_real(report_seconds(
+				    r->total.close_begin, r->total.close_end)));
 	return o;
 }
 
@@ -330,6 +334,7 @@ runs_json(const struct report *r)
 		json_put_count(targets, r->config.target, 1);
 	}
 	json_put(o, "targets", targets);
+	json_put(o, "ids", json_incref(runs->ids));
 	return o;
 }
 

@@ -93,8 +93,9 @@ void
 report_life_add(json_t *into, const json_t *from)
 {
 	static const char churn[] = "churn_per_s";
-	double sum = json_real_value(json_object_get(into, churn)) +
-	    json_real_value(json_object_get(from, churn));
+	double sum =
+	    report_plus_real(json_real_value(json_object_get(into, churn)),
+		json_real_value(json_object_get(from, churn)));
 	const char *key;
 	json_t *value;
 	void *next;

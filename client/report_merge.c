@@ -25,6 +25,7 @@ struct merge {
 	struct report *sum;
 	struct report_lines reasons; /* those of the files, with their names */
 	struct report_lines failed;
+	struct report_lines repeated; /* files with runs that came before */
 	size_t rows_least; /* as of the last time that rows were added up */
 };
 
@@ -44,6 +45,16 @@ report_plus(uint64_t a, uint64_t b)
 {
 	if (b > INT64_MAX - a)
 		report_too_large();
+	return a + b;
+}
+
+double
+report_plus_real(double a, double b)
+{
+	if (a + b > JSON_REAL_MOST)
+		errx(STATUS_USAGE,
+		    "the rates add up to more than a result can hold, %g",
+		    JSON_REAL_MOST);
 	return a + b;
 }
 
@@ -132,11 +143,11 @@ add_config(struct report *sum, const struct report *in)
 
 	c->connections = plus32(c->connections, d->connections);
 	c->workers = plus32(c->workers, d->workers);
-	c->query_rate += d->query_rate;
+	c->query_rate = report_plus_real(c->query_rate, d->query_rate);
 	/* 0 is as fast as it goes, with whatever else */
 	c->open_rate = c->open_rate == 0 || d->open_rate == 0 ?
 	    0 :
-	    c->open_rate + d->open_rate;
+	    report_plus_real(c->open_rate, d->open_rate);
 	c->duration = larger(c->duration, d->duration);
 	sum->arrivals_differ |=
 	    in->arrivals_differ || c->arrivals != d->arrivals;
@@ -155,22 +166,24 @@ add_config(struct report *sum, const struct report *in)
 	report_life_add(sum->life, in->life);
 }
 
+/* Objects of counts. */
 static void
-add_targets(json_t *into, json_t *from)
+add_counts(json_t *into, json_t *from)
 {
-	const char *text;
-	json_t *runs;
+	const char *key;
+	json_t *count;
 
-	json_object_foreach(from, text, runs) json_put_count(into, text,
-	    (uint64_t)(json_integer_value(json_object_get(into, text)) +
-		json_integer_value(runs)));
+	json_object_foreach(from, key, count) json_put_count(into, key,
+	    plus32((uint32_t)json_integer_value(json_object_get(into, key)),
+		(uint32_t)json_integer_value(count)));
 }
 
 static void
 add_runs(struct report_runs *into, const struct report_runs *from)
 {
 	into->count = plus32((uint32_t)into->count, (uint32_t)from->count);
-	add_targets(into->targets, from->targets);
+	add_counts(into->targets, from->targets);
+	add_counts(into->ids, from->ids);
 	if (from->longest == 0)
 		return;
 	if (into->longest == 0) {
@@ -237,6 +250,31 @@ take_reasons(struct merge *m, const struct report *in, const char *file)
 	take_lines(&m->failed, &in->failed, 0, file);
 }
 
+/* Most often a file that was named twice. */
+static void
+note_repeated(struct merge *m, const struct report *in, const char *file)
+{
+	char name[REPORT_LINE_SIZE / 2], text[REPORT_LINE_SIZE];
+	size_t runs = 0;
+	const char *id;
+	json_t *times;
+
+	json_object_foreach(in->runs.ids, id, times)
+	{
+		if (json_integer_value(times) > 1 ||
+		    (m->sum != NULL &&
+			json_object_get(m->sum->runs.ids, id) != NULL))
+			runs++;
+	}
+	if (runs == 0)
+		return;
+	json_printable(name, sizeof(name), json_file_name(file));
+	snprintf(text, sizeof(text),
+	    "%s: %zu of its runs %s been added before: counted more than once",
+	    name, runs, runs == 1 ? "has" : "have");
+	report_lines_add(&m->repeated, text);
+}
+
 static void
 add_report(struct report *sum, struct report *in)
 {
@@ -267,6 +305,7 @@ add_file(struct merge *m, const char *file)
 	struct report *in = report_read(file);
 
 	take_reasons(m, in, file);
+	note_repeated(m, in, file);
 	report_rows_join(in, true);
 	if (m->sum == NULL) {
 		m->sum = in;
@@ -298,6 +337,7 @@ judge(struct merge *m)
 	report_conclude(m->sum);
 	give_lines(&m->sum->reasons, &m->reasons);
 	give_lines(&m->sum->failed, &m->failed);
+	give_lines(&m->sum->warnings, &m->repeated);
 }
 
 struct report *

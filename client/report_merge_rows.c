@@ -8,6 +8,8 @@
 #include <string.h>
 
 #include "client/report_internal.h"
+#include "lib/clock.h"
+#include "lib/json_read.h"
 
 static int
 by_time(const void *a, const void *b)
@@ -62,13 +64,15 @@ add_row(struct report_row *into, const struct report_row *row, bool one_run)
 	report_counters_add(&into->n, &row->n);
 	into->skipped = report_plus(into->skipped, row->skipped);
 	into->lost = report_plus(into->lost, row->lost);
-	into->offered += row->offered;
+	into->offered = report_plus_real(into->offered, row->offered);
 	add_states(into, row, one_run);
 	if (row->end > into->end)
 		into->end = row->end;
 	if (one_run) {
 		into->open = row->open;
 		into->length = report_plus(into->length, row->length);
+		if (into->length > JSON_SECONDS_MOST * CLOCK_NS_PER_SEC)
+			report_too_large();
 		return;
 	}
 	into->open = report_plus(into->open, row->open);

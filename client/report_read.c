@@ -9,6 +9,7 @@
 
 #include "client/report_internal.h"
 #include "lib/clock.h"
+#include "lib/json.h"
 #include "lib/json_read.h"
 #include "lib/status.h"
 #include "lib/version.h"
@@ -125,8 +126,30 @@ read_times(const struct json_node *top, struct report *r)
 
 	json_enter_object(top, "times_unix_ns", &at);
 	r->begun = r->begun_wall = json_get_count(&at, "begun");
+	if (r->begun == 0)
+		json_refuse(&at, "begun", "0 is no time that a run began at");
 #define READ_TIME(name, which) t->name = get_time(&at, #name, r);
 	GENERATOR_TIMES(READ_TIME)
+}
+
+/* A result without them (of an older program) is known by when it began. */
+static json_t *
+read_ids(const struct json_node *runs, const struct report *r)
+{
+	json_t *ids = json_object(), *times;
+	struct json_node at;
+	const char *id;
+	char begun[32];
+
+	if (json_object_get(runs->value, "ids") == NULL) {
+		snprintf(begun, sizeof(begun), "%" PRIu64, r->begun);
+		json_put_count(ids, begun, 1);
+		return ids;
+	}
+	json_enter_object(runs, "ids", &at);
+	json_object_foreach(at.value, id, times)
+	    json_put_count(ids, id, get_at_most(&at, id, UINT32_MAX));
+	return ids;
 }
 
 static void
@@ -151,6 +174,7 @@ read_runs(const struct json_node *top, struct report *r)
 		    "%" PRIu64 ", but there are targets of %" PRIu64,
 		    runs->count, runs->count - left);
 	runs->targets = json_incref(targets.value);
+	runs->ids = read_ids(&at, r);
 }
 
 static void
@@ -305,6 +329,7 @@ report_read(const char *file)
 	read_end(&top, r);
 	read_verdict(&top, r);
 	check_accounts(&top, &r->total.stats);
+	report_check_rows(&top, r);
 	json_decref(top.value);
 	return r;
 }

@@ -274,6 +274,61 @@ read_row(const struct json_node *series, size_t i, struct report *r)
 	    read_row_buckets(&at, "lateness_buckets", &r->change.lateness);
 }
 
+/*
+ * Rows are what the totals grew by, so they add up to them exactly. A row alone
+ * may be off by a query: the parent reads while the workers count.
+ */
+static void
+expect_rows(const struct json_node *top, const char *name, uint64_t rows,
+    uint64_t total)
+{
+	if (rows != total)
+		json_refuse(top, "series",
+		    "the rows add up to %s %" PRIu64
+		    ", but in all it is %" PRIu64,
+		    name, rows, total);
+}
+
+static void
+expect_buckets(const struct json_node *top, const char *name,
+    const struct histogram *rows, const struct histogram *total)
+{
+	if (memcmp(rows->bucket, total->bucket, sizeof(rows->bucket)) != 0)
+		json_refuse(top, "series",
+		    "the %s_buckets of the rows do not add up to %s_ns.buckets",
+		    name, name);
+}
+
+#define EXPECT(name) expect_rows(top, #name, n.name, s->n.name);
+#define EXPECT_WARMUP(name) \
+	expect_rows(top, "warmup_" #name, n.warmup_##name, s->n.warmup_##name);
+
+void
+report_check_rows(const struct json_node *top, const struct report *r)
+{
+	const struct stats *s = &r->total.stats;
+	struct stats_counters n = {0};
+	uint64_t skipped = 0, lost = 0, response = 0, lateness = 0;
+	const struct report_row *row;
+
+	for (row = r->rows; row < r->rows + r->row_count; row++) {
+		report_counters_add(&n, &row->n);
+		skipped = report_plus(skipped, row->skipped);
+		lost = report_plus(lost, row->lost);
+		response = report_plus(response, row->response.sum_ns);
+		lateness = report_plus(lateness, row->lateness.sum_ns);
+	}
+	REPORT_ROW_CONNECTIONS(EXPECT)
+	STATS_QUERIES(EXPECT)
+	STATS_WARMUP(EXPECT_WARMUP)
+	expect_rows(top, "skipped", skipped, stats_skipped(&s->n));
+	expect_rows(top, "lost", lost, stats_lost(&s->n));
+	expect_rows(top, "response_sum_ns", response, s->response.sum);
+	expect_rows(top, "lateness_sum_ns", lateness, s->lateness.sum);
+	expect_buckets(top, "response", &r->change.response, &s->response);
+	expect_buckets(top, "lateness", &r->change.lateness, &s->lateness);
+}
+
 void
 report_read_series(const struct json_node *top, struct report *r)
 {

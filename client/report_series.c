@@ -227,6 +227,13 @@ report_states(struct report *r, const struct sockdiag_states *s)
 		fputc('\n', out);
 }
 
+uint64_t
+report_next_second(const struct report *r, uint64_t now)
+{
+	return CLOCK_NS_PER_SEC -
+	    (r->begun_wall + (now - r->begun)) % CLOCK_NS_PER_SEC;
+}
+
 void
 report_sample(
     struct report *r, const struct generator_result *sum, uint64_t now)

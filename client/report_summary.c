@@ -41,14 +41,28 @@ print_nonzero(FILE *out, const char *open, const struct named_count *list,
 #define NAMED_LOST(name)    {#name, n->lost_##name},
 #define LENGTH(array)	    (sizeof(array) / sizeof((array)[0]))
 
+/* A program is printed with its warm-up; other durations are without. */
+static void
+print_warmup(const struct report_config *c, bool in_program, FILE *out)
+{
+	if (c->warmup == REPORT_DIFFERS)
+		fprintf(out, " after warm-ups of different lengths");
+	else
+		fprintf(out,
+		    in_program ? ", the first %g s warm-up" :
+				 " after %g s of warm-up",
+		    clock_to_seconds(c->warmup));
+}
+
 /* "1000 queries/s for 10 s", or the program where it changes. */
 static void
 print_load(const struct report_config *c, FILE *out)
 {
+	bool changes =
+	    c->program != NULL && c->program->count > (c->warmup > 0 ? 2U : 1U);
 	char text[LOAD_TEXT];
 
-	if (c->program != NULL &&
-	    c->program->count > (c->warmup > 0 ? 2U : 1U)) {
+	if (changes) {
 		program_format(c->program, text, sizeof(text));
 		fprintf(out, "%s queries/s", text);
 	} else if (c->duration == CLOCK_NEVER)
@@ -57,8 +71,7 @@ print_load(const struct report_config *c, FILE *out)
 		fprintf(out, "%.10g queries/s for %g s", c->query_rate,
 		    clock_to_seconds(c->duration));
 	if (c->warmup > 0)
-		fprintf(
-		    out, ", %g s of it warm-up", clock_to_seconds(c->warmup));
+		print_warmup(c, changes, out);
 }
 
 static void
@@ -93,11 +106,13 @@ print_connections(const struct report *r, FILE *out)
 	bool more = n->reopened > 0 || n->opened > r->config.connections;
 	int e;
 
-	fprintf(out,
-	    "connections  asked %" PRIu32 ", opened %" PRIu64 "%s in %.3f s",
-	    r->config.connections, n->opened, more ? ", the first ones" : "",
-	    seconds);
-	if (seconds > 0 && !more)
+	fprintf(out, "connections  asked %" PRIu32 ", opened %" PRIu64,
+	    r->config.connections, n->opened);
+	/* merged runs may not overlap: from the first to the last says nothing */
+	if (r->runs.count <= 1)
+		fprintf(out, "%s in %.3f s", more ? ", the first ones" : "",
+		    seconds);
+	if (r->runs.count <= 1 && seconds > 0 && !more)
 		fprintf(out, " (%.0f/s)", (double)n->opened / seconds);
 	fprintf(out,
 	    ", failed %" PRIu64 ", abandoned %" PRIu64 "\n"
@@ -122,7 +137,7 @@ print_connections(const struct report *r, FILE *out)
 	    ", by error %" PRIu64 ", locally %" PRIu64,
 	    n->closed_by_peer, n->reset_by_peer, n->closed_by_error,
 	    n->closed_locally);
-	if (n->closed_locally > 0)
+	if (n->closed_locally > 0 && r->runs.count <= 1)
 		fprintf(out, " in %.3f s",
 		    report_seconds(r->total.close_begin, r->total.close_end));
 	if (n->closed_worker_died > 0)

@@ -266,7 +266,8 @@ set_sample_timer(struct run *run)
 	/* or the time that the callback has taken would make it too early */
 	(void)event_base_update_cache_time(workers_base(run->workers));
 	timer_set(run->sample_timer,
-	    CLOCK_NS_PER_SEC - clock_wall() % CLOCK_NS_PER_SEC + SAMPLE_MARGIN);
+	    report_next_second(run->config->report, clock_now()) +
+		SAMPLE_MARGIN);
 }
 
 static void

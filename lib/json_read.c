@@ -10,8 +10,6 @@
 #include "lib/json_read.h"
 #include "lib/status.h"
 
-#define SECONDS_MOST 1e9
-
 char *
 json_printable(char *to, size_t size, const char *text)
 {
@@ -175,6 +173,9 @@ json_get_real(const struct json_node *at, const char *key)
 	if (json_number_value(value) < 0)
 		json_refuse(
 		    at, key, "%g is negative", json_number_value(value));
+	if (json_number_value(value) > JSON_REAL_MOST)
+		json_refuse(at, key, "%g is more than %g",
+		    json_number_value(value), JSON_REAL_MOST);
 	return json_number_value(value);
 }
 
@@ -183,9 +184,9 @@ json_get_seconds(const struct json_node *at, const char *key)
 {
 	double seconds = json_get_real(at, key);
 
-	if (seconds > SECONDS_MOST)
+	if (seconds > (double)JSON_SECONDS_MOST)
 		json_refuse(at, key, "%g is more than %g seconds", seconds,
-		    SECONDS_MOST);
+		    (double)JSON_SECONDS_MOST);
 	return (uint64_t)llround(seconds * (double)CLOCK_NS_PER_SEC);
 }
 

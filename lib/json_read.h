@@ -14,6 +14,10 @@
 
 #define JSON_PATH 96 /* longer ones are cut */
 
+/* The most that is read, and so the most that may be written to be read again. */
+#define JSON_REAL_MOST	  1e18
+#define JSON_SECONDS_MOST UINT64_C(1000000000)
+
 /* An object or array in a file. Value is borrowed. */
 struct json_node {
 	const char *file; /* for messages */

@@ -7,11 +7,12 @@ bats_require_minimum_version 1.5.0
 
 # Four runs at the same time, once for all tests: 1.json to 4.json.
 setup_file() {
-	local i client clients=() status=0
+	local i client clients=() status=0 at
 	cd "$BATS_FILE_TMPDIR" || return 1
 	start_server
+	at=$(($(date +%s) + 2))
 	for i in 1 2 3 4; do
-		"$TCPCLIENT" -p "$PORT" -c "${i}0" -n 0 -r 2000 -t 3 -s "$i" \
+		"$TCPCLIENT" -p "$PORT" -c "${i}0" -n 0 -r 2000 -t 3 -s "$i" --start-at "$at" \
 			--json="$i.json" ::1 >"$i.out" 2>"$i.err" 3>&- &
 		clients+=($!)
 	done
