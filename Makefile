@@ -31,12 +31,13 @@ SERVER_SOURCES = tcpserver.c dns_query.c dns_reply.c \
 UNIT_SOURCES = $(wildcard tests/unit/*.c)
 HELPER_SOURCES = $(wildcard tests/helpers/*.c)
 UNITS = $(UNIT_SOURCES:tests/unit/%.c=$(BUILD)/tests/unit/%)
-HELPERS = $(HELPER_SOURCES:%.c=$(BUILD)/%)
+PRELOAD_SOURCES = $(wildcard tests/preload/*.c)
+HELPERS = $(HELPER_SOURCES:%.c=$(BUILD)/%) $(PRELOAD_SOURCES:%.c=$(BUILD)/%.so)
 FUZZ_SOURCES = $(wildcard tests/fuzz/*_fuzz.c)
 FUZZERS = $(FUZZ_SOURCES:%.c=$(BUILD)/%)
 FORMATTED = $(wildcard *.[ch] lib/*.[ch] client/*.[ch] server/*.[ch] \
     bench/*.[ch] tests/unit/*.[ch] tests/helpers/*.[ch] \
-    tests/fuzz/*.[ch])
+    tests/fuzz/*.[ch] tests/preload/*.[ch])
 
 comma = ,
 objects = $(1:%.c=$(BUILD)/%.o)
@@ -88,6 +89,11 @@ fuzz: deps-check
 	    CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link \
 	    $(FUZZ_SANITIZE)" FUZZ_MAIN= FUZZ_LINK=-fsanitize=fuzzer
 	@tests/fuzz/run $(BUILD)/fuzz $(FUZZ_SECONDS)
+
+# loaded into programs that may have been built with a sanitizer: it has none
+$(BUILD)/tests/preload/%.so: tests/preload/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -D_GNU_SOURCE $(WARNINGS) -O1 -g -fPIC -shared -o $@ $<
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 

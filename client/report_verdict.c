@@ -2,6 +2,7 @@
  * Whether the numbers may be used: what was asked for against what became of it.
  */
 #include <inttypes.h>
+#include <math.h>
 #include <stdarg.h>
 
 #include "lib/clock.h"
@@ -9,6 +10,7 @@
 
 #define OVERRUN_MOST (100 * CLOCK_NS_PER_MS) /* and 0.5 % of the duration */
 #define TOGETHER     0.95 /* of the longest of merged runs */
+#define SIGMAS	     6 /* no Poisson process is that far from its mean */
 #define CHANGE_LATE  CLOCK_NS_PER_MS /* as of a query's lateness */
 
 static void __attribute__((format(printf, 2, 3)))
@@ -142,6 +144,32 @@ judge_suspects(struct report *r)
 		    n->suspect_queued, where_queued(r));
 }
 
+/*
+ * A worker that did not begin, or ended before the others, shows in the sum of
+ * arrivals: that of a Poisson process is within 6 sigma of the program's integral
+ * but once in a thousand million runs. Merged runs have been judged one by one, and
+ * a run that was changed in mid-run has no integral of its own.
+ */
+static void
+judge_schedule(struct report *r)
+{
+	uint64_t begin = r->config.warmup, length = r->config.duration;
+	double due, distance;
+
+	if (r->config.program == NULL || r->config.controlled ||
+	    length == CLOCK_NEVER || report_duration(r) < length ||
+	    r->end.workers_died > 0)
+		return;
+	due = program_arrivals(r->config.program, begin, begin + length);
+	distance = (double)r->total.stats.n.scheduled - due;
+	if (fabs(distance) <= SIGMAS * sqrt(due) + r->config.workers)
+		return;
+	add(&r->reasons,
+	    "%" PRIu64 " queries were scheduled, but %.0f were asked: a worker "
+	    "did not begin, or ended before the others",
+	    r->total.stats.n.scheduled, due);
+}
+
 static void
 judge_queries(struct report *r)
 {
@@ -149,6 +177,7 @@ judge_queries(struct report *r)
 
 	if (ended_early(r))
 		judge_end(r);
+	judge_schedule(r);
 	if (health_check(&r->total.stats, &r->end.usage, r->config.max_lateness,
 		why) != HEALTH_SOUND)
 		add(&r->reasons, "%s", why);

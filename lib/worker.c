@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/channel.h"
 #include "lib/signals.h"
 #include "lib/worker.h"
 
@@ -31,6 +32,7 @@ struct child {
 	unsigned int index;
 	pid_t pid; /* 0 once reaped */
 	int channel;
+	struct channel *out;
 };
 
 struct workers {
@@ -53,6 +55,7 @@ struct worker {
 	unsigned int index;
 	unsigned int count;
 	int channel;
+	struct channel *out;
 };
 
 /*
@@ -106,16 +109,15 @@ message_receive(int channel, struct worker_message *message, bool *closed)
 	return n == (ssize_t)sizeof(*message);
 }
 
-/* A peer that is gone is found out by reaping it, or by the end of its channel. */
 static void
-message_send(int channel, enum worker_verb verb, uint64_t value)
+message_send(struct channel *out, enum worker_verb verb, uint64_t value)
 {
 	struct worker_message message;
 
 	memset(&message, 0, sizeof(message));
 	message.verb = (uint32_t)verb;
 	message.value = value;
-	(void)send(channel, &message, sizeof(message), MSG_NOSIGNAL);
+	channel_send(out, &message);
 }
 
 /*
@@ -134,6 +136,17 @@ worker_readable(int fd, short what, void *arg)
 		self->callback(&message, self->arg);
 	else if (closed)
 		_exit(1); /* the parent is gone: nobody is left to report to */
+}
+
+/* The parent cannot know what this worker does: it books it as lost. */
+static void
+parent_lost(int error, void *arg)
+{
+	struct worker *self = arg;
+
+	errno = error;
+	warn("worker %u: a message to its parent cannot be sent", self->index);
+	_exit(1);
 }
 
 static void __attribute__((noreturn))
@@ -168,12 +181,16 @@ worker_main(struct workers *set, unsigned int index, int channel, pid_t parent)
 	self.slots = set->shared;
 	self.slot_size = set->slot_size;
 	self.base = base_new();
+	self.out = channel_new(self.base, channel,
+	    sizeof(struct worker_message), parent_lost, &self);
 	/* the parent's view of the workers is none of this one's business */
 	free(set->children);
 	free(set);
 	status = config.run(&self, config.arg);
 	if (self.readable != NULL)
 		event_free(self.readable);
+	channel_finish(self.out);
+	channel_free(self.out);
 	event_base_free(self.base);
 	close(channel);
 	exit(status);
@@ -228,7 +245,7 @@ worker_listen(struct worker *self,
 void
 worker_tell(struct worker *self, enum worker_verb verb, uint64_t value)
 {
-	message_send(self->channel, verb, value);
+	message_send(self->out, verb, value);
 }
 
 /*
@@ -278,6 +295,17 @@ reap(struct workers *set)
 		event_base_loopbreak(set->base);
 }
 
+/* It does not know what it is to do: it is ended, and booked as lost. */
+static void
+child_lost(int error, void *arg)
+{
+	struct child *child = arg;
+
+	errno = error;
+	warn("worker %u is lost: a message to it cannot be sent", child->index);
+	kill(child->pid, SIGKILL);
+}
+
 static void
 signal_heard(int number, short what, void *arg)
 {
@@ -306,6 +334,8 @@ parent_listen(struct workers *set)
 		child = &set->children[i];
 		child->readable = event_start(set->base, child->channel,
 		    EV_READ | EV_PERSIST, child_readable, child);
+		child->out = channel_new(set->base, child->channel,
+		    sizeof(struct worker_message), child_lost, child);
 	}
 }
 
@@ -420,7 +450,7 @@ workers_tell_one(struct workers *set, unsigned int index, enum worker_verb verb,
     uint64_t value)
 {
 	if (workers_alive(set, index))
-		message_send(set->children[index].channel, verb, value);
+		message_send(set->children[index].out, verb, value);
 }
 
 void
@@ -463,6 +493,8 @@ workers_free(struct workers *set)
 	for (i = 0; i < set->config.count; i++) {
 		if (set->children[i].readable != NULL)
 			event_free(set->children[i].readable);
+		if (set->children[i].out != NULL)
+			channel_free(set->children[i].out);
 		if (set->children[i].workers != NULL)
 			close(set->children[i].channel);
 	}
