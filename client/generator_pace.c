@@ -32,8 +32,7 @@ open_due(const struct generator *g)
 
 	if (g->config->open_rate <= 0)
 		return 0;
-	return g->open_begin +
-	    (uint64_t)(k / g->config->open_rate * (double)CLOCK_NS_PER_SEC);
+	return clock_after(g->open_begin, k / g->config->open_rate);
 }
 
 static bool
@@ -128,9 +127,8 @@ churn_due(const struct generator *g)
 	double k = (double)g->churned * g->config->pool.workers +
 	    worker_index(g->worker);
 
-	return g->result->clock_begin +
-	    (uint64_t)(k / g->config->pool.life.churn *
-		(double)CLOCK_NS_PER_SEC);
+	return clock_after(
+	    g->result->clock_begin, k / g->config->pool.life.churn);
 }
 
 bool

@@ -7,6 +7,7 @@
 
 #define CLOSE_ENOUGH 1.02 /* the lowest that failed, of the highest that held */
 #define RATE_LEAST   64 /* the first, divided by that */
+#define STEP_LONGEST (365 * 24 * 3600 * CLOCK_NS_PER_SEC)
 
 struct search {
 	struct search_config config;
@@ -91,16 +92,19 @@ search_samples(const struct search *s)
 	return samples;
 }
 
-/* Long enough for the samples that the percentiles need. */
+/*
+ * Long enough for the samples that the percentiles need. A program of rates has
+ * no piece of more than 365 days but one that never ends.
+ */
 static uint64_t
 step_duration(const struct search *s, double rate)
 {
-	double needed = rate > 0 ?
-	    (double)search_samples(s) / rate * (double)CLOCK_NS_PER_SEC :
-	    0;
+	uint64_t needed =
+	    rate > 0 ? clock_after(0, (double)search_samples(s) / rate) : 0;
 
-	return needed > (double)s->config.duration ? (uint64_t)needed :
-						     s->config.duration;
+	if (needed > STEP_LONGEST)
+		return CLOCK_NEVER;
+	return needed > s->config.duration ? needed : s->config.duration;
 }
 
 bool

@@ -59,4 +59,16 @@ clock_to_seconds(uint64_t ns)
 	return (double)ns / (double)CLOCK_NS_PER_SEC;
 }
 
+/*
+ * The time that many seconds, 0 or more, after begin; CLOCK_NEVER where it is so
+ * far away that nanoseconds cannot count it, as k / rate is for a tiny rate.
+ */
+static inline uint64_t
+clock_after(uint64_t begin, double seconds)
+{
+	double ns = seconds * (double)CLOCK_NS_PER_SEC;
+
+	return ns < 0x1p63 - (double)begin ? begin + (uint64_t)ns : CLOCK_NEVER;
+}
+
 #endif

@@ -10,6 +10,8 @@
 
 #include "lib/sockdiag_internal.h"
 
+#define ERRNO_MAX 4095 /* MAX_ERRNO of the kernel */
+
 static void
 count_connection(struct sockdiag *d, const struct inet_diag_msg *m)
 {
@@ -49,14 +51,24 @@ payload(const struct nlmsghdr *head)
 	return (const uint8_t *)head + NLMSG_HDRLEN;
 }
 
+/*
+ * The errno in a message, where the kernel writes it negated. Anything else is
+ * broken, INT_MIN too, which has no positive counterpart.
+ */
+static int
+message_errno(int code)
+{
+	return code < 0 && code >= -ERRNO_MAX ? -code : EPROTO;
+}
+
 static enum sockdiag_progress
 read_error(const struct nlmsghdr *head)
 {
 	const struct nlmsgerr *e = payload(head);
 
 	errno = EPROTO;
-	if (head->nlmsg_len >= NLMSG_LENGTH(sizeof(*e)) && e->error < 0)
-		errno = -e->error;
+	if (head->nlmsg_len >= NLMSG_LENGTH(sizeof(*e)))
+		errno = message_errno(e->error);
 	return SOCKDIAG_FAILED;
 }
 
@@ -70,7 +82,7 @@ read_done(const struct nlmsghdr *head)
 		memcpy(&error, payload(head), sizeof(error));
 	if (error >= 0)
 		return SOCKDIAG_DONE;
-	errno = -error;
+	errno = message_errno(error);
 	return SOCKDIAG_FAILED;
 }
 

@@ -61,6 +61,18 @@ drop_more(struct session *s)
 	messages_discard(s);
 }
 
+/* Books the answers that the peer has not taken. */
+static void
+discard_held(struct session *s)
+{
+	struct counts *counts = s->all->counts;
+	size_t left = s->held_to - s->held_from;
+
+	counts->messages_discarded += answer_count(
+	    s->all->service->mode, &s->out, s->held + s->held_from, left);
+	counts->bytes_discarded += left;
+}
+
 void
 session_close(struct session *s, uint64_t *counter, const char *why)
 {
@@ -75,9 +87,8 @@ session_close(struct session *s, uint64_t *counter, const char *why)
 		intake_say(known ? &peer : NULL, why);
 	}
 	++*counter;
-	all->counts->messages_discarded += answer_count(all->service->mode,
-	    &s->out, s->held + s->held_from, s->held_to - s->held_from);
-	all->counts->bytes_discarded += s->held_to - s->held_from;
+	if (s->held != NULL)
+		discard_held(s);
 	if (all->has_more)
 		drop_more(s);
 	event_del(&s->event);

@@ -113,6 +113,12 @@ churned() {
 	(($(time_waits) >= 1800))
 }
 
+@test "churn: so slow that the next is due in no time that can be counted: one" {
+	start_server
+	client -c 3 -r 10 -t 1 --churn 0.00000000000000000000001 ::1
+	holds '.connections | .closed_churned == 1 and .churn_skipped == 0'
+}
+
 @test "churn: any of them, with probes, workers and a warm-up" {
 	enter_strict 20000 60000
 	start_server -b 127.0.0.1 --json=server.json

@@ -154,6 +154,17 @@ only() {
 	done
 }
 
+@test "make sanitize runs the tests with gcc's sanitizers and with clang's" {
+	local compiler
+	make -n sanitize >"$BATS_TEST_TMPDIR/plan"
+	for compiler in gcc clang; do
+		grep -q "sanitized-tests CC=$compiler" "$BATS_TEST_TMPDIR/plan"
+		grep -q "tests/run build/sanitize-$compiler" "$BATS_TEST_TMPDIR/plan"
+		make -n sanitized-tests CC="$compiler" BUILD="$BATS_TEST_TMPDIR" |
+			grep -q -e "^$compiler .*-fsanitize=address,undefined,"
+	done
+}
+
 @test "header dependencies are tracked" {
 	local args=(BUILD="$BATS_TEST_TMPDIR/b" BIN="$BATS_TEST_TMPDIR/b")
 	make -j2 "${args[@]}" >/dev/null

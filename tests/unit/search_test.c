@@ -319,6 +319,26 @@ lasts_as_asked_where_no_percentile_is(void **state)
 	search_free(s);
 }
 
+static void
+lasts_for_ever_where_no_time_is_enough(void **state)
+{
+	static const double rates[] = {1e-20, 1e-5, 1e4 / (366 * 86400.)};
+	struct search_config config;
+	struct search_load load;
+	struct search *s;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < LENGTH(rates); i++) {
+		config = of_rates(rates[i]);
+		until(&config, "p99>10ms");
+		s = search_new(&config);
+		assert_true(search_next(s, &load));
+		assert_true(load.duration == CLOCK_NEVER);
+		search_free(s);
+	}
+}
+
 /*
  * Any threshold, any noise.
  */
@@ -494,6 +514,7 @@ main(void)
 	    cmocka_unit_test(one_load_is_searched_the_other_is_kept),
 	    cmocka_unit_test(lasts_as_long_as_its_percentiles_need),
 	    cmocka_unit_test(lasts_as_asked_where_no_percentile_is),
+	    cmocka_unit_test(lasts_for_ever_where_no_time_is_enough),
 	    cmocka_unit_test(finds_any_threshold),
 	    cmocka_unit_test(ends_whatever_the_noise),
 	    cmocka_unit_test(noise_is_no_limit),

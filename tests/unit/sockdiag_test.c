@@ -13,6 +13,7 @@
 #include <netinet/in.h>
 
 #include <errno.h>
+#include <limits.h>
 #include <unistd.h>
 
 #include "lib/sockdiag.h"
@@ -130,6 +131,35 @@ parse_ends(void **state)
 	failed.head.nlmsg_len = sizeof(failed.head);
 	assert_int_equal(
 	    sockdiag_parse(d, &failed, sizeof(failed.head)), SOCKDIAG_FAILED);
+	assert_int_equal(errno, EPROTO);
+	sockdiag_free(d);
+}
+
+/* Only -1 to -4095 are errnos; -INT_MIN does not exist. */
+static void
+parse_takes_no_other_number_for_an_errno(void **state)
+{
+	static const int codes[] = {INT_MIN, -4096, 1};
+	struct sockdiag *d = diag_new(NULL, 0, PORT);
+	struct {
+		struct nlmsghdr head;
+		struct nlmsgerr error;
+	} failed = {{sizeof(failed), NLMSG_ERROR, 0, 0, 0}, {.error = 0}};
+	struct {
+		struct nlmsghdr head;
+		int error;
+	} ended = {{sizeof(ended), NLMSG_DONE, 0, 0, 0}, INT_MIN};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < LENGTH(codes); i++) {
+		failed.error.error = codes[i];
+		assert_int_equal(sockdiag_parse(d, &failed, sizeof(failed)),
+		    SOCKDIAG_FAILED);
+		assert_int_equal(errno, EPROTO);
+	}
+	assert_int_equal(
+	    sockdiag_parse(d, &ended, sizeof(ended)), SOCKDIAG_FAILED);
 	assert_int_equal(errno, EPROTO);
 	sockdiag_free(d);
 }
@@ -343,6 +373,7 @@ main(void)
 	    cmocka_unit_test(parse_counts_states),
 	    cmocka_unit_test(parse_counts_every_state),
 	    cmocka_unit_test(parse_ends),
+	    cmocka_unit_test(parse_takes_no_other_number_for_an_errno),
 	    cmocka_unit_test(parse_what_is_broken),
 	    cmocka_unit_test(connections_over_ipv4),
 	    cmocka_unit_test(connections_over_ipv6),
