@@ -163,8 +163,10 @@ reduce_result() {
 				then .lateness_p99_ns | milliseconds
 				else null end)})];
 
-	# What is open between the rows is known at the ends of the phases: after
-	# the last one, those that this side had to close.
+	# What is open between the rows is known at the ends of the phases. When
+	# opening ends: all that were opened less those that have ended, if none was
+	# opened later in place of another. After the last phase: those that this
+	# side had to close.
 	def opening:
 		(.times_unix_ns.open_begin / 1e9) as $begin |
 		(([.series[:-1][] | .unix_s + 1 - .t_s] | max) // .begun_unix)
@@ -175,9 +177,11 @@ reduce_result() {
 				.closed_by_error)}] as $rows |
 		([$rows[] | select(.t < $times.close_begin)] +
 			[{t: 0, open: 0},
-			{t: $times.open_end, open: (.connections.opened -
-				([$rows[] | select(.t <= $times.open_end) |
-					.closed] | add // 0))},
+			(if .connections.reopened > 0 then empty else
+				{t: $times.open_end, open: ([.connections.peak,
+					.connections.opened -
+					([$rows[] | select(.t <= $times.open_end) |
+						.closed] | add // 0)] | min)} end),
 			{t: $times.close_begin, open: .connections.closed_locally},
 			{t: $times.close_end, open: 0}]) |
 		map(select(.t >= 0)) | sort_by(.t);

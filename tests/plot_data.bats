@@ -1,0 +1,35 @@
+#!/usr/bin/env bats
+# plot.sh: the numbers that it hands to gnuplot.
+bats_require_minimum_version 1.5.0
+
+load helpers
+
+# drawn NAME RESULT: the data block of this name, as gnuplot gets it.
+drawn() {
+	mkdir -p bin
+	printf '#!/bin/sh\ncat >"%s/script"\n' "$PWD" >bin/gnuplot
+	chmod +x bin/gnuplot
+	PATH=$PWD/bin:$PATH "$BATS_TEST_DIRNAME/../plot.sh" "$2" out.svg || true
+	sed -n "/^\$$1 << END/,/^END/p" script | sed '1d;$d' >data
+	[ -s data ]
+}
+
+@test "connections that come and go: what was open is drawn, not what was ever opened" {
+	start_server
+	client -c 100 -n 0 -r 0 --churn 300 -t 2 --close rst ::1 || (($? == 3))
+	stop_server
+	holds '.connections.opened > 300' '.connections.peak <= 110'
+	drawn opening result.json
+	awk '{ if ($2 > most) most = $2 }
+		END { print most; exit most < 50 || most > 110 }' data
+}
+
+@test "connections that only open: all of them are open when opening ends" {
+	start_server
+	client -c 50 -n 0 -r 0 -t 300ms ::1
+	stop_server
+	drawn opening result.json
+	awk -v end="$(jq '.times_unix_ns | (.open_end - .open_begin) / 1e9' result.json)" '
+		$1 > end - 1e-5 && $1 < end + 1e-5 && $2 == 50 { found = 1 }
+		END { exit !found }' data
+}
