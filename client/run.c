@@ -3,10 +3,13 @@
 #include <event2/event.h>
 
 #include <err.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/clock.h"
+#include "lib/output.h"
 #include "lib/signals.h"
 #include "lib/timer.h"
 #include "lib/worker.h"
@@ -27,6 +30,15 @@
 #define STATES_PATIENCE CLOCK_NS_PER_SEC
 
 #define LEAD_PER_WORKER (200 * CLOCK_NS_PER_US)
+
+bool
+run_may_say(struct run *run)
+{
+	bool may = output_takes_line(STDERR_FILENO);
+
+	run->lines_dropped += !may;
+	return may;
+}
 
 /* A dead worker's books are closed for it; query_end: when it died, or 0. */
 static void
@@ -166,7 +178,7 @@ on_exit_of_worker(
 
 	(void)workers;
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-		if (WIFSIGNALED(status))
+		if (WIFSIGNALED(status) && run_may_say(run))
 			warnx("worker %u was ended by signal %d (%s)", index,
 			    WTERMSIG(status), strsignal(WTERMSIG(status)));
 		run->members[index].died = clock_now();
@@ -190,7 +202,7 @@ run_interrupt(struct run *run)
 	run->result->end.interrupted = true;
 	workers_tell(run->workers, WORKER_DRAIN, 0);
 	stats = &run_add_up(run)->stats;
-	if (stats_waiting(stats) > 0)
+	if (stats_waiting(stats) > 0 && run_may_say(run))
 		warnx("waiting for answers still due; again to stop at once");
 }
 
@@ -281,7 +293,9 @@ on_sample_timer(int fd, short what, void *arg)
 	take_states(run);
 	report_sample(run->config->report, sum, clock_now());
 	report_watch(run->config->report, sum,
-	    run->config->say_limits ? stderr : NULL,
+	    run->config->say_limits && output_takes_line(STDERR_FILENO) ?
+		stderr :
+		NULL,
 	    run->config->live_terminal);
 	if (run->config->states)
 		states_begin(run->states);
@@ -302,6 +316,8 @@ on_live_timer(int fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	if (!run_may_say(run))
+		return;
 	report_live(run->config->report, run_add_up(run), clock_now(), stderr,
 	    run->config->live_terminal);
 }
@@ -337,6 +353,10 @@ loop(struct run *run)
 	}
 	workers_loop(run->workers);
 	run_commands_end(run);
+	if (run->lines_dropped > 0 && output_takes_line(STDERR_FILENO))
+		warnx("%" PRIu64 " lines were left out: standard error was "
+		      "not read",
+		    run->lines_dropped);
 	event_free(run->sample_timer);
 	event_free(run->live_timer);
 	event_free(run->kill_timer);

@@ -40,6 +40,7 @@ struct run {
 	struct event *live_timer;
 	struct event *kill_timer;
 	uint64_t begun;
+	uint64_t lines_dropped; /* live lines and steps: nobody read them */
 };
 
 /*
@@ -59,6 +60,9 @@ void run_go(struct run *);
 
 /* How long it takes until all workers have heard of something, nanoseconds. */
 uint64_t run_lead(const struct run *);
+
+/* Whether standard error takes a line now; if not, it is counted as dropped. */
+bool run_may_say(struct run *);
 
 /* Drains, or, the second time, stops at once. */
 void run_interrupt(struct run *);

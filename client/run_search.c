@@ -60,7 +60,7 @@ run_search_on(struct run *run)
 	if (run->stage == STAGE_QUERYING || all_ended(run)) {
 		find_max_end(
 		    run->find_max, run_add_up(run), &usage, all_ended(run));
-		if (run->config->live_every > 0)
+		if (run->config->live_every > 0 && run_may_say(run))
 			report_step(run->config->report, stderr);
 	}
 	if (!search_next(run->config->search, &load) || all_ended(run))

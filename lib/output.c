@@ -1,5 +1,6 @@
 #include <err.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -54,6 +55,14 @@ output_close(FILE *out, const char *path)
 	output_flush(out, path);
 	if (out != stdout && fclose(out) != 0)
 		err(1, "%s", path);
+}
+
+bool
+output_takes_line(int fd)
+{
+	struct pollfd out = {.fd = fd, .events = POLLOUT};
+
+	return poll(&out, 1, 0) == 1;
 }
 
 void

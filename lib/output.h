@@ -27,6 +27,13 @@ void output_flush(FILE *, const char *path);
 /* The same, and closes it unless it is standard output. */
 void output_close(FILE *, const char *path);
 
+/*
+ * Whether a line would be taken at once. A pipe that is full, or a terminal that is
+ * stopped, would block the caller: a program in mid-run leaves the line out. A line
+ * of up to PIPE_BUF bytes does not block while nobody else writes.
+ */
+bool output_takes_line(int fd);
+
 /* Prints text on standard output and ends the program: for -h and -V. */
 void output_answer(const char *text) __attribute__((noreturn));
 

@@ -6,8 +6,10 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/clock.h"
+#include "lib/output.h"
 #include "lib/status.h"
 #include "lib/worker.h"
 #include "server/commands.h"
@@ -115,6 +117,8 @@ say_full(struct server *s, int error)
 	else if (error == ENFILE)
 		why = "file limit of this host (fs.file-max) reached";
 	watch_add_up(s->watch, &now);
+	if (!output_takes_line(STDERR_FILENO))
+		return; /* the summary says it */
 	warnx("%s with %" PRIu64 " connections open: no more are accepted "
 	      "until some close (said once)",
 	    why, counts_open(&now));
@@ -167,7 +171,7 @@ on_message(struct workers *workers, unsigned int index,
 static void
 note_death(struct server *s, unsigned int index, int status)
 {
-	if (WIFSIGNALED(status))
+	if (WIFSIGNALED(status) && output_takes_line(STDERR_FILENO))
 		warnx("worker %u was ended by signal %d (%s)", index,
 		    WTERMSIG(status), strsignal(WTERMSIG(status)));
 	watch_bury(s->watch, index);

@@ -3,9 +3,11 @@
 #include <err.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/addr_list.h"
 #include "lib/clock.h"
+#include "lib/output.h"
 #include "lib/sockdiag.h"
 #include "lib/timer.h"
 #include "lib/worker.h"
@@ -100,6 +102,8 @@ on_line_timer(int fd, short what, void *arg)
 	(void)what;
 	watch_add_up(w, &now);
 	watch_look_at_queues(w);
+	if (!output_takes_line(STDERR_FILENO))
+		return; /* the next line says what this one would have */
 	server_report_line(w->report, &now, &w->shown,
 	    clock_to_seconds(at - w->shown_at), stderr);
 	w->shown = now;
