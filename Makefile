@@ -152,16 +152,18 @@ format:
 format-check:
 	clang-format --dry-run --Werror $(FORMATTED)
 
+# in quotes, so that the names of directories may have spaces
+INSTALLED = $(DESTDIR)$(PREFIX)
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/tcpscaler \
-	    $(DESTDIR)$(PREFIX)/share/man/man1
-	install -m 755 $(BIN)/tcpclient $(BIN)/tcpserver $(DESTDIR)$(PREFIX)/bin
-	install -m 755 setup-client.sh $(DESTDIR)$(PREFIX)/bin/tcpscaler-setup-client
-	install -m 755 setup-server.sh $(DESTDIR)$(PREFIX)/bin/tcpscaler-setup-server
-	install -m 755 plot.sh $(DESTDIR)$(PREFIX)/bin/tcpscaler-plot
-	install -m 644 lib/setup.sh $(DESTDIR)$(PREFIX)/share/tcpscaler
+	install -d "$(INSTALLED)/bin" "$(INSTALLED)/share/tcpscaler" \
+	    "$(INSTALLED)/share/man/man1"
+	install -m 755 $(BIN)/tcpclient $(BIN)/tcpserver "$(INSTALLED)/bin"
+	install -m 755 setup-client.sh "$(INSTALLED)/bin/tcpscaler-setup-client"
+	install -m 755 setup-server.sh "$(INSTALLED)/bin/tcpscaler-setup-server"
+	install -m 755 plot.sh "$(INSTALLED)/bin/tcpscaler-plot"
+	install -m 644 lib/setup.sh "$(INSTALLED)/share/tcpscaler"
 	install -m 644 man/tcpclient.1 man/tcpserver.1 \
-	    $(DESTDIR)$(PREFIX)/share/man/man1
+	    "$(INSTALLED)/share/man/man1"
 
 clean:
 	rm -rf $(BUILD) tcpclient tcpserver

@@ -175,22 +175,22 @@ only() {
 	run ! grep -e '-c -o .*lib/parse.o' "$BATS_TEST_TMPDIR/plan"
 }
 
-@test "make install puts everything below DESTDIR and PREFIX" {
-	local root=$BATS_TEST_TMPDIR/root
-	make -j2 install DESTDIR="$root" PREFIX=/opt/ts \
+@test "make install puts everything below DESTDIR and PREFIX, spaces and all" {
+	local root="$BATS_TEST_TMPDIR/a root"
+	make -j2 install DESTDIR="$root" PREFIX="/opt/t s" \
 		BUILD="$BATS_TEST_TMPDIR/b" BIN="$BATS_TEST_TMPDIR/b"
 	(cd "$root" && find . -type f | sort) >"$BATS_TEST_TMPDIR/installed"
 	diff "$BATS_TEST_TMPDIR/installed" - <<-'END'
-		./opt/ts/bin/tcpclient
-		./opt/ts/bin/tcpscaler-plot
-		./opt/ts/bin/tcpscaler-setup-client
-		./opt/ts/bin/tcpscaler-setup-server
-		./opt/ts/bin/tcpserver
-		./opt/ts/share/man/man1/tcpclient.1
-		./opt/ts/share/man/man1/tcpserver.1
-		./opt/ts/share/tcpscaler/setup.sh
+		./opt/t s/bin/tcpclient
+		./opt/t s/bin/tcpscaler-plot
+		./opt/t s/bin/tcpscaler-setup-client
+		./opt/t s/bin/tcpscaler-setup-server
+		./opt/t s/bin/tcpserver
+		./opt/t s/share/man/man1/tcpclient.1
+		./opt/t s/share/man/man1/tcpserver.1
+		./opt/t s/share/tcpscaler/setup.sh
 	END
-	"$root/opt/ts/bin/tcpserver" -V
-	"$root/opt/ts/bin/tcpscaler-setup-server" --dry-run
-	"$root/opt/ts/bin/tcpscaler-plot" --help
+	"$root/opt/t s/bin/tcpserver" -V
+	"$root/opt/t s/bin/tcpscaler-setup-server" --dry-run
+	"$root/opt/t s/bin/tcpscaler-plot" --help
 }
