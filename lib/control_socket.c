@@ -120,25 +120,58 @@ occupy(struct control_socket *s, char why[CONTROL_WHY])
 	return 0;
 }
 
-/* The directory's descriptor, locked; -1 with the reason in why. */
+/* 0, or why an open file is not a lock: EAGAIN if it has lost its name meanwhile. */
 static int
-lock_directory(const char *path, char why[CONTROL_WHY])
+lock_error(int fd, const char *name)
+{
+	struct stat opened, named;
+
+	if (fstat(fd, &opened) == -1)
+		return errno;
+	if (!S_ISREG(opened.st_mode) || opened.st_uid != geteuid())
+		return EPERM;
+	if (lstat(name, &named) == -1)
+		return errno == ENOENT ? EAGAIN : errno;
+	return opened.st_dev == named.st_dev && opened.st_ino == named.st_ino ?
+	    0 :
+	    EAGAIN;
+}
+
+/* One try: the locked file's descriptor, or -1 and errno; EAGAIN: try again. */
+static int
+try_lock(const char *name)
+{
+	int fd = open(
+	    name, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	int error;
+
+	if (fd == -1)
+		return -1;
+	error =
+	    flock(fd, LOCK_EX | LOCK_NB) == -1 ? errno : lock_error(fd, name);
+	if (error == 0)
+		return fd;
+	close(fd);
+	errno = error;
+	return -1;
+}
+
+/*
+ * Locks the path by a file beside it that only this user can open. The directory
+ * itself would be simpler, but everyone who can read it could lock it for ever.
+ */
+static int
+lock_path(const char *name, char why[CONTROL_WHY])
 {
 	const struct timespec rest = {.tv_nsec = LOCK_REST};
-	char directory[CONTROL_SOCKET_PATH + 1] = ".";
-	const char *slash = strrchr(path, '/');
 	int fd, tries;
 
-	if (slash != NULL)
-		snprintf(directory, sizeof(directory), "%.*s",
-		    slash == path ? 1 : (int)(slash - path), path);
-	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd == -1)
-		return failed(why, "cannot open its directory");
-	for (tries = 0; flock(fd, LOCK_EX | LOCK_NB) == -1; tries++) {
-		if (tries == LOCK_TRIES) {
-			failed(why, "cannot lock its directory");
-			close(fd);
+	for (tries = 0; (fd = try_lock(name)) == -1; tries++) {
+		if (errno == ENOENT)
+			return failed(why, "cannot open its directory");
+		if (errno != EAGAIN || tries == LOCK_TRIES) {
+			snprintf(why, CONTROL_WHY, "cannot lock %s: %s", name,
+			    strerror(errno));
 			return -1;
 		}
 		nanosleep(&rest, NULL);
@@ -151,7 +184,8 @@ control_socket_open(
     struct control_socket *s, const char *path, char why[CONTROL_WHY])
 {
 	size_t length = strlen(path);
-	int directory, status;
+	char lock[CONTROL_SOCKET_PATH + sizeof(".lock")];
+	int locked, status;
 
 	if (length == 0)
 		return refused(why, "a path is needed");
@@ -162,8 +196,9 @@ control_socket_open(
 		return -1;
 	}
 	memcpy(s->path, path, length + 1);
-	directory = lock_directory(path, why);
-	if (directory == -1)
+	snprintf(lock, sizeof(lock), "%s.lock", path);
+	locked = lock_path(lock, why);
+	if (locked == -1)
 		return -1;
 	s->fd = socket_new();
 	if (s->fd == -1)
@@ -173,7 +208,8 @@ control_socket_open(
 		status = -1;
 	} else
 		status = 0;
-	close(directory);
+	unlink(lock);
+	close(locked);
 	return status;
 }
 

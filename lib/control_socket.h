@@ -22,9 +22,9 @@ struct control_socket {
 /*
  * Has mode 0600 from the moment it exists. Replaces a socket of the same user
  * that nobody listens on. Returns 0, or -1 with what is wrong in why, to be
- * printed behind the path; then nothing was changed. Of two programs that do
- * this at once on one path, one is refused: both hold a lock (flock(2)) on the
- * directory meanwhile, for which it waits a second at most.
+ * printed behind the path; then nothing was changed. Programs that do this at once
+ * on one path do it one after the other, and all but one are refused: each locks
+ * (flock(2)) the file PATH.lock, which it makes and removes, for a second at most.
  */
 int control_socket_open(
     struct control_socket *, const char *path, char why[CONTROL_WHY]);

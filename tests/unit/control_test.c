@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 #include <event2/event.h>
 
@@ -735,17 +736,129 @@ a_path_that_cannot_be_is_said(void **state)
 	    g.why, "cannot open its directory: No such file or directory");
 }
 
+/* Others may read the directory, and whoever can open it can lock it. */
 static void
-a_directory_that_stays_locked_is_said(void **state)
+a_lock_on_the_directory_keeps_nobody_out(void **state)
 {
 	struct fixture *f = *state;
 	int fd = open(f->directory, O_RDONLY | O_DIRECTORY);
 
 	assert_int_equal(flock(fd, LOCK_EX), 0);
+	assert_true(opens(f));
+	close(fd);
+}
+
+static void
+expect_no_lock(struct fixture *f, const char *lock, const char *error)
+{
+	char why[CONTROL_WHY];
+
 	assert_false(opens(f));
-	assert_memory_equal(f->why, "cannot lock its directory: ", 27);
+	snprintf(why, sizeof(why), "cannot lock %s: %s", lock, error);
+	assert_string_equal(f->why, why);
+	assert_int_equal(remove(lock), 0);
+	assert_int_equal(access(f->path, F_OK), -1);
+}
+
+/* What stands where the lock file goes is not followed, and not taken for one. */
+static void
+a_lock_file_of_others_is_said(void **state)
+{
+	struct fixture *f = *state;
+	char lock[sizeof(f->path) + 8];
+	int fd;
+
+	snprintf(lock, sizeof(lock), "%s.lock", f->path);
+	assert_int_equal(symlink(f->directory, lock), 0);
+	expect_no_lock(f, lock, "Too many levels of symbolic links");
+	assert_int_equal(mkfifo(lock, 0666), 0);
+	expect_no_lock(f, lock, "Operation not permitted");
+	fd = open(lock, O_CREAT | O_RDWR, 0666);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	expect_no_lock(f, lock, "Resource temporarily unavailable");
 	close(fd);
 	assert_true(opens(f));
+	assert_int_equal(access(lock, F_OK), -1);
+}
+
+static void
+leave_dead_socket(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	assert_int_equal(
+	    bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	close(fd);
+}
+
+#define CONTENDERS 6
+
+/*
+ * A process that opens the path when begin is closed elsewhere. Ends at once if it
+ * is refused (status 1), else when end is closed (status 0).
+ */
+static void
+contender_run(const char *path, const int begin[2], const int end[2])
+{
+	struct control_socket s;
+	char why[CONTROL_WHY], byte;
+
+	close(begin[1]);
+	close(end[1]);
+	if (read(begin[0], &byte, 1) != 0)
+		_exit(2);
+	if (control_socket_open(&s, path, why) == -1)
+		_exit(
+		    strcmp(why, "another program listens there") == 0 ? 1 : 3);
+	_exit(read(end[0], &byte, 1) == 0 ? 0 : 2);
+}
+
+static int
+next_status(void)
+{
+	int status;
+
+	assert_int_not_equal(wait(&status), -1);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void
+contend(const char *path)
+{
+	int begin[2], end[2], i;
+	pid_t pid;
+
+	assert_int_equal(pipe(begin), 0);
+	assert_int_equal(pipe(end), 0);
+	for (i = 0; i < CONTENDERS; i++) {
+		pid = fork();
+		assert_int_not_equal(pid, -1);
+		if (pid == 0)
+			contender_run(path, begin, end);
+	}
+	close(begin[0]);
+	close(begin[1]);
+	for (i = 1; i < CONTENDERS; i++)
+		assert_int_equal(next_status(), 1);
+	close(end[0]);
+	close(end[1]);
+	assert_int_equal(next_status(), 0);
+}
+
+static void
+of_many_programs_at_once_one_gets_the_path(void **state)
+{
+	struct fixture *f = *state;
+	int round;
+
+	for (round = 0; round < 10; round++) {
+		leave_dead_socket(f->path);
+		contend(f->path);
+		assert_int_equal(unlink(f->path), 0);
+	}
 }
 
 static void
@@ -813,7 +926,9 @@ main(void)
 	    ALONE(a_datagram_socket_is_left_alone),
 	    ALONE(what_is_no_socket_is_left_alone),
 	    ALONE(a_path_that_cannot_be_is_said),
-	    ALONE(a_directory_that_stays_locked_is_said),
+	    ALONE(a_lock_on_the_directory_keeps_nobody_out),
+	    ALONE(a_lock_file_of_others_is_said),
+	    ALONE(of_many_programs_at_once_one_gets_the_path),
 	    ALONE(a_path_has_107_bytes_at_most),
 	    WITH_SETUP(what_has_taken_its_place_is_not_removed),
 	};
