@@ -109,7 +109,8 @@ raise kernel limits, and exempt PORT from connection tracking.
   --restore   put back all that was there before the first run, for every port
   -h, --help  print this help
   COMMAND     then run this under the highest descriptor limit there is; what
-              is changed is printed on standard error
+              is changed is printed on standard error; under sudo it runs as the
+              user who called sudo
 
 Exit status: 0 all is set; 1 could not run; 2 bad usage; 3 something could not
 be set (it is named on standard error); with COMMAND, that of COMMAND.
@@ -544,7 +545,31 @@ run_command() {
 		exit $status
 	fi
 	raise_descriptor_limit
+	if [ -n "${SUDO_UID:-}" ] && [ "$SUDO_UID" != 0 ] && is_root; then
+		run_as_caller "$@"
+	fi
 	exec "$@" 9<&-
+}
+
+# sudo is there to set values; the command gets the rights of who called sudo, and
+# may open the server's port where only root may.
+run_as_caller() {
+	if ! command -v setpriv >/dev/null; then
+		complain "setpriv is not in PATH: running $1 as root, not as ${SUDO_USER:-user $SUDO_UID}"
+		return
+	fi
+	low_port=
+	if [ "$port" -lt 1024 ]; then
+		low_port="--inh-caps=+net_bind_service --ambient-caps=+net_bind_service"
+	fi
+	HOME=$(getent passwd "$SUDO_UID" | cut -d: -f6)
+	USER=${SUDO_USER:-$SUDO_UID}
+	LOGNAME=$USER
+	export HOME USER LOGNAME
+	say "running $1 as $USER, who called sudo"
+	# shellcheck disable=SC2086 # no option, or two
+	exec setpriv --reuid "$SUDO_UID" --regid "${SUDO_GID:-$SUDO_UID}" \
+		--init-groups $low_port -- "$@" 9<&-
 }
 
 # The hard limit needs CAP_SYS_RESOURCE, which root in a container may lack.

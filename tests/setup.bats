@@ -959,6 +959,44 @@ limited() {
 	run -127 inside "$client" -- no-such-command
 }
 
+# as_sudo USER COMMAND...: with the variables that sudo sets for what it runs.
+as_sudo() {
+	local user=$1
+	shift
+	inside env SUDO_USER="$user" SUDO_UID="$(id -u "$user")" \
+		SUDO_GID="$(id -g "$user")" "$@"
+}
+
+@test "setup: under sudo a command runs as the user who called sudo" {
+	hide_tracking
+	run --separate-stderr as_sudo nobody "$server" -- \
+		sh -c 'id -un; id -Gn; echo "$USER $HOME"; grep CapAmb /proc/self/status'
+	[ "$output" = "nobody
+$(id -Gn nobody)
+nobody $(getent passwd nobody | cut -d: -f6)
+CapAmb:	0000000000000000" ]
+	[[ "$stderr" == *"running sh as nobody, who called sudo"* ]]
+	[ "$(get net.core.somaxconn)" -eq 65535 ]
+
+	# CAP_NET_BIND_SERVICE, and no other
+	run --separate-stderr as_sudo nobody "$server" -p 53 -- grep CapAmb /proc/self/status
+	[ "$output" = "CapAmb:	0000000000000400" ]
+
+	run --separate-stderr as_sudo root "$server" -- id -un
+	[ "$output" = root ]
+}
+
+@test "setup: under sudo and without setpriv it says that a command runs as root" {
+	hide_tracking
+	mkdir "$BATS_TEST_TMPDIR/no-setpriv"
+	ln -s "$bare"/* "$BATS_TEST_TMPDIR/no-setpriv"
+	rm "$BATS_TEST_TMPDIR/no-setpriv/setpriv"
+	run --separate-stderr as_sudo nobody env PATH="$BATS_TEST_TMPDIR/no-setpriv" \
+		"$server" -- id -un
+	[ "$output" = root ]
+	[[ "$stderr" == *"setpriv is not in PATH: running id as root, not as nobody"* ]]
+}
+
 @test "setup: a command does not hold up another setup" {
 	hide_tracking
 	command -v flock >/dev/null || skip "flock is not installed"
