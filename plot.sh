@@ -18,7 +18,8 @@ Draw what tcpclient --json=RESULT.json has written: rates and response times
 over time, the distribution of response times, and response beside service
 time. Several results are laid over one another, one colour for each. Results
 without queries (-r 0) show their connections: open over time, and how long
-each took to open.
+each took to open. The result of a search (--find-max), alone, shows the
+response times of its steps over their load.
 
   RESULT.json  up to $MOST_RESULTS of them
   OUT          the picture, SVG or PNG (default: the first RESULT, with .svg
@@ -192,7 +193,7 @@ reduce_result() {
 		(.verdict | type) == "object" and
 		([.response_ns?, .service_ns?, .connect_ns?] |
 			all(type == "object" and (.buckets | type) == "array")))
-	then .[0] | . as $result | {$name, config, verdict,
+	then .[0] | . as $result | {$name, config, verdict, search: .find_max,
 		asked: ([.config.program[]? | .begin_qps, .end_qps] |
 			if length > 0 then . else [$result.config.rate_qps] end |
 			unique | [.[0], .[-1]] | unique |
@@ -531,10 +532,54 @@ plot for [i = 1:N] $connect index i - 1 with steps lw 2 lc rgb colour(i) \
 EOF
 }
 
+# A search: the times of each step over its load. Steps that held and steps that
+# did not have different marks, for they may have the same load.
+print_search() {
+	jq -r '
+	def text: gsub("[\u0001-\u001f\u007f]"; "?") | gsub("\u0027"; "\u0027\u0027") |
+		"\u0027" + . + "\u0027";
+	def milliseconds: if . != null and . > 0 then . / 1e6 else "NaN" end;
+	def points($name; $steps; key): "$\($name) << END",
+		([$steps[] | "\(.load) \(key | milliseconds)"] |
+			if length == 0 then "NaN NaN" else .[] end),
+		"END";
+	(.search.steps | sort_by(.load)) as $steps |
+	($steps | map(select(.held))) as $held |
+	($steps | map(select(.held | not))) as $failed |
+	"TITLE = \("\(.config.target): most \(.search.what) until \(.search.until | join(", "))" |
+		if length > 110 then .[:109] + "…" else . end | text)",
+	"SUBTITLE = \(if .search.best == null then "no step held"
+		else "holds \(.search.best.load) \(.search.what)" end +
+		(if .search.limit == null then "" else
+		", stopped at \(.search.limit.load) (\(.search.limit.stopped_by))"
+		end) | text)",
+	"WHAT = \(.search.what | text)",
+	points("held_p50"; $held; .response_p50_ns),
+	points("held_p99"; $held; .response_p99_ns),
+	points("failed_p50"; $failed; .response_p50_ns),
+	points("failed_p99"; $failed; .response_p99_ns)'
+	cat <<'EOF'
+set title sprintf("%s\n%s", TITLE, SUBTITLE) font ',17'
+set border 3
+set grid
+set tics nomirror
+set logscale y
+set xrange [0:*]
+set format y '%g'
+set xlabel WHAT
+set ylabel 'response time, ms'
+set key outside right center reverse Left samplen 2
+plot $held_p50 with linespoints lw 2 pt 6 ps 1 lc rgb '#56B4E9' title 'p50, held', \
+	$held_p99 with linespoints lw 2 pt 7 ps 1 lc rgb '#0072B2' title 'p99, held', \
+	$failed_p50 with points pt 1 ps 1.4 lw 2 lc rgb '#E69F00' title 'p50, not held', \
+	$failed_p99 with points pt 2 ps 1.4 lw 2 lc rgb '#D55E00' title 'p99, not held'
+EOF
+}
+
 # print_script <REDUCED
 print_script() {
 	local rows=2 height=1000
-	((QUERIES)) || {
+	((QUERIES && !SEARCH)) || {
 		rows=1
 		height=560
 	}
@@ -543,6 +588,10 @@ print_script() {
 	*) echo "set terminal svg size 1400,$height noenhanced font 'sans-serif,15' background 'white'" ;;
 	esac
 	echo 'set encoding utf8'
+	if ((SEARCH)); then
+		print_search
+		return
+	fi
 	echo "ROWS = $rows; TALL = $height.0"
 	print_data || return
 	print_style
@@ -552,6 +601,13 @@ print_script() {
 		print_opening_panels
 	fi
 	echo 'unset multiplot'
+}
+
+# Sets SEARCH: whether it is the result of --find-max, whose steps have one axis.
+look_for_search() {
+	SEARCH=$(jq -s 'map(select(.search)) | length' <<<"$REDUCED")
+	((SEARCH == 0 || ${#RESULTS[@]} == 1)) ||
+		die "the result of a search (--find-max) is drawn alone"
 }
 
 # Sets QUERIES: whether there are any. Some with and some without have no panel
@@ -589,5 +645,6 @@ needs jq jq
 needs gnuplot gnuplot-nox
 name_results
 reduce_results
+look_for_search
 look_for_queries
 draw

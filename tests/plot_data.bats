@@ -33,3 +33,26 @@ drawn() {
 		$1 > end - 1e-5 && $1 < end + 1e-5 && $2 == 50 { found = 1 }
 		END { exit !found }' data
 }
+
+@test "a search: each step at its load, held and not held apart" {
+	start_server
+	client -c 5 -n 0 -r 500 -t 200ms --find-max rate --until 'sent>10' \
+		::1 || (($? == 3))
+	# what came out depends on this machine: known steps instead
+	jq '.find_max |= (.steps[0] as $s | .steps = [
+		$s + {load: 1000, held: true, response_p50_ns: 1e6, response_p99_ns: 2e6},
+		$s + {load: 2000, held: false, response_p50_ns: 3e6, response_p99_ns: 4e6},
+		$s + {load: 1500, held: true, response_p50_ns: 5e6, response_p99_ns: null}])' \
+		result.json >search.json
+	drawn held_p50 search.json
+	[ "$(cat data)" = $'1000 1\n1500 5' ]
+	drawn held_p99 search.json
+	[ "$(cat data)" = $'1000 2\n1500 NaN' ]
+	drawn failed_p99 search.json
+	[ "$(cat data)" = "2000 4" ]
+	run ! grep -q '^\$response' script
+	run -1 "$BATS_TEST_DIRNAME/../plot.sh" search.json search.json two.svg
+	[[ $output == *"is drawn alone"* ]]
+	"$BATS_TEST_DIRNAME/../plot.sh" search.json real.svg
+	grep -q 'p99, not held' real.svg
+}
