@@ -125,6 +125,12 @@ void conn_refuse(struct conn *, int error);
 /* Ends a connection that is connecting, as failed with this errno. */
 void conn_fail(struct conn *, int error);
 
+/*
+ * The time of a connection that is connecting is over: it has failed, unless its
+ * handshake is complete and this program has not seen that yet. Then it is open.
+ */
+void conn_time_out(struct conn *);
+
 /* Ends a connection that is connecting, as abandoned. */
 void conn_abandon(struct conn *);
 

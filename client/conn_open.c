@@ -1,12 +1,16 @@
 /*
  * Opening, and what is heard of a connection.
  */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_struct.h>
 #include <event2/event.h>
 
 #include <err.h>
 #include <errno.h>
+#include <string.h>
 
 #include "lib/clock.h"
 #include "client/conn_internal.h"
@@ -66,12 +70,43 @@ conn_wait_for(struct conn *c, short what, event_callback_fn callback)
 	    event_add(event, NULL) == 0;
 }
 
+/* Connects that took less are not looked at: the kernel's clock is coarse. */
+#define SEEN_LATE (10 * CLOCK_NS_PER_MS)
+
+static bool
+tcp_info(int fd, struct tcp_info *info)
+{
+	socklen_t length = sizeof(*info);
+
+	memset(info, 0, sizeof(*info));
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, &length) == 0;
+}
+
+/*
+ * For how long the handshake has been complete by now, unseen by this program:
+ * since the last acknowledgment came, in milliseconds. What the peer has sent
+ * since makes it less.
+ */
+static uint64_t
+unseen_for(const struct conn *c, uint64_t now)
+{
+	struct tcp_info info;
+	uint64_t took = now - c->begun, unseen;
+
+	if (took < SEEN_LATE || !tcp_info(c->fd, &info))
+		return 0;
+	unseen = info.tcpi_last_ack_recv * CLOCK_NS_PER_MS;
+	return unseen < took ? unseen : took;
+}
+
 static void
-opened(struct conn *c, uint64_t now)
+opened(struct conn *c, uint64_t seen)
 {
 	const struct conn_env *env = c->env;
 	struct stats *stats = env->stats;
+	uint64_t unseen = unseen_for(c, seen), now = seen - unseen;
 
+	stats->n.opened_late += unseen >= SEEN_LATE;
 	c->state = CONN_OPEN;
 	c->queries_left = env->most_queries;
 	histogram_add(&stats->connect, now - c->begun);
@@ -86,7 +121,7 @@ opened(struct conn *c, uint64_t now)
 	}
 	env->on_usable(c, env->arg);
 	if (env->probe)
-		conn_send_probe(c, now);
+		conn_send_probe(c, seen);
 	else
 		window_note(env->window, c->begun, now, false);
 	if (env->leave_at_once) {
@@ -106,6 +141,22 @@ socket_error(int fd)
 	    error;
 }
 
+static void
+connected(struct conn *c, uint64_t now, int error)
+{
+	const struct conn_env *env = c->env;
+
+	if (error == 0 && env->self_possible && self_connect_is(c->fd)) {
+		/* or its port would be in TIME_WAIT when a server is started */
+		conn_reset_on_close(c->fd);
+		error = SELF_CONNECT_ERRNO;
+	}
+	if (error != 0)
+		conn_fail(c, error);
+	else
+		opened(c, now);
+}
+
 /* A failure makes a socket readable too: then it is asked, and only then. */
 static void
 on_connected(int fd, short what, void *arg)
@@ -113,18 +164,25 @@ on_connected(int fd, short what, void *arg)
 	struct conn *c = arg;
 	const struct conn_env *env = c->env;
 	uint64_t now = clock_now();
-	int error = what & EV_READ ? socket_error(fd) : 0;
 
-	if (error == 0 && env->self_possible && self_connect_is(fd)) {
-		/* or its port would be in TIME_WAIT when a server is started */
-		conn_reset_on_close(fd);
-		error = SELF_CONNECT_ERRNO;
-	}
-	if (error != 0)
-		conn_fail(c, error);
-	else
-		opened(c, now);
+	connected(c, now, what & EV_READ ? socket_error(fd) : 0);
 	env->on_progress(now, env->arg);
+}
+
+/*
+ * Only what is still waiting for an answer to its SYN has had none: this program
+ * may have been too late to look.
+ */
+void
+conn_time_out(struct conn *c)
+{
+	struct tcp_info info;
+
+	if (!tcp_info(c->fd, &info) || info.tcpi_state == TCP_SYN_SENT ||
+	    info.tcpi_state == TCP_SYN_RECV)
+		conn_fail(c, ETIMEDOUT);
+	else
+		connected(c, clock_now(), socket_error(c->fd));
 }
 
 /* The output buffer could not be written. */

@@ -390,7 +390,7 @@ expire_connects(struct pool *p, uint64_t now)
 		c = conn_at(p->conns, id);
 		if (conn_begun(c) + p->connect_timeout > now)
 			return;
-		conn_fail(c, ETIMEDOUT);
+		conn_time_out(c);
 	}
 }
 

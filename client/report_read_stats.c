@@ -20,7 +20,7 @@
 static bool
 is_lacking(const struct json_node *at, const char *name)
 {
-	static const char *const added[] = {"out_of_ids"};
+	static const char *const added[] = {"opened_late", "out_of_ids"};
 	size_t i;
 
 	if (json_object_get(at->value, name) != NULL)

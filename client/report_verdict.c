@@ -234,6 +234,7 @@ warn(struct report *r)
 	    NETSTAT_TcpExt_TCPBacklogDrop,
 	    NETSTAT_softnet_dropped,
 	};
+	const struct stats_counters *n = &r->total.stats.n;
 	char text[REPORT_LINE_SIZE] = "";
 	size_t i, used = 0;
 
@@ -242,6 +243,13 @@ warn(struct report *r)
 		    "the busiest worker used %.0f %% of a processor; with more "
 		    "workers (-w) times may be shorter",
 		    100 * r->end.usage.ran);
+	if (n->opened_late > n->opened / 100)
+		add(&r->warnings,
+		    "%" PRIu64
+		    " connects were seen late by this program, 10 ms "
+		    "and more after the handshake (which their connect times "
+		    "leave out): more workers (-w), or a lower -n",
+		    n->opened_late);
 	if (r->total.change_late > CHANGE_LATE)
 		add(&r->warnings,
 		    "a worker was %.3f s late to hear of a change, and kept "

@@ -19,25 +19,26 @@
 #include "lib/histogram.h"
 
 /* X(name): what became of connections. */
-#define STATS_CONNECTIONS(X)                                                \
-	X(attempted) /* opening was begun */                                \
-	X(opened) /* the handshake was completed, as seen from here */      \
-	X(failed) /* it was not, by errno in failed_errno[] */              \
-	X(abandoned) /* still pending when the run was ended */             \
-	X(verified) /* opened, and has answered at least once, if late */   \
-	X(closed_by_peer) /* FIN */                                         \
-	X(reset_by_peer) /* RST */                                          \
-	X(closed_by_error) /* any other error */                            \
-	X(closed_locally) /* at the end of the run */                       \
-	X(closed_churned) /* in favour of a new one */                      \
-	X(closed_used_up) /* had carried as many queries as it was to */    \
-	X(closed_on_timeout) /* of a query */                               \
-	X(closed_on_request) /* fewer were wanted */                        \
-	X(closed_worker_died)                                               \
-	X(out_of_ids) /* of opened: answers that never came held all IDs */ \
-	X(reopened) /* of attempted: in place of one that had ended */      \
-	X(churn_skipped) /* to leave, but none was open, or too late */     \
-	X(peak) /* most open at once; summed over workers, at most */       \
+#define STATS_CONNECTIONS(X)                                                   \
+	X(attempted) /* opening was begun */                                   \
+	X(opened) /* the handshake was completed, as seen from here */         \
+	X(failed) /* it was not, by errno in failed_errno[] */                 \
+	X(opened_late) /* of opened: this program saw it 10 ms late or more */ \
+	X(abandoned) /* still pending when the run was ended */                \
+	X(verified) /* opened, and has answered at least once, if late */      \
+	X(closed_by_peer) /* FIN */                                            \
+	X(reset_by_peer) /* RST */                                             \
+	X(closed_by_error) /* any other error */                               \
+	X(closed_locally) /* at the end of the run */                          \
+	X(closed_churned) /* in favour of a new one */                         \
+	X(closed_used_up) /* had carried as many queries as it was to */       \
+	X(closed_on_timeout) /* of a query */                                  \
+	X(closed_on_request) /* fewer were wanted */                           \
+	X(closed_worker_died)                                                  \
+	X(out_of_ids) /* of opened: answers that never came held all IDs */    \
+	X(reopened) /* of attempted: in place of one that had ended */         \
+	X(churn_skipped) /* to leave, but none was open, or too late */        \
+	X(peak) /* most open at once; summed over workers, at most */          \
 	X(buried) /* workers that died */
 
 /*

@@ -1037,10 +1037,36 @@ anew_it_expires(void **state)
 	fixture_free(f);
 }
 
+/*
+ * This program stood still while the handshake was done: it is open, and its time
+ * is that of the handshake.
+ */
+static void
+a_late_look_is_no_timeout(void **state)
+{
+	struct fixture *f = fixture_new(LONG);
+	uint64_t before = clock_now(), took;
+
+	(void)state;
+	assert_int_equal(conn_open(the(f), &f->route, &any_port), 0);
+	usleep(200000);
+	conn_time_out(the(f));
+	took = clock_now() - before;
+	assert_int_equal(f->stats.n.opened, 1);
+	assert_int_equal(f->stats.n.failed, 0);
+	assert_int_equal(f->stats.n.opened_late, 1);
+	/* the kernel counts in ticks of 10 ms at most */
+	assert_true(f->stats.connect.max + 180 * CLOCK_NS_PER_MS < took);
+	assert_true(conn_is_open(the(f)));
+	conn_close(the(f), CONN_LOCAL);
+	fixture_free(f);
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_late_look_is_no_timeout),
 	    cmocka_unit_test(output_is_bounded),
 	    cmocka_unit_test(no_probe_unless_asked),
 	    cmocka_unit_test(probe_is_answered),

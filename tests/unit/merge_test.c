@@ -152,6 +152,7 @@ connection(struct stats *s, const struct event *e)
 			histogram_add(&s->lifetime, e->a + e->b);
 		n->reopened++;
 		n->out_of_ids += e->a % 2;
+		n->opened_late += e->a % 2;
 		n->churn_skipped += e->b % 2;
 	}
 }

@@ -101,17 +101,33 @@ those_that_were_refused(void **state)
 	fixture_free(f);
 }
 
+/* The accept queue is full from now on: no SYN is answered. Returns what fills it. */
+static int
+fill_accept_queue(struct fixture *f)
+{
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	assert_int_not_equal(fd, -1);
+	assert_int_equal(listen(f->listener, 0), 0);
+	assert_int_equal(
+	    connect(fd, (struct sockaddr *)&f->address.sa, f->address.length),
+	    0);
+	return fd;
+}
+
 /* Also of those opened again, and none that has come in time. */
 static void
 those_that_took_too_long(void **state)
 {
 	struct fixture *f = fixture_new(false);
 	const uint64_t now = clock_now();
+	int filling;
 
 	(void)state;
 	assert_false(pool_expire(f->pool, now));
 	pool_hold(f->pool, 4);
 	open_all(f);
+	filling = fill_accept_queue(f);
 	assert_false(pool_expire(f->pool, now + 3 * LONG));
 	pool_hold(f->pool, CONNECTIONS);
 	assert_int_equal(begin_all(f), 4);
@@ -129,6 +145,7 @@ those_that_took_too_long(void **state)
 	assert_false(pool_expire(f->pool, clock_now() + LONG));
 	assert_int_equal(f->stats.n.failed_errno[ETIMEDOUT], 6);
 	expect_held(f, 0, 0);
+	close(filling);
 	fixture_free(f);
 }
 
