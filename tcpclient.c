@@ -99,6 +99,7 @@ make_report(const struct options *o, int argc, char **argv,
 	struct report_config config = {
 	    .argc = argc,
 	    .argv = argv,
+	    .routes = run->generator->pool.routes,
 	    .target = target_text,
 	    .ways = *ways,
 	    .view = run->view,

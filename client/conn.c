@@ -224,6 +224,10 @@ conn_close(struct conn *c, enum conn_end end)
 	if (end == CONN_CHURNED || end == CONN_USED_UP)
 		histogram_add(&stats->lifetime, now - c->begun);
 	++*closed;
+	if (end == CONN_PEER_FIN || end == CONN_PEER_RST)
+		tally_add(&stats->tally,
+		    end == CONN_PEER_FIN ? TALLY_PEER_FIN : TALLY_PEER_RST,
+		    c->target);
 	conn_log(c, QUERYLOG_CLOSED, now, QUERYLOG_NONE, QUERYLOG_NONE);
 	release(c);
 	c->env->on_ended(c, end, c->env->arg);
@@ -261,6 +265,8 @@ static void
 fail(struct conn *c, int error)
 {
 	stats_count_failure(c->env->stats, error);
+	if (error > 0 && error < STATS_ERRNOS && error != EADDRNOTAVAIL)
+		tally_add(&c->env->stats->tally, (uint32_t)error, c->target);
 	conn_log(c, QUERYLOG_FAILED, clock_now(), QUERYLOG_NONE, QUERYLOG_NONE);
 	c->state = CONN_ENDED;
 	c->env->on_ended(c, CONN_FAILED, c->env->arg);

@@ -25,7 +25,7 @@ enum conn_state {
 	CONN_ENDED,
 };
 
-/* 112 bytes; with libevent's bufferevent about 1 KB. */
+/* 120 bytes; with libevent's bufferevent about 1 KB. */
 struct conn {
 	struct bufferevent *bev;
 	const struct conn_env *env;
@@ -36,6 +36,7 @@ struct conn {
 	uint32_t id;
 	int send_error; /* why it is broken */
 	uint32_t queries_left; /* where they are limited */
+	uint32_t target; /* see route */
 	uint8_t state;
 	uint8_t leaves; /* enum conn_end, see conn_leaves() */
 	uint8_t proof; /* enum suspect */

@@ -15,6 +15,7 @@
 #include "lib/clock.h"
 #include "client/conn_internal.h"
 #include "client/connector.h"
+#include "client/routes.h"
 #include "client/self_connect.h"
 #include "client/window.h"
 
@@ -224,6 +225,7 @@ conn_open(struct conn *c, const struct route *route,
 	uint64_t begun;
 	int error;
 
+	c->target = route->target_number;
 	c->fd = connector_open(route, connector, &begun);
 	error = c->fd == -1 ? errno : 0;
 	if (error != EAGAIN)

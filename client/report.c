@@ -92,7 +92,7 @@ report_queues(struct report *r, const struct sockdiag_queues *queues)
 void
 report_conclude(struct report *r)
 {
-	report_diagnose(r, &r->total.stats.n, &r->kernel);
+	report_diagnose(r, &r->total.stats, &r->kernel);
 	report_judge(r);
 	r->reasons_judged = r->reasons.count;
 }

@@ -25,11 +25,13 @@
 #include "client/search.h"
 
 struct report;
+struct routes;
 
 /* What was asked. Strings outlive the report. */
 struct report_config {
 	int argc;
 	char *const *argv;
+	const struct routes *routes; /* NULL: of merged results */
 	const char *target; /* as routes_format() writes it */
 	struct limits_ways ways;
 	enum diagnosis_view view; /* whose counters this host's are */

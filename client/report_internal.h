@@ -150,8 +150,8 @@ void report_row_visit(
 void report_row_write(const struct report *, const struct report_row *, FILE *);
 
 /* Finds what the sum of counts and the kernel's own point to. */
-void report_diagnose(struct report *, const struct stats_counters *,
-    const struct netstat *delta);
+void report_diagnose(
+    struct report *, const struct stats *, const struct netstat *delta);
 
 /*
  * What the counters of the kernel and the errnos point to, and the reasons why

@@ -23,8 +23,8 @@ routes_ports(const struct routes *r)
 }
 
 /* Each host's first, or only, port; and then the others, a port at a time. */
-static void
-get_target(const struct routes *r, uint64_t t, struct addr *out)
+void
+routes_target(const struct routes *r, uint64_t t, struct addr *out)
 {
 	uint64_t others = r->hosts.count - r->own_ports;
 	size_t host = (size_t)t, port = 0;
@@ -64,7 +64,8 @@ routes_get(const struct routes *r, uint64_t k, struct route *out)
 	out->source.length = 0;
 	if (r->sources.count > 0)
 		addr_from_ip(&r->sources.at[s], 0, &out->source);
-	get_target(r, t, &out->target);
+	out->target_number = (uint32_t)t;
+	routes_target(r, t, &out->target);
 }
 
 void

@@ -28,6 +28,7 @@ struct routes {
 struct route {
 	struct addr source; /* length 0: the kernel's choice */
 	struct addr target;
+	uint32_t target_number; /* below routes_targets(), up to 2^32 */
 };
 
 /* How many ways there are. */
@@ -38,6 +39,9 @@ uint64_t routes_count(const struct routes *);
  * port of its own.
  */
 uint64_t routes_targets(const struct routes *);
+
+/* Target t, 0 <= t < routes_targets(). */
+void routes_target(const struct routes *, uint64_t t, struct addr *);
 
 /* The ports of all targets, in no order. */
 const struct port_list *routes_ports(const struct routes *);

@@ -21,6 +21,7 @@ stats_merge(struct stats *into, const struct stats *from)
 #define MERGE(name) histogram_merge(&into->name, &from->name);
 	STATS_HISTOGRAMS(MERGE)
 #undef MERGE
+	tally_merge(&into->tally, &from->tally);
 }
 
 void

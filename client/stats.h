@@ -17,6 +17,7 @@
 
 #include "dns_query.h"
 #include "lib/histogram.h"
+#include "client/tally.h"
 
 /* X(name): what became of connections. */
 #define STATS_CONNECTIONS(X)                                                   \
@@ -145,6 +146,7 @@ struct stats_counters {
 
 struct stats {
 	struct stats_counters n;
+	struct tally tally; /* not subtracted */
 	STATS_HISTOGRAMS(STATS_HISTOGRAM_FIELD)
 };
 

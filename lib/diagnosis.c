@@ -80,6 +80,24 @@ diagnosis_add_evidence(struct diagnosis_finding *f, const char *format, ...)
 	va_end(ap);
 }
 
+/* First of the evidence, which may have to be cut. */
+static void
+say_where(const struct diagnosis_source *s, const struct diagnosis_rule *rule,
+    uint64_t count, struct diagnosis_finding *f)
+{
+	char places[DIAGNOSIS_PLACES], rest[DIAGNOSIS_TEXT];
+	int cause =
+	    rule->index + (rule->signal == BY_SEEN ? DIAGNOSIS_WHERE_SEEN : 0);
+
+	if (rule->signal == BY_COUNTER || s->where == NULL ||
+	    !s->where(s->where_arg, cause, count, places))
+		return;
+	memcpy(rest, f->evidence, sizeof(rest));
+	snprintf(f->evidence, sizeof(f->evidence), "%s", places);
+	if (rest[0] != '\0')
+		diagnosis_add_evidence(f, "%s", rest);
+}
+
 static void
 find(const struct diagnosis_source *s, const struct diagnosis_rule *rule,
     struct diagnosis_finding *f)
@@ -99,6 +117,7 @@ find(const struct diagnosis_source *s, const struct diagnosis_rule *rule,
 	if (rule->explain != NULL)
 		rule->explain(s, count, f);
 	diagnosis_revise_fix(s, f);
+	say_where(s, rule, count, f);
 	if (rule->blame == BLAME_LISTENER && s->view == DIAGNOSIS_FROM_SOME)
 		diagnosis_add_evidence(f,
 		    "some servers are on other hosts, so it may have been "

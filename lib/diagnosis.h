@@ -34,6 +34,9 @@ enum diagnosis_seen {
 	DIAGNOSIS_SEEN
 };
 
+#define DIAGNOSIS_PLACES     240
+#define DIAGNOSIS_WHERE_SEEN 200
+
 struct diagnosis_source {
 	enum diagnosis_view view;
 	const struct netstat *delta;
@@ -48,6 +51,14 @@ struct diagnosis_source {
 	uint64_t fin_wait1;
 	uint64_t fin_wait2;
 	uint64_t connections; /* asked for */
+	/*
+	 * At which targets, for people: of an errno, or of DIAGNOSIS_WHERE_SEEN
+	 * and an enum diagnosis_seen. False: there is nothing to say. NULL: that
+	 * is not known.
+	 */
+	bool (*where)(const void *arg, int cause, uint64_t count,
+	    char text[DIAGNOSIS_PLACES]);
+	const void *where_arg;
 };
 
 #define DIAGNOSIS_TEXT 320

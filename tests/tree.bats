@@ -74,7 +74,8 @@ only() {
 	only 'client/backoff' 'client/(random|wheel)|lib/clock'
 	only 'client/schedule' 'client/(program|random|turns)|lib/clock'
 	only 'client/turns' 'nothing'
-	only 'client/stats' 'lib/histogram|lib/accounts|dns_query'
+	only 'client/tally' 'nothing'
+	only 'client/stats' 'client/tally|lib/histogram|lib/accounts|dns_query'
 	only 'client/condition' \
 		'client/stats|lib/(histogram|parse|clock)|dns_query'
 	only 'client/program.*' 'client/program|lib/(clock|parse)'
@@ -85,7 +86,7 @@ only() {
 	only 'client/pool.*' \
 		'client/(backoff|batch|conn|connector|inflight|life|pool|querylog|random|router|routes|schedule|slots|stats|wheel|window)|lib/clock'
 	only 'client/report.*' \
-		'client/(report.*|stats|generator|condition|health|life|program|search|self_connect)|lib/.*'
+		'client/(report.*|stats|generator|condition|health|life|program|routes|search|self_connect|tally)|lib/.*'
 	only 'client/search' 'client/condition|lib/clock'
 	only 'client/health' 'client/stats|lib/(clock|histogram)'
 	only 'client/find_max' 'client/(generator|health|search)|lib/.*'
