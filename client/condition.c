@@ -75,6 +75,8 @@ static const struct subject subjects[] = {
 	COUNTER(malformed, REPLIES)
 	COUNTER(bytes_sent, NOTHING)
 	COUNTER(bytes_received, NOTHING)
+	COUNTER(bytes_of_answers, NOTHING)
+	COUNTER(bytes_of_no_answer, NOTHING)
 	COUNTER(probe_sent, ASKED)
 	STATS_CONNECTIONS(CONNECTION)
 	STATS_QUERIES(QUERY)

@@ -1,5 +1,6 @@
 #include <sys/socket.h>
 
+#include <event2/buffer.h>
 #include <event2/bufferevent.h>
 
 #include <err.h>
@@ -101,6 +102,7 @@ conn_set_proof(struct conn *c, enum suspect proof)
 	    [SUSPECT_UNVERIFIED] = &n->unverified,
 	    [SUSPECT_UNACKED] = &n->suspect_unacked,
 	    [SUSPECT_QUEUED] = &n->suspect_queued,
+	    [SUSPECT_WRONG_ANSWER] = &n->wrong_answer,
 	    [SUSPECT_VERIFIED] = &n->verified,
 	};
 
@@ -115,7 +117,8 @@ conn_set_proof(struct conn *c, enum suspect proof)
 void
 conn_suspect(struct conn *c)
 {
-	if (c->proof != SUSPECT_VERIFIED)
+	conn_judge_input(c);
+	if (c->proof != SUSPECT_VERIFIED && c->proof != SUSPECT_WRONG_ANSWER)
 		conn_set_proof(c, suspect_ask(c->fd, (enum suspect)c->proof));
 }
 
@@ -126,6 +129,9 @@ conn_suspect(struct conn *c)
 static void
 release(struct conn *c)
 {
+	if (c->partial)
+		c->env->stats->n.bytes_of_no_answer +=
+		    evbuffer_get_length(bufferevent_get_input(c->bev));
 	/* this also gives its read event back to it */
 	bufferevent_setfd(c->bev, -1);
 	bufferevent_free(c->bev);
@@ -218,6 +224,7 @@ conn_close(struct conn *c, enum conn_end end)
 	counters_of(&stats->n, end, &closed, &lost);
 	if (is_from_here(end) && c->env->reset)
 		conn_reset_on_close(c->fd);
+	conn_judge_input(c);
 	if (c->proof != SUSPECT_UNVERIFIED)
 		conn_suspect(c); /* it may have got further since */
 	lose_in_flight(c, now, lost);

@@ -46,10 +46,36 @@ book_answer(struct conn *c, const struct dns_message *m,
 	conn_log(c, QUERYLOG_ANSWERED, now, m->id, now - query->sent);
 }
 
+void
+conn_note_wrong_answer(struct conn *c, const uint8_t *data, size_t length)
+{
+	first_bytes_note(&c->env->stats->first_bytes, data, length);
+	if (c->proof != SUSPECT_VERIFIED)
+		conn_set_proof(c, SUSPECT_WRONG_ANSWER);
+}
+
+/*
+ * Another protocol's first bytes are read as a length, and that many bytes may
+ * never come: an HTTP answer as 18,516.
+ */
+void
+conn_judge_input(struct conn *c)
+{
+	uint8_t first[FIRST_BYTES_MOST];
+	ev_ssize_t length;
+
+	if (!c->partial)
+		return;
+	length = evbuffer_copyout(
+	    bufferevent_get_input(c->bev), first, sizeof(first));
+	if (length > 0 && !first_bytes_may_be_dns(first, (size_t)length))
+		conn_note_wrong_answer(c, first, (size_t)length);
+}
+
 /* By ID and, where it is repeated, by question (RFC 7766, 7). */
 static void
-handle_message(
-    struct conn *c, const struct dns_message *m, bool answers, uint64_t now)
+handle_message(struct conn *c, const struct dns_message *m,
+    const uint8_t *framed, bool answers, uint64_t now)
 {
 	struct stats_counters *n = &c->env->stats->n;
 	struct inflight_query query;
@@ -75,6 +101,8 @@ handle_message(
 		break;
 	case INFLIGHT_UNKNOWN:
 		n->unmatched++;
+		if (c->proof != SUSPECT_VERIFIED)
+			conn_note_wrong_answer(c, framed, m->framed_length);
 		conn_log(c, QUERYLOG_UNMATCHED, now, m->id, QUERYLOG_NONE);
 		break;
 	}
@@ -92,21 +120,26 @@ handle_messages(struct conn *c, const uint8_t *data, size_t length,
 	struct stats_counters *n = &env->stats->n;
 	struct dns_message message;
 	enum dns_result result;
-	size_t used = 0;
+	size_t used = 0, malformed = 0;
 	bool answers;
 
 	while ((result = dns_answer_read(data + used, length - used, env->query,
 		    env->query_length, &message, &answers)) != DNS_INCOMPLETE) {
 		n->replies++;
 		if (result == DNS_COMPLETE)
-			handle_message(c, &message, answers, now);
+			handle_message(c, &message, data + used, answers, now);
 		else {
 			n->malformed++;
+			malformed += message.framed_length;
+			conn_note_wrong_answer(
+			    c, data + used, message.framed_length);
 			conn_log(c, QUERYLOG_MALFORMED, now, QUERYLOG_NONE,
 			    QUERYLOG_NONE);
 		}
 		used += message.framed_length;
 	}
+	n->bytes_of_no_answer += malformed;
+	n->bytes_of_answers += used - malformed;
 	*wanted = message.framed_length;
 	return used;
 }

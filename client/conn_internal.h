@@ -72,6 +72,13 @@ conn_is_unmeasured(const struct conn *c, uint64_t due)
 void conn_set_proof(struct conn *, enum suspect);
 void conn_suspect(struct conn *);
 
+/*
+ * Bytes came that are no answer to a query, beginning with these. What the input
+ * buffer holds is such where it cannot be the beginning of a DNS message.
+ */
+void conn_note_wrong_answer(struct conn *, const uint8_t *data, size_t length);
+void conn_judge_input(struct conn *);
+
 /* A query whose time was out at now. */
 void conn_book_timeout(
     struct conn *, const struct inflight_query *, uint64_t now);

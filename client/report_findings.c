@@ -121,6 +121,7 @@ report_diagnose(
 {
 	const struct stats_counters *n = &stats->n;
 	const struct places places = {r->config.routes, &stats->tally};
+	char first_bytes[FIRST_BYTES_TEXT];
 	struct diagnosis_source source = {
 	    .view = r->config.view,
 	    .delta = delta,
@@ -130,8 +131,13 @@ report_diagnose(
 	    .seen = {[DIAGNOSIS_RESET_BY_PEER] = n->reset_by_peer,
 		[DIAGNOSIS_CLOSED_BY_PEER] = n->closed_by_peer,
 		[DIAGNOSIS_NOT_SERVED] = not_served(r, n),
+		[DIAGNOSIS_WRONG_ANSWER] = n->wrong_answer,
+		[DIAGNOSIS_MALFORMED] = n->malformed,
 		[DIAGNOSIS_OUT_OF_IDS] = n->out_of_ids,
 		[DIAGNOSIS_KILLED] = r->end.workers_died},
+	    .first_bytes = stats->first_bytes.length == 0 ?
+		NULL :
+		first_bytes_format(&stats->first_bytes, first_bytes),
 	    .ways = r->config.ways,
 	    .resets = r->config.reset,
 	    .fin_wait1 = r->closing.fin_wait1,

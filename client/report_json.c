@@ -141,6 +141,23 @@ suspect_json(const struct stats_counters *n)
 	return o;
 }
 
+/* null: all that came were answers. */
+static json_t *
+first_bytes_json(const struct first_bytes *f)
+{
+	char hex[2 * FIRST_BYTES_MOST + 1];
+	const char *name = first_bytes_name(f);
+	json_t *o;
+
+	if (f->length == 0)
+		return json_null();
+	o = json_object();
+	first_bytes_to_hex(f, hex);
+	json_put(o, "hex", json_string(hex));
+	json_put(o, "name", name == NULL ? json_null() : json_string(name));
+	return o;
+}
+
 static json_t *
 connections_json(const struct report *r)
 {
@@ -151,6 +168,8 @@ connections_json(const struct report *r)
 	STATS_CONNECTIONS(PUT)
 	STATS_GAUGES(PUT)
 	json_put(o, "suspect", suspect_json(n));
+	json_put(
+	    o, "first_bytes", first_bytes_json(&r->total.stats.first_bytes));
 	json_put_count(o, "failed_total", n->failed);
 	json_put(o, "failed", failed_json(n)); /* by errno */
 	json_put(o, "probes", probes_json(n));

@@ -20,7 +20,8 @@
 static bool
 is_lacking(const struct json_node *at, const char *name)
 {
-	static const char *const added[] = {"opened_late", "out_of_ids"};
+	static const char *const added[] = {"opened_late", "out_of_ids",
+	    "wrong_answer", "bytes_of_answers", "bytes_of_no_answer"};
 	size_t i;
 
 	if (json_object_get(at->value, name) != NULL)
@@ -31,13 +32,17 @@ is_lacking(const struct json_node *at, const char *name)
 	return false;
 }
 
+static uint64_t
+get_added(const struct json_node *at, const char *name)
+{
+	return is_lacking(at, name) ? 0 : json_get_count(at, name);
+}
+
 /* "failed" has the errnos; how many there are in all is "failed_total". */
 static uint64_t
 get_connections(const struct json_node *at, const char *name)
 {
-	if (is_lacking(at, name))
-		return 0;
-	return json_get_count(
+	return get_added(
 	    at, strcmp(name, "failed") == 0 ? "failed_total" : name);
 }
 
@@ -88,12 +93,26 @@ check_sum(const struct json_node *at, const char *key, uint64_t sum)
 }
 
 #define READ_CONNECTIONS(name) n->name = get_connections(&at, #name);
-#define READ(name)	       n->name = json_get_count(&at, #name);
+#define READ(name)	       n->name = get_added(&at, #name);
 #define READ_SUSPECT(name)     n->suspect_##name = json_get_count(&in, #name);
 #define READ_SKIPPED(name)     n->skipped_##name = json_get_count(&in, #name);
 #define READ_LOST(name)	       n->lost_##name = json_get_count(&in, #name);
 #define READ_PROBE(name)       n->probe_##name = json_get_count(&in, #name);
 #define READ_WARMUP(name)      n->warmup_##name = json_get_count(&in, #name);
+
+static void
+read_first_bytes(const struct json_node *at, struct first_bytes *f)
+{
+	struct json_node in;
+
+	if (json_object_get(at->value, "first_bytes") == NULL ||
+	    json_is_null(json_object_get(at->value, "first_bytes")))
+		return;
+	json_enter_object(at, "first_bytes", &in);
+	if (!first_bytes_from_hex(f, json_get_string(&in, "hex")))
+		json_refuse(
+		    &in, "hex", "not 1 to %d bytes in hex", FIRST_BYTES_MOST);
+}
 
 void
 report_read_connections(const struct json_node *top, struct report *r)
@@ -104,6 +123,7 @@ report_read_connections(const struct json_node *top, struct report *r)
 	json_enter_object(top, "connections", &at);
 	STATS_CONNECTIONS(READ_CONNECTIONS)
 	STATS_GAUGES(READ)
+	read_first_bytes(&at, &r->total.stats.first_bytes);
 	json_enter_object(&at, "suspect", &in);
 	STATS_SUSPECTS(READ_SUSPECT)
 	json_enter_object(&at, "failed", &in);
@@ -120,6 +140,9 @@ report_read_queries(const struct json_node *top, struct report *r)
 
 	json_enter_object(top, "queries", &at);
 	STATS_QUERIES(READ)
+	/* an older result does not tell them apart */
+	if (is_lacking(&at, "bytes_of_answers"))
+		n->bytes_of_answers = n->bytes_received;
 	json_enter_object(&at, "skipped_by_reason", &in);
 	STATS_SKIPPED(READ_SKIPPED)
 	check_sum(&at, "skipped", stats_skipped(n));
@@ -210,7 +233,7 @@ report_read_histograms(const struct json_node *top, struct report *r)
  * The series.
  */
 
-#define READ_ROW(name) row->n.name = json_get_count(&at, #name);
+#define READ_ROW(name) row->n.name = get_added(&at, #name);
 #define READ_ROW_WARMUP(name) \
 	row->n.warmup_##name = json_get_count(&at, "warmup_" #name);
 #define READ_RESPONSE(name) \
@@ -262,6 +285,8 @@ read_row(const struct json_node *series, size_t i, struct report *r)
 	row->open = json_get_count(&at, "open");
 	REPORT_ROW_CONNECTIONS(READ_ROW)
 	STATS_QUERIES(READ_ROW)
+	if (is_lacking(&at, "bytes_of_answers"))
+		row->n.bytes_of_answers = row->n.bytes_received;
 	row->skipped = json_get_count(&at, "skipped");
 	row->lost = json_get_count(&at, "lost");
 	STATS_WARMUP(READ_ROW_WARMUP)

@@ -119,6 +119,8 @@ print_connections(const struct report *r, FILE *out)
 	    "             verified %" PRIu64 ", suspect %" PRIu64,
 	    n->failed, n->abandoned, n->verified, stats_suspects(n));
 	print_nonzero(out, " (", suspects, LENGTH(suspects), ")");
+	if (n->wrong_answer > 0)
+		fprintf(out, ", wrong answer %" PRIu64, n->wrong_answer);
 	fprintf(out, ", unverified %" PRIu64 "\n", n->unverified);
 	if (r->config.probe)
 		fprintf(out,

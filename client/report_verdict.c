@@ -102,12 +102,12 @@ judge_connections(struct report *r)
 		    "%" PRIu64 " connections could not be opened; the causes "
 		    "are named above",
 		    n->failed);
-	if (r->config.probe && n->verified < n->opened)
+	if (r->config.probe && n->verified + n->wrong_answer < n->opened)
 		add(&r->reasons,
 		    "%" PRIu64 " of %" PRIu64
 		    " opened connections never answered; look at the server, "
 		    "or lower -n",
-		    n->opened - n->verified, n->opened);
+		    n->opened - n->verified - n->wrong_answer, n->opened);
 }
 
 /* Where the server is on this host, too, its queue tells what they wait for. */
@@ -123,6 +123,21 @@ where_queued(const struct report *r)
 		       "or too slow in accepting";
 	return "some wait in its accept queue, others the program has "
 	       "accepted: it is stuck";
+}
+
+static void
+judge_wrong_answers(struct report *r)
+{
+	const struct stats *s = &r->total.stats;
+	char first[FIRST_BYTES_TEXT];
+
+	if (s->n.wrong_answer > 0)
+		add(&r->reasons,
+		    "%" PRIu64
+		    " connections: bytes came that are no DNS answer (first "
+		    "bytes: %s): wrong port or protocol?",
+		    s->n.wrong_answer,
+		    first_bytes_format(&s->first_bytes, first));
 }
 
 /* What does not answer may be no connection to the other side. */
@@ -296,6 +311,7 @@ report_judge(struct report *r)
 	/* a search for connections goes on until some are no good */
 	if (r->config.search == NULL ||
 	    search_config(r->config.search)->what == SEARCH_RATE) {
+		judge_wrong_answers(r);
 		judge_connections(r);
 		judge_suspects(r);
 		report_life_judge(r);

@@ -18,6 +18,8 @@ stats_merge(struct stats *into, const struct stats *from)
 
 	for (i = 0; i < COUNTERS; i++)
 		to[i] += add[i];
+	first_bytes_note(
+	    &into->first_bytes, from->first_bytes.at, from->first_bytes.length);
 #define MERGE(name) histogram_merge(&into->name, &from->name);
 	STATS_HISTOGRAMS(MERGE)
 #undef MERGE
@@ -146,7 +148,9 @@ stats_bury(struct stats *s)
 	n->echoed += n->answered - answered_by_kind(s);
 	n->replies = replies_by_kind(n);
 	n->opened = histogram_count(&s->connect);
-	n->unverified = n->opened - n->verified - stats_suspects(n);
+	n->unverified =
+	    n->opened - n->verified - n->wrong_answer - stats_suspects(n);
+	n->bytes_of_no_answer = n->bytes_received - n->bytes_of_answers;
 	n->failed = sum(n->failed_errno, STATS_ERRNOS);
 	n->closed_used_up = histogram_count(&s->lifetime) - n->closed_churned;
 	n->lost_worker_died += stats_in_flight(s);
@@ -181,7 +185,10 @@ check_queries(const struct stats *s, FILE *out)
 	    accounts_check(out, "replies", n->replies,
 		"answered (also probes, warm-up) + late + unmatched + "
 		"malformed",
-		replies_by_kind(n));
+		replies_by_kind(n)) +
+	    accounts_check(out, "bytes received", n->bytes_received,
+		"of answers + of no answer",
+		n->bytes_of_answers + n->bytes_of_no_answer);
 }
 
 static unsigned int
@@ -195,8 +202,9 @@ check_connections(const struct stats *s, FILE *out)
 	    accounts_check(out, "failed", n->failed, "failures by errno",
 		sum(n->failed_errno, STATS_ERRNOS)) +
 	    accounts_check(out, "opened", n->opened,
-		"verified + suspect + unverified",
-		n->verified + stats_suspects(n) + n->unverified) +
+		"verified + suspect + wrong answer + unverified",
+		n->verified + stats_suspects(n) + n->wrong_answer +
+		    n->unverified) +
 	    accounts_check(
 		out, "opened", n->opened, "closed, in every way", closed(s));
 }

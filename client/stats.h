@@ -17,6 +17,7 @@
 
 #include "dns_query.h"
 #include "lib/histogram.h"
+#include "client/first_bytes.h"
 #include "client/tally.h"
 
 /* X(name): what became of connections. */
@@ -46,7 +47,9 @@
  * X(name): gauges, which go down too: what was opened and is not verified adds up
  * from them and from those below.
  */
-#define STATS_GAUGES(X) X(unverified) /* not asked, or in time to answer */
+#define STATS_GAUGES(X)                                     \
+	X(unverified) /* not asked, or in time to answer */ \
+	X(wrong_answer) /* bytes came, but no answer to a query */
 
 /*
  * X(name): gauges again: was asked, has not answered in time, by what the kernel
@@ -69,7 +72,9 @@
 	X(malformed) /* of replies: not a DNS message */                     \
 	X(echoed) /* of answered: QR was 0 */                                \
 	X(bytes_sent)                                                        \
-	X(bytes_received)
+	X(bytes_received)                                                    \
+	X(bytes_of_answers) /* of received: whole DNS messages */            \
+	X(bytes_of_no_answer) /* malformed, cut off, of another protocol */
 
 /* X(name): why an arrival was not sent. */
 #define STATS_SKIPPED(X)                                                      \
@@ -147,13 +152,14 @@ struct stats_counters {
 struct stats {
 	struct stats_counters n;
 	struct tally tally; /* not subtracted */
+	struct first_bytes first_bytes; /* that are no answer to a query */
 	STATS_HISTOGRAMS(STATS_HISTOGRAM_FIELD)
 };
 
-/* into += from. */
+/* into += from. The first bytes are into's, if it has some. */
 void stats_merge(struct stats *into, const struct stats *from);
 
-/* later -= earlier, a former copy of the same. */
+/* later -= earlier, a former copy of the same. The first bytes stay. */
 void stats_subtract(struct stats *later, const struct stats *earlier);
 
 uint64_t stats_suspects(const struct stats_counters *);

@@ -17,6 +17,7 @@ enum suspect {
 	SUSPECT_UNVERIFIED, /* nothing speaks for it or against it */
 	SUSPECT_UNACKED, /* the other kernel has not taken the connection */
 	SUSPECT_QUEUED, /* it has; no program answers */
+	SUSPECT_WRONG_ANSWER, /* bytes came, but no answer to a query */
 	SUSPECT_VERIFIED, /* it has answered: no suspect any more */
 };
 

@@ -29,6 +29,8 @@ enum diagnosis_seen {
 	DIAGNOSIS_RESET_BY_PEER, /* connections */
 	DIAGNOSIS_CLOSED_BY_PEER, /* connections, before the client did */
 	DIAGNOSIS_NOT_SERVED, /* connections: never, while others were */
+	DIAGNOSIS_WRONG_ANSWER, /* connections: bytes came, but no answer */
+	DIAGNOSIS_MALFORMED, /* messages */
 	DIAGNOSIS_OUT_OF_IDS, /* connections: unanswered queries hold all */
 	DIAGNOSIS_KILLED, /* processes of this program, by SIGKILL or so */
 	DIAGNOSIS_SEEN
@@ -44,6 +46,7 @@ struct diagnosis_source {
 	const uint64_t *by_errno; /* failed connects, or accepts */
 	size_t errnos;
 	uint64_t seen[DIAGNOSIS_SEEN];
+	const char *first_bytes; /* that were no answer; NULL: none */
 	struct limits_ways ways; /* of a client; ports 0: unknown */
 	bool resets; /* it closes with a RST */
 	/* sockets to its targets whose close the other side has not answered:

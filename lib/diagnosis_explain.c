@@ -76,6 +76,15 @@ diagnosis_explain_resends(const struct diagnosis_source *s, uint64_t count,
 	    "other side or the path may have");
 }
 
+void
+diagnosis_explain_first_bytes(const struct diagnosis_source *s, uint64_t count,
+    struct diagnosis_finding *f)
+{
+	(void)count;
+	if (s->first_bytes != NULL)
+		diagnosis_add_evidence(f, "first bytes: %s", s->first_bytes);
+}
+
 /* The count is of once a second: a short run may not have been seen at all. */
 void
 diagnosis_explain_table(const struct diagnosis_source *s, uint64_t count,

@@ -26,6 +26,8 @@ enum diagnosis_effect {
 	EFFECT_RESENT = 4,
 	EFFECT_EVICTED = 8,
 	EFFECT_ABORTED = 16,
+	EFFECT_CLOSED = 32,
+	EFFECT_MALFORMED = 64,
 };
 
 enum diagnosis_role { ROLE_CLIENT = 1, ROLE_SERVER = 2, ROLE_ANY = 3 };
@@ -94,5 +96,6 @@ DIAGNOSIS_EXPLAIN(cookies);
 DIAGNOSIS_EXPLAIN(resends);
 DIAGNOSIS_EXPLAIN(accept_queue);
 DIAGNOSIS_EXPLAIN(syn_queue);
+DIAGNOSIS_EXPLAIN(first_bytes);
 
 #endif

@@ -222,10 +222,11 @@ accounts_close() {
 		'.queries | .lost == ([.lost_by_reason[]] | add)' \
 		'.queries.replies == .connections.probes.answered + .queries.warmup.answered + (.queries | .answered + .late + .unmatched + .malformed)' \
 		'.connections.probes | .sent == .answered + .timed_out + .lost' \
+		'.queries | .bytes_received == .bytes_of_answers + .bytes_of_no_answer' \
 		'.queries | .answered == .echoed + ([.rcodes[]] | add // 0)' \
 		'.connections | .attempted == .opened + .failed_total + .abandoned' \
 		'.connections | .failed_total == ([.failed[]] | add // 0)' \
-		'.connections | .opened == .verified + .unverified + (.suspect | .unacked + .queued)' \
+		'.connections | .opened == .verified + .unverified + .wrong_answer + (.suspect | .unacked + .queued)' \
 		'.connections | .opened == .closed_by_peer + .reset_by_peer + .closed_by_error + .closed_locally + .closed_churned + .closed_used_up + .closed_on_timeout + .closed_on_request + .closed_worker_died' \
 		'.lifetime_ns.count == (.connections | .closed_churned + .closed_used_up)' \
 		'.response_ns.count == .queries.answered' \

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A DNS-over-TCP peer that behaves in one particular way, for tests.
 
-usage: peer.py MODE [NUMBER]
+usage: peer.py MODE [NUMBER | BYTES]
 
 Listens on a free port of 127.0.0.1, prints the port, and serves until it is
 ended. A query is a message with two bytes of length in front.
@@ -19,6 +19,8 @@ late S      echoes after S seconds
 fin N       echoes N messages of a connection, then closes it
 rst N       the same, but resets it
 close       closes each connection at once
+answer B    sends the bytes B (escapes as in C) for the first bytes that come
+flood B     sends them over and over as soon as a connection is there
 sink        reads, never answers
 noread      accepts, never reads
 """
@@ -28,7 +30,12 @@ import struct
 import sys
 
 MODE = sys.argv[1]
-NUMBER = float(sys.argv[2]) if len(sys.argv) > 2 else 0
+BYTES = b""
+NUMBER = 0
+if MODE in ("answer", "flood"):
+    BYTES = sys.argv[2].encode().decode("unicode_escape").encode("latin-1")
+elif len(sys.argv) > 2:
+    NUMBER = float(sys.argv[2])
 
 
 def frame(message):
@@ -99,7 +106,17 @@ async def serve(reader, writer):
         if MODE == "noread":
             writer.transport.pause_reading()
             await asyncio.Event().wait()
-        while MODE != "close":
+        if MODE == "flood":
+            while True:
+                writer.write(BYTES * 1000)
+                await writer.drain()
+                await asyncio.sleep(0)
+        if MODE == "answer":
+            await reader.read(1)
+            writer.write(BYTES)
+            while await reader.read(65536):
+                pass
+        while MODE not in ("answer", "close"):
             head = await reader.readexactly(2)
             body = await reader.readexactly(struct.unpack("!H", head)[0])
             if not await answer(state, body, writer):

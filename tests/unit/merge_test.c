@@ -75,7 +75,9 @@ query(struct stats *s, const struct event *e)
 	n->sent++;
 	n->send_blocked += e->detail % 2;
 	n->bytes_sent += e->a % 99;
-	n->bytes_received += e->b % 99;
+	n->bytes_received += e->a % 7 + e->b % 99;
+	n->bytes_of_answers += e->b % 99;
+	n->bytes_of_no_answer += e->a % 7;
 	histogram_add(&s->lateness, e->b);
 	if (e->detail % 7 == 1)
 		n->timed_out++;
@@ -130,7 +132,7 @@ connection(struct stats *s, const struct event *e)
 	    &n->closed_churned, &n->closed_used_up, &n->closed_on_timeout,
 	    &n->closed_on_request};
 	uint64_t *proofs[] = {&n->verified, &n->unverified, &n->suspect_unacked,
-	    &n->suspect_queued};
+	    &n->suspect_queued, &n->wrong_answer};
 	uint64_t error = e->a % STATS_ERRNOS, *end;
 
 	n->attempted++;

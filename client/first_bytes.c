@@ -1,0 +1,150 @@
+#include <stdio.h>
+#include <string.h>
+
+#include "client/first_bytes.h"
+#include "dns_query.h"
+
+#define TEXT_LEAST 4 /* fewer printable bytes are no text */
+
+#define FLAG_QR 0x80
+#define OPCODE	0x78
+
+#define BEGINS_WITH(text)              \
+	(length >= sizeof(text) - 1 && \
+	    memcmp(data, text, sizeof(text) - 1) == 0)
+
+static const char *
+name_of_other_protocol(const uint8_t *data, size_t length)
+{
+	if (BEGINS_WITH("SSH-"))
+		return "an SSH banner";
+	if (BEGINS_WITH("HTTP/"))
+		return "an HTTP answer";
+	/* of HTTP/0.9: what some servers answer to what is no request */
+	if (BEGINS_WITH("<!DOCTYPE ") || BEGINS_WITH("<html"))
+		return "an HTML page of an HTTP server";
+	if (BEGINS_WITH("\x15\x03"))
+		return "a TLS alert";
+	if (BEGINS_WITH("\x16\x03"))
+		return "a TLS handshake";
+	/* ID, QR and opcode QUERY, QDCOUNT 1, a small ANCOUNT */
+	if (length >= DNS_HEADER_LENGTH &&
+	    (data[2] & (FLAG_QR | OPCODE)) == FLAG_QR &&
+	    dns_get16(data + 4) == 1 && data[6] == 0)
+		return "a DNS message without its length in front";
+	return NULL;
+}
+
+static bool
+is_printable(uint8_t c)
+{
+	return c >= 0x20 && c <= 0x7e;
+}
+
+/* How many of them, from the first one on. */
+static size_t
+printable(const uint8_t *data, size_t length)
+{
+	size_t n = 0;
+
+	while (n < length && is_printable(data[n]))
+		n++;
+	return n;
+}
+
+bool
+first_bytes_may_be_dns(const uint8_t *data, size_t length)
+{
+	if (name_of_other_protocol(data, length) != NULL)
+		return false;
+	if (length >= DNS_PREFIX_LENGTH && dns_get16(data) < DNS_HEADER_LENGTH)
+		return false;
+	/* a length and an ID may be anything, but text is no coincidence */
+	if (length <= 4)
+		return length < 2 || printable(data, length) < length;
+	if ((data[4] & OPCODE) != 0)
+		return false;
+	return length < 8 || dns_get16(data + 6) <= 1; /* QDCOUNT */
+}
+
+void
+first_bytes_note(struct first_bytes *f, const uint8_t *data, size_t length)
+{
+	if (f->length > 0 || length == 0)
+		return;
+	if (length > FIRST_BYTES_MOST)
+		length = FIRST_BYTES_MOST;
+	memcpy(f->at, data, length);
+	__atomic_store_n(&f->length, length, __ATOMIC_RELEASE);
+}
+
+const char *
+first_bytes_name(const struct first_bytes *f)
+{
+	const char *name = name_of_other_protocol(f->at, f->length);
+
+	if (name == NULL &&
+	    f->length >= DNS_PREFIX_LENGTH + DNS_HEADER_LENGTH &&
+	    first_bytes_may_be_dns(f->at, f->length))
+		return "a DNS message that answers no query";
+	return name;
+}
+
+const char *
+first_bytes_format(const struct first_bytes *f, char text[FIRST_BYTES_TEXT])
+{
+	const char *name = first_bytes_name(f);
+	size_t shown = printable(f->at, f->length), i;
+	int used = snprintf(text, FIRST_BYTES_TEXT, "%s%s",
+	    name == NULL ? "" : name, name == NULL ? "" : ", ");
+
+	if (shown >= TEXT_LEAST) {
+		snprintf(text + used, FIRST_BYTES_TEXT - (size_t)used,
+		    "\"%.*s\"", (int)shown, (const char *)f->at);
+		return text;
+	}
+	for (i = 0; i < f->length; i++)
+		used += snprintf(text + used, FIRST_BYTES_TEXT - (size_t)used,
+		    "%s%02x", i == 0 ? "" : " ", f->at[i]);
+	return text;
+}
+
+void
+first_bytes_to_hex(
+    const struct first_bytes *f, char hex[2 * FIRST_BYTES_MOST + 1])
+{
+	size_t i;
+
+	hex[0] = '\0';
+	for (i = 0; i < f->length; i++)
+		snprintf(hex + 2 * i, 3, "%02x", f->at[i]);
+}
+
+static int
+digit(char c)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *at = c == '\0' ? NULL : strchr(digits, c);
+
+	return at == NULL ? -1 : (int)(at - digits);
+}
+
+bool
+first_bytes_from_hex(struct first_bytes *f, const char *hex)
+{
+	size_t length = strlen(hex), i;
+	int high, low;
+
+	memset(f, 0, sizeof(*f));
+	if (length == 0 || length % 2 != 0 || length > 2 * FIRST_BYTES_MOST)
+		return false;
+	for (i = 0; i < length / 2; i++) {
+		high = digit(hex[2 * i]);
+		low = digit(hex[2 * i + 1]);
+		if (high == -1 || low == -1)
+			return false;
+		f->at[i] = (uint8_t)(high << 4 | low);
+	}
+	f->length = length / 2;
+	return true;
+}

@@ -1,0 +1,153 @@
+#!/usr/bin/env bats
+# Peers that speak something else than DNS over TCP: the bytes that came are named,
+# and neither the connections nor the server are called stuck.
+
+load helpers
+
+# named COUNT BYTES: so many connections on which bytes came that are no DNS answer,
+# beginning like that, are the first finding and the first reason, and nothing else
+# is said of them.
+named() {
+	holds ".connections.wrong_answer == $1" \
+		'.connections.suspect == {unacked: 0, queued: 0}' \
+		'.queries.answered == 0' \
+		".verdict.reasons[0] | startswith(\"$1 connections: bytes came that are no DNS answer (first bytes: \") and contains($2) and endswith(\"): wrong port or protocol?\")" \
+		'.findings[0] | .limit == "bytes that are no DNS answer" and .side == "server"' \
+		".findings[0].evidence | startswith(\"first bytes: \") and contains($2)" \
+		'[.findings[].limit] | index("the server closes") == null' \
+		'.verdict.reasons | any(contains("stuck")) | not' \
+		'.queries.bytes_of_no_answer > 0'
+	accounts_close
+}
+
+# ask COUNT [OPTION]...: a query on each connection, and time enough for an answer.
+ask() {
+	exits 3 client -c "$1" -n 0 --probe -r 0 -t 100ms --timeout 2s \
+		"${@:2}" 127.0.0.1
+}
+
+# A program that is ended with the test.
+start() {
+	"$@" >program.out 2>program.err 3>&- &
+	STARTED+=($!)
+}
+
+pick_port() {
+	PORT=$((10240 + RANDOM % 20000))
+	while [ -n "$(ss -Hlnt "sport = :$PORT")" ]; do
+		PORT=$((10240 + RANDOM % 20000))
+	done
+}
+
+listens() {
+	[ -n "$(ss -Hlnt "sport = :$PORT")" ]
+}
+
+@test "an SSH server" {
+	type -P /usr/sbin/sshd >/dev/null || skip "no sshd here"
+	mkdir -p /run/sshd || skip "sshd needs /run/sshd"
+	ssh-keygen -q -t ed25519 -N '' -f key
+	pick_port
+	start /usr/sbin/sshd -D -e -f /dev/null -h "$PWD/key" \
+		-o "ListenAddress=127.0.0.1:$PORT" -o PidFile=none \
+		-o MaxStartups=100
+	wait_until listens
+	ask 5
+	named 5 '"an SSH banner, \"SSH-2.0-"'
+	holds '.connections.first_bytes | .name == "an SSH banner" and (.hex | startswith("5353482d322e302d"))'
+}
+
+# It reads a line first: the tenth ID has the byte that ends one.
+@test "an HTTP server" {
+	pick_port
+	start python3 -m http.server --bind 127.0.0.1 "$PORT"
+	wait_until listens
+	ask 1 -r 200 -t 500ms
+	named 1 '"an HTML page of an HTTP server, \"<!DOCTYPE HTML>\""'
+}
+
+@test "an HTTP server that refuses the request" {
+	start_peer answer 'HTTP/1.1 400 Bad Request\r\n\r\n'
+	ask 5
+	named 5 '"an HTTP answer, \"HTTP/1.1 400 Bad\""'
+}
+
+# What a server says to a record whose version it does not know.
+@test "a TLS server: its alert" {
+	start_peer answer '\x15\x03\x01\x00\x02\x02\x46'
+	ask 5
+	named 5 '"a TLS alert, 15 03 01 00 02 02 46"'
+}
+
+@test "DNS messages without their length in front" {
+	start_peer answer '\x12\x34\x81\x80\x00\x01\x00\x00\x00\x00\x00\x00\x07example\x03com\x00\x00\x01\x00\x01'
+	ask 5
+	named 5 '"a DNS message without its length in front, 12 34 81 80"'
+}
+
+@test "DNS answers whose counts lie: all are malformed" {
+	start_peer answer '\x00\x0c\x12\x34\x81\x80\x00\x01\x00\x00\x00\x00\x00\x00'
+	ask 5
+	named 5 '"a DNS message that answers no query, 00 0c 12 34"'
+	holds '.queries.malformed > 0 and .queries.malformed == .queries.replies'
+}
+
+@test "a whole DNS answer to another query" {
+	start_peer answer '\x00\x0c\xff\xfe\x81\x85\x00\x00\x00\x00\x00\x00\x00\x00'
+	ask 5
+	holds '.connections.wrong_answer == 5' \
+		'.queries.unmatched == 5 and .queries.malformed == 0' \
+		'.queries.bytes_of_no_answer == 0' \
+		'.verdict.reasons | any(contains("stuck")) | not'
+	accounts_close
+}
+
+@test "a flood of garbage" {
+	start_peer flood 'y\n'
+	ask 5
+	named 5 '"79 0a 79 0a"'
+}
+
+@test "two bytes of text and no more" {
+	start_peer answer 'HT'
+	ask 5
+	named 5 '"48 54"'
+}
+
+@test "the beginning of a DNS answer is no other protocol" {
+	start_peer answer '\x00\x2d\x12\x34\x81\x80\x00\x01'
+	ask 5
+	holds '.connections.wrong_answer == 0' \
+		'.connections.first_bytes == null' \
+		'.queries.bytes_of_no_answer == 5 * 8'
+	accounts_close
+}
+
+@test "a server whose answers are answers: no first bytes" {
+	start_server --mode dns
+	client -c 5 -n 0 --probe -r 100 -t 300ms 127.0.0.1
+	holds '.connections.first_bytes == null' \
+		'.connections.wrong_answer == 0' '.findings == []' \
+		'.queries | .bytes_of_no_answer == 0 and .bytes_of_answers == .bytes_received and .bytes_received == .replies * (31 + 16)'
+	accounts_close
+}
+
+@test "--merge keeps the first bytes, and takes results that have none" {
+	start_peer answer 'SSH-2.0-x\r\n'
+	ask 5
+	"$TCPCLIENT" --merge --json=merged.json result.json >merge.out ||
+		(($? == 3))
+	[ "$(jq -c '[.connections.first_bytes, .connections.wrong_answer]' \
+		result.json)" = "$(jq -c \
+		'[.connections.first_bytes, .connections.wrong_answer]' \
+		merged.json)" ]
+	# an earlier result has none of these
+	jq 'del(.connections.first_bytes, .connections.wrong_answer,
+		.queries.bytes_of_answers, .queries.bytes_of_no_answer,
+		.series[].bytes_of_answers, .series[].bytes_of_no_answer) |
+		.connections.unverified += 5' result.json >older.json
+	"$TCPCLIENT" --merge --json=merged.json older.json >merge.out ||
+		(($? == 3))
+	jq -e '.connections.first_bytes == null and .queries.bytes_of_answers == .queries.bytes_received' \
+		merged.json
+}
