@@ -137,49 +137,51 @@ make_report(const struct options *o, int argc, char **argv,
  */
 
 struct outputs {
-	FILE *summary;
-	FILE *json;
-	FILE *histogram;
-	FILE *series;
+	struct output *summary;
+	struct output *json;
+	struct output *histogram;
+	struct output *series;
 };
 
 static void
 outputs_open(const struct options *o, struct outputs *out)
 {
-	memset(out, 0, sizeof(*out));
-	if (o->output.json != NULL)
-		out->json = output_open(o->output.json);
-	if (o->output.histogram != NULL)
-		out->histogram = output_open(o->output.histogram);
-	if (o->output.series != NULL)
-		out->series = output_open(o->output.series);
-	out->summary = o->output.log_queries || out->json == stdout ||
-		out->histogram == stdout || out->series == stdout ?
-	    stderr :
-	    stdout;
-	if (o->output.log_queries) {
-		fputs(QUERYLOG_HEADER, stdout);
-		output_flush(stdout, "-");
+	const struct options_output *paths = &o->output;
+	bool taken = paths->log_queries || output_is_stdout(paths->json) ||
+	    output_is_stdout(paths->histogram) ||
+	    output_is_stdout(paths->series);
+	struct output *rows;
+
+	out->json = output_open(paths->json);
+	out->histogram = output_open(paths->histogram);
+	out->series = output_open(paths->series);
+	out->summary = output_standard(taken ? STDERR_FILENO : STDOUT_FILENO);
+	rows = paths->log_queries ? output_standard(STDOUT_FILENO) : NULL;
+	output_must_differ((struct output *const[]){out->json, out->histogram,
+			       out->series, taken ? rows : out->summary},
+	    4);
+	if (rows != NULL) {
+		fputs(QUERYLOG_HEADER, output_stream(rows));
+		if (!output_end(rows))
+			exit(STATUS_COULD_NOT_RUN);
 	}
 }
 
-static void
-outputs_write(const struct options *o, const struct outputs *out,
-    const struct report *report)
+/* Writes all of them, then reports those that failed. Whether none did. */
+static bool
+outputs_write(const struct outputs *out, const struct report *report)
 {
-	report_summary(report, out->summary);
-	if (out->summary == stdout)
-		output_flush(stdout, "-");
-	if (out->json != NULL) {
-		report_json(report, out->json);
-		output_close(out->json, o->output.json);
-	}
-	if (out->histogram != NULL) {
-		report_histogram(report, out->histogram);
-		output_close(out->histogram, o->output.histogram);
-	}
-	if (out->series != NULL)
-		output_close(out->series, o->output.series);
+	bool written;
+
+	report_summary(report, output_stream(out->summary));
+	if (out->json != NULL)
+		report_json(report, output_stream(out->json));
+	if (out->histogram != NULL)
+		report_histogram(report, output_stream(out->histogram));
+	written = output_end(out->json);
+	written = output_end(out->histogram) && written;
+	written = output_end(out->series) && written;
+	return output_end(out->summary) && written;
 }
 
 static int
@@ -224,21 +226,27 @@ merge(const struct options *o, int argc, char **argv)
 
 	outputs_open(o, &outputs);
 	if (outputs.series != NULL)
-		report_series(report, outputs.series);
-	outputs_write(o, &outputs, report);
-	status = report_status(report);
+		report_series(report, output_stream(outputs.series));
+	status = outputs_write(&outputs, report) ? report_status(report) :
+						   STATUS_COULD_NOT_RUN;
 	report_free(report);
 	return status;
 }
 
 /* The exit status. */
 static int
-finish(const struct options *o, const struct outputs *outputs,
-    const struct run_result *result, struct report *report)
+finish(const struct outputs *outputs, const struct run_result *result,
+    struct report *report)
 {
+	bool written;
+	int status;
+
 	report_finish(report, &result->sum, clock_now(), &result->end);
-	outputs_write(o, outputs, report);
-	return exit_status(result, report);
+	written = outputs_write(outputs, report);
+	status = exit_status(result, report);
+	if (!written && status != STATUS_ACCOUNTING)
+		status = STATUS_COULD_NOT_RUN;
+	return status;
 }
 
 /* All but what it is made of: the generator, the report, the plan. */
@@ -289,8 +297,8 @@ measure(
 
 	config.generator = &generator;
 	make_run_config(o, routes, &outputs, &config);
-	config.report = make_report(
-	    o, argc, argv, target_text, &ways, &config, outputs.series);
+	config.report = make_report(o, argc, argv, target_text, &ways, &config,
+	    outputs.series == NULL ? NULL : output_stream(outputs.series));
 	result = run_workers(&config);
 	if (result == NULL)
 		err(STATUS_COULD_NOT_RUN, "cannot start a worker");
@@ -300,7 +308,7 @@ measure(
 	if (result->failed)
 		status = STATUS_COULD_NOT_RUN;
 	else
-		status = finish(o, &outputs, result, config.report);
+		status = finish(&outputs, result, config.report);
 	report_free(config.report);
 	if (config.plan != NULL)
 		plan_clear(config.plan);

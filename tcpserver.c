@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/clock.h"
 #include "lib/limits.h"
@@ -30,8 +31,8 @@ struct server {
 	struct server_options options;
 	struct listener listener;
 	struct server_report report;
-	FILE *text_out;
-	FILE *json_out; /* NULL: none is wanted */
+	struct output *text;
+	struct output *json; /* NULL: none is wanted */
 };
 
 static void
@@ -64,11 +65,13 @@ open_listener(struct server *s)
 static void
 open_outputs(struct server *s)
 {
-	const char *json = s->options.json;
+	const char *path = s->options.json;
+	bool taken = output_is_stdout(path);
 
-	s->text_out = output_is_stdout(json) ? stderr : stdout;
-	if (json != NULL)
-		s->json_out = output_open(json);
+	s->json = output_open(path);
+	s->text = output_standard(taken ? STDERR_FILENO : STDOUT_FILENO);
+	output_must_differ(
+	    (struct output *const[]){s->json, taken ? NULL : s->text}, 2);
 }
 
 /* The exit status. */
@@ -77,17 +80,18 @@ finish(struct server *s, const struct counts *sum)
 {
 	struct server_report *r = &s->report;
 	uint64_t now = clock_now();
+	bool written;
 
 	server_report_finish(r, sum);
-	server_report_text(r, sum, now, s->text_out);
-	if (s->text_out == stdout)
-		output_flush(stdout, "-");
-	if (s->json_out != NULL) {
-		server_report_json(r, sum, now, s->json_out);
-		output_close(s->json_out, s->options.json);
-	}
+	server_report_text(r, sum, now, output_stream(s->text));
+	if (s->json != NULL)
+		server_report_json(r, sum, now, output_stream(s->json));
+	written = output_end(s->json);
+	written = output_end(s->text) && written;
 	if (counts_check(sum, stderr) > 0)
 		return STATUS_ACCOUNTING;
+	if (!written)
+		return STATUS_COULD_NOT_RUN;
 	return r->workers_died > 0 ? STATUS_NOT_AS_ASKED : STATUS_AS_ASKED;
 }
 
@@ -107,7 +111,7 @@ run(struct server *s, uint64_t descriptors)
 	    &s->options, s->report.workers, descriptors);
 	server_preflight_room(&s->options, s->report.workers);
 	open_listener(s);
-	config.text_out = s->text_out;
+	config.text_out = output_stream(s->text);
 	status = serve(&config, &sum) ? finish(s, &sum) : STATUS_COULD_NOT_RUN;
 	listener_free(&s->listener);
 	free(s->report.address);

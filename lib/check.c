@@ -85,7 +85,7 @@ check_show(const struct check_run *run, bool sysctls)
 		check_print_sysctls(rows, count, stdout);
 	else
 		check_print(rows, count, stdout);
-	output_flush(stdout, "-");
+	output_flush_stdout();
 	return sysctls || check_count_low(rows, count) == 0;
 }
 

@@ -1,12 +1,19 @@
 /*
- * Where results go. A result that could not be written whole is a run that
- * failed: these functions end the program with status 1 and the reason.
+ * Where results go: files, standard output, standard error. Both programs write
+ * all their outputs, also after one of them has failed, and then report each
+ * failure with the errno of the write that failed first.
+ *
+ * Nothing is emptied before there is something to write: an old result survives
+ * a run that does not start. A file keeps its permissions, owner and links, as
+ * no other file takes its name.
  */
 #ifndef LIB_OUTPUT_H
 #define LIB_OUTPUT_H
 
 #include <stdbool.h>
 #include <stdio.h>
+
+struct output;
 
 /*
  * Call first: sees to it that descriptors 0 to 2 are taken. Where standard
@@ -15,17 +22,43 @@
  */
 void output_guard(void);
 
-/* "-" is standard output. path may be NULL: false. */
+/* "-", or a name of descriptor 1 such as /dev/stdout. path may be NULL: false. */
 bool output_is_stdout(const char *path);
 
-/* Opens path for writing, before the run: a bad path must not cost the run. */
-FILE *output_open(const char *path);
+/*
+ * Opens path for writing, "-" being standard output, and does not empty it; NULL
+ * for NULL. Call for all outputs before the run: a path that cannot be opened
+ * ends the program with status 1 and the reason.
+ */
+struct output *output_open(const char *path);
 
-/* Writes out what is buffered. path is for the message. */
-void output_flush(FILE *, const char *path);
+/* Standard output or standard error, as 1 or 2. Ends with 1 if memory lacks. */
+struct output *output_standard(int fd);
 
-/* The same, and closes it unless it is standard output. */
-void output_close(FILE *, const char *path);
+/*
+ * Ends the program with status 2 where two of them are one file: each would
+ * overwrite the other. Terminals, pipes and devices may be shared. NULLs are
+ * passed over.
+ */
+void output_must_differ(struct output *const *outputs, size_t count);
+
+/*
+ * To write to, owned by the output. The first write empties a file. What is
+ * written after a write has failed is dropped.
+ */
+FILE *output_stream(struct output *);
+
+bool output_is_standard(const struct output *);
+
+/*
+ * Writes what is buffered, closes and frees the output, and reports on standard
+ * error what has failed since it was opened. Whether all was written; true for
+ * NULL.
+ */
+bool output_end(struct output *);
+
+/* Writes out stdout; ends the program with status 1 and the reason on failure. */
+void output_flush_stdout(void);
 
 /*
  * Whether a line would be taken at once. A pipe that is full, or a terminal that is
