@@ -4,6 +4,7 @@
 # make sanitize builds with ASan and UBSan and runs the same tests, with gcc and
 #               then with clang; sanitize-gcc and sanitize-clang do one of them
 # make fuzz     gives each parser inputs for FUZZ_SECONDS=60, with libFuzzer
+# make faults   runs both programs with each function that they call failing
 # make healthy  runs of which nothing is wrong, none of which may find a limit
 # make exchange holds service times against tcpdump's, see bench/exchange
 # make bench    holds the programs against bare epoll loops, see bench/README.md
@@ -38,7 +39,7 @@ FUZZ_SOURCES = $(wildcard tests/fuzz/*_fuzz.c)
 FUZZERS = $(FUZZ_SOURCES:%.c=$(BUILD)/%)
 FORMATTED = $(wildcard *.[ch] lib/*.[ch] client/*.[ch] server/*.[ch] \
     bench/*.[ch] tests/unit/*.[ch] tests/helpers/*.[ch] \
-    tests/fuzz/*.[ch] tests/preload/*.[ch])
+    tests/fuzz/*.[ch] tests/faults/*.c tests/preload/*.[ch])
 
 comma = ,
 objects = $(1:%.c=$(BUILD)/%.o)
@@ -48,8 +49,8 @@ TESTABLE = $(call objects,dns_query.c dns_reply.c $(wildcard client/*.c) \
 
 SANITIZED = sanitize-gcc sanitize-clang
 
-.PHONY: all bench exchange fuzz fuzzers healthy deps deps-check demo tests check \
-    sanitize $(SANITIZED) sanitized-tests format format-check install clean
+.PHONY: all bench exchange faults fuzz fuzzers healthy deps deps-check demo tests \
+    check sanitize $(SANITIZED) sanitized-tests format format-check install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -110,7 +111,16 @@ demo: deps
 	@$(MAKE) --no-print-directory all
 	@tests/demo $(BIN)
 
-tests: all $(UNITS) $(HELPERS) $(FUZZERS)
+FAULT = $(BUILD)/tests/faults/fault.so
+$(FAULT): tests/faults/fault.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -fno-sanitize=all -fPIC -shared -o $@ $< -ldl
+
+faults: deps-check
+	@$(MAKE) --no-print-directory tests
+	@tests/faults/run $(BIN) $(FAULT)
+
+tests: all $(UNITS) $(HELPERS) $(FUZZERS) $(FAULT)
 
 check: deps-check
 	@$(MAKE) --no-print-directory tests
