@@ -50,6 +50,7 @@ drawn() {
 	[ "$(cat data)" = $'1000 2\n1500 NaN' ]
 	drawn failed_p99 search.json
 	[ "$(cat data)" = "2000 4" ]
+	# shellcheck disable=SC2016
 	run ! grep -q '^\$response' script
 	run -1 "$BATS_TEST_DIRNAME/../plot.sh" search.json search.json two.svg
 	[[ $output == *"is drawn alone"* ]]
