@@ -113,6 +113,11 @@ take_item(char *item, const struct place *at, struct program *p)
 	if (dots != NULL) {
 		*dots = '\0';
 		last = dots + 2;
+		/* 1...2 may be meant as 1. to 2 or 1 to 0.2 */
+		if (*last == '.')
+			return refuse(at,
+			    "three dots: a ramp is RATE..RATE, such as "
+			    "1..0.2");
 	}
 	return take_duration(item, at, &duration) &&
 	    take_rate(rate, at, &begin) && take_rate(last, at, &end) &&

@@ -650,6 +650,7 @@ shares(void **state)
 	s->n.sent = 10000;
 	s->n.timed_out = 35;
 	holds(&source, "timed_out==0.35%");
+	holds(&source, "timed_out==.35%");
 	measures(&source, "timed_out>0.1%",
 	    "timed_out is 35 (0.35 % of 10000 sent)");
 	measures(&source, "timed_out>34", "timed_out is 35");
@@ -699,7 +700,7 @@ shares_refused(void **state)
 	refused("lost>1k%", "'1k%' is not a percentage such as 0.1% or 5%");
 	refused("lost>5%%", "'5%%' is not a percentage such as 0.1% or 5%");
 	refused("lost>-5%", "'-5%' is not a percentage such as 0.1% or 5%");
-	refused("lost>.5%", "'.5%' is not a percentage such as 0.1% or 5%");
+	refused("lost>.%", "'.%' is not a percentage such as 0.1% or 5%");
 	refused(
 	    "lost>1.2.3%", "'1.2.3%' is not a percentage such as 0.1% or 5%");
 	refused("lost>5%x", "'5%x': not a whole number such as 500, 20k or 1M");

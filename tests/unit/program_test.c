@@ -426,8 +426,7 @@ item_numbers_refused(void **state)
 	    "item 1: '' is not a rate per second such as 0.5, 1000, 50k or "
 	    "1.5M");
 	parse_refused("1s@1...2",
-	    "item 1: '.2' is not a rate per second such as 0.5, 1000, 50k or "
-	    "1.5M");
+	    "item 1: three dots: a ramp is RATE..RATE, such as 1..0.2");
 	parse_refused("1s@1..2..3",
 	    "item 1: '2..3' is not a rate per second such as 0.5, 1000, 50k "
 	    "or 1.5M");
