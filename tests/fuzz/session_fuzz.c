@@ -165,12 +165,6 @@ side_drive(struct side *s, struct fuzz_input in, uint8_t *stream, bool *closed)
 	return all;
 }
 
-static bool
-is_plain_echo(const struct service *v)
-{
-	return v->mode == SERVICE_ECHO && v->drop <= 0 && v->close_after == 0;
-}
-
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -200,7 +194,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		side_begin(&whole, &service, false);
 		side_send(&whole, stream, length);
 		side_end(&whole);
-		if (is_plain_echo(&service) && !closed) {
+		if (service_is_plain(&service) && !closed) {
 			FUZZ_CHECK(pieces.heard == length);
 			FUZZ_CHECK(memcmp(pieces.answers, stream, length) == 0);
 		}
