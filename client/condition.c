@@ -659,7 +659,8 @@ bool
 condition_is_on_lateness(const struct condition *c)
 {
 	return c->subject >= CONDITION_PERCENTILE &&
-	    c->offset == offsetof(struct stats, lateness);
+	    (c->offset == offsetof(struct stats, lateness) ||
+		c->offset == offsetof(struct stats, read_delay));
 }
 
 const char *

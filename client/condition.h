@@ -117,7 +117,7 @@ enum condition_need condition_need(const struct condition *);
  */
 bool condition_on_service(const struct condition *, struct condition *out);
 
-/* Whether it is on the lateness, for which nobody else is to blame. */
+/* Whether it is on this program's own delays: lateness, delay of reading. */
 bool condition_is_on_lateness(const struct condition *);
 
 /* As it was typed; as long as the condition is there. */

@@ -78,6 +78,7 @@ conn_reset(struct conn *c)
 		return;
 	c->state = CONN_IDLE;
 	c->send_error = 0;
+	c->unread_since = 0;
 	c->proof = SUSPECT_UNVERIFIED;
 	c->leaves = CONN_NOT_ENDED;
 	c->blocked = c->partial = c->overdue = c->out_of_ids = false;

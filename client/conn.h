@@ -28,6 +28,7 @@ struct connector;
 struct event_base;
 struct inflight_pool;
 struct querylog;
+struct read_delay;
 struct route;
 struct stats;
 struct wheel;
@@ -56,6 +57,7 @@ struct conn_env {
 	struct event_base *base;
 	struct stats *stats;
 	struct querylog *log; /* NULL without -R */
+	const struct read_delay *delay; /* NULL: not measured, and 0 */
 	struct inflight_pool *inflight;
 	struct wheel *expiry;
 	struct window *window; /* told how long each took to open */

@@ -85,7 +85,8 @@ handle_message(struct conn *c, const struct dns_message *m,
 		found = inflight_take(
 		    &c->inflight, c->env->inflight, m->id, now, &query);
 
-	if (found != INFLIGHT_UNKNOWN)
+	/* most often it is verified: no call for that */
+	if (found != INFLIGHT_UNKNOWN && c->proof != SUSPECT_VERIFIED)
 		conn_set_proof(c, SUSPECT_VERIFIED);
 	switch (found) {
 	case INFLIGHT_ANSWERED:

@@ -11,6 +11,7 @@
 #include "client/conn.h"
 #include "client/inflight.h"
 #include "client/querylog.h"
+#include "client/read_delay.h"
 #include "client/stats.h"
 #include "client/suspect.h"
 #include "client/wheel.h"
@@ -32,6 +33,7 @@ struct conn {
 	struct inflight inflight;
 	struct wheel_node expiry;
 	uint64_t begun;
+	uint64_t unread_since; /* what a full read has left; 0: nothing */
 	int fd;
 	uint32_t id;
 	int send_error; /* why it is broken */

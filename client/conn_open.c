@@ -34,6 +34,24 @@ end_of_stream(struct conn *c, int error)
 		conn_close(c, CONN_PEER_FIN);
 }
 
+/*
+ * A read that fills the buffer may leave some of what it was reported for, which
+ * then has waited for longer than what the next wait reports.
+ */
+static void
+book_read_delay(struct conn *c, size_t length, uint64_t now, uint64_t answers)
+{
+	const struct conn_env *env = c->env;
+	uint64_t since = now;
+
+	if (env->delay != NULL)
+		since = read_delay_since(env->delay);
+	if (c->unread_since != 0 && c->unread_since < since)
+		since = c->unread_since;
+	c->unread_since = length == CONN_INPUT_SIZE ? since : 0;
+	histogram_add_many(&env->stats->read_delay, now - since, answers);
+}
+
 static void
 on_readable(int fd, short what, void *arg)
 {
@@ -41,14 +59,17 @@ on_readable(int fd, short what, void *arg)
 	const struct conn_env *env = c->env;
 	ssize_t n = recv(fd, env->input, CONN_INPUT_SIZE, MSG_DONTWAIT);
 	int error = errno;
-	uint64_t now = clock_now();
+	uint64_t now = clock_now(), answered = env->stats->n.answered;
 
 	(void)what;
 	if (n > 0) {
 		conn_handle_input(c, env->input, (size_t)n, now);
+		book_read_delay(
+		    c, (size_t)n, now, env->stats->n.answered - answered);
 		if (c->overdue)
 			conn_close(c, CONN_ON_TIMEOUT);
-		conn_leave_if_done(c);
+		if (c->leaves != CONN_NOT_ENDED)
+			conn_leave_if_done(c);
 	} else if (n == 0)
 		end_of_stream(c, 0);
 	else if (error != EAGAIN && error != EINTR)

@@ -137,11 +137,12 @@ met(const struct find_max *f, const struct generator_result *sum,
 /*
  * Whether a condition is met by this side's doing: a response time that is over
  * it only because queries left late, or a worker that had no time left. late: what
- * there is to say of queries that left late, NULL if they did not.
+ * there is to say of queries that left late, NULL if they did not; unread: of
+ * answers that waited to be read, which are part of every response time.
  */
 static bool
 is_own_doing(const struct find_max *f, const struct generator_result *sum,
-    const struct health_usage *usage, const char *late,
+    const struct health_usage *usage, const char *late, const char *unread,
     const struct condition *met, struct search_step *step)
 {
 	struct condition_source source = source_of(f, sum, step);
@@ -151,6 +152,11 @@ is_own_doing(const struct find_max *f, const struct generator_result *sum,
 
 	if (condition_is_on_lateness(met))
 		return true;
+	if (unread != NULL && condition_on_service(met, &service)) {
+		snprintf(
+		    step->why + used, SEARCH_WHY - used, ", but %s", unread);
+		return true;
+	}
 	if (late != NULL && usage->ran + usage->waited > HEALTH_BUSY) {
 		snprintf(step->why + used, SEARCH_WHY - used, ", but %s", late);
 		return true;
@@ -242,7 +248,8 @@ judge(const struct find_max *f, const struct generator_result *sum,
 		if (nothing_was_due(f, condition, step))
 			return SEARCH_BY_CLIENT;
 		if (is_own_doing(f, sum, usage,
-			health == HEALTH_LATE ? sickness : NULL, condition,
+			health == HEALTH_LATE ? sickness : NULL,
+			health == HEALTH_UNREAD ? sickness : NULL, condition,
 			step))
 			return SEARCH_BY_CLIENT;
 	}

@@ -99,6 +99,7 @@ run(struct generator *g, uint64_t start)
 	g->result->clock_begin = start;
 	g->result->query_begin = start + g->config->warmup;
 	g->result->query_end = 0;
+	memset(&g->result->causes, 0, sizeof(g->result->causes));
 	usage_read(&g->usage);
 	g->end = duration == CLOCK_NEVER ? CLOCK_NEVER : start + duration;
 	pool_sort(g->pool);
@@ -269,6 +270,14 @@ on_message(const struct worker_message *message, void *arg)
 	generator_step(g, now);
 }
 
+static bool
+awaits_answers(const void *arg)
+{
+	const struct generator *g = arg;
+
+	return stats_waiting(&g->result->stats) > 0;
+}
+
 static void
 generator_init(struct generator *g, struct worker *worker,
     const struct generator_config *config)
@@ -295,6 +304,10 @@ generator_init(struct generator *g, struct worker *worker,
 		g->log = querylog_new(STDOUT_FILENO, worker_index(worker));
 	g->pool = pool_new(&config->pool, g->base, &g->result->stats, g->log,
 	    generator_on_progress, g);
+	read_delay_begin(&g->delay, &g->result->causes,
+	    g->log == NULL ? NULL : querylog_write_time(g->log), awaits_answers,
+	    g);
+	pool_measure_delay(g->pool, &g->delay);
 	g->open_timer = timer_new(g->base, 0, generator_on_open_timer, g);
 	g->replace_timer = timer_new(g->base, 0, generator_on_replace_timer, g);
 	g->turn_timer = timer_new(g->base, 0, generator_on_turn_timer, g);
@@ -342,6 +355,7 @@ generator_run(struct worker *worker, const struct generator_config *config)
 			worker_tell(worker, WORKER_FAILED,
 			    (uint64_t)querylog_error(g.log));
 	}
+	read_delay_end(&g.delay);
 	generator_clear(&g);
 	return 0;
 }

@@ -27,6 +27,7 @@
 #include "lib/usage.h"
 #include "client/outage.h"
 #include "client/pool.h"
+#include "client/read_delay.h"
 #include "client/schedule.h"
 #include "client/stats.h"
 
@@ -67,6 +68,7 @@ struct generator_result {
 	GENERATOR_TIMES(GENERATOR_TIME)
 	struct usage usage; /* from clock_begin to query_end */
 	struct outage outage; /* the longest of any worker */
+	struct read_delay_causes causes; /* since clock_begin */
 	uint64_t change_late; /* the latest that one heard of a new rate */
 };
 

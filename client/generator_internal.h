@@ -30,6 +30,7 @@ struct generator {
 	struct pool *pool;
 	struct schedule *schedule;
 	struct querylog *log;
+	struct read_delay delay;
 	struct event *open_timer;
 	struct event *replace_timer;
 	struct event *turn_timer;

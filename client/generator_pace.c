@@ -82,19 +82,22 @@ void
 generator_on_replace_timer(int fd, short what, void *arg)
 {
 	struct generator *g = arg;
+	uint64_t now = clock_now(), after;
 
 	(void)fd;
 	(void)what;
 	if (g->phase == PHASE_RUNNING)
-		pool_replace(g->pool, clock_now());
-	generator_on_progress(clock_now(), g);
+		pool_replace(g->pool, now);
+	after = clock_now();
+	g->delay.spent.connecting += after - now;
+	generator_on_progress(after, g);
 }
 
 void
 generator_on_open_timer(int fd, short what, void *arg)
 {
 	struct generator *g = arg;
-	uint64_t now = clock_now(), until = now + SPELL;
+	uint64_t now = clock_now(), until = now + SPELL, after;
 	bool any = false;
 
 	(void)fd;
@@ -110,7 +113,9 @@ generator_on_open_timer(int fd, short what, void *arg)
 	if (may_open(g))
 		timer_set_at(g->open_timer, open_due(g), now);
 	g->paced = pool_unopened(g->pool) > 0 || pool_excess(g->pool) > 0;
-	generator_step(g, clock_now());
+	after = clock_now();
+	g->delay.spent.connecting += after - now;
+	generator_step(g, after);
 }
 
 /*

@@ -22,5 +22,6 @@ generator_result_add(
 	GENERATOR_TIMES(ADD)
 	into->outage.none = latest(into->outage.none, from->outage.none);
 	into->outage.some = latest(into->outage.some, from->outage.some);
+	read_delay_causes_add(&into->causes, &from->causes);
 	into->change_late = latest(into->change_late, from->change_late);
 }

@@ -59,6 +59,7 @@ generator_turn(struct generator *g, uint64_t now)
 		timer_start(g->tick_timer, pool_tick(g->pool));
 
 	after = clock_now();
+	g->delay.spent.sending += after - now;
 	g->pump_after = after + (after - now);
 	if (after >= g->end && (!is_due(g) || after - g->end > OVERRUN))
 		generator_drain(g, after);
@@ -126,13 +127,17 @@ void
 generator_on_tick_timer(int fd, short what, void *arg)
 {
 	struct generator *g = arg;
-	uint64_t now = clock_now();
+	uint64_t now = clock_now(), after;
 
 	(void)fd;
 	(void)what;
 	if (pool_expire(g->pool, now))
 		timer_set(g->tick_timer, pool_tick(g->pool));
-	if (g->phase == PHASE_RUNNING)
-		pool_replace(g->pool, now);
+	after = clock_now();
+	g->delay.spent.expiring += after - now;
+	if (g->phase == PHASE_RUNNING) {
+		pool_replace(g->pool, after);
+		g->delay.spent.connecting += clock_now() - after;
+	}
 	generator_on_progress(now, g);
 }

@@ -13,28 +13,45 @@
 #define MS(ns) ((double)(ns) / (double)CLOCK_NS_PER_MS)
 
 /*
- * Arrivals see the state of the host in proportion to time: what kept it from
- * running for a share of the time is why about that share of them was late.
+ * Arrivals and answers see the state of the host in proportion to time: what kept
+ * it from running for a share of the time is why about that share of them was late.
  */
 static bool
-explains(const struct stats *s, uint64_t most, double kept)
+explains(const struct histogram *h, uint64_t most, double kept)
 {
-	uint64_t sent = histogram_count(&s->lateness),
-		 late = histogram_above(&s->lateness, most);
+	uint64_t all = histogram_count(h), late = histogram_above(h, most);
 
-	return late > 0 && 2 * kept * (double)sent >= (double)late;
+	return late > 0 && 2 * kept * (double)all >= (double)late;
 }
 
+/* At least half of what long turns and long sleeps took. */
+static bool
+is_main_cause(const struct read_delay_causes *c, uint64_t time)
+{
+	uint64_t all =
+	    c->connecting + c->sending + c->expiring + c->reading + c->stopped;
+
+	return time > 0 && time >= all / 2;
+}
+
+/* h: of what was late, because this program did not run or was busy. */
 static const char *
 advice_for_slowness(
-    const struct stats *s, const struct health_usage *u, uint64_t most)
+    const struct histogram *h, const struct health_usage *u, uint64_t most)
 {
-	if (explains(s, most, u->stolen))
+	if (explains(h, most, u->stolen))
 		return "the host of this virtual machine took its processors "
 		       "away: query from another one";
+	if (is_main_cause(&u->causes, u->causes.writing))
+		return "standard output (-R) was not read in time: a faster "
+		       "reader, or a file";
+	if (is_main_cause(&u->causes, u->causes.connecting))
+		return "opening connections took the time, as where free local "
+		       "ports are rare: more sources (-a), or a lower rate of "
+		       "connections";
 	if (u->ran > HEALTH_BUSY)
 		return "more workers (-w), another host, or a lower rate";
-	if (explains(s, most, u->waited))
+	if (explains(h, most, u->waited))
 		return "end the other programs on this host, or query from "
 		       "another one";
 	if (u->ran > BUSY_AT_TIMES)
@@ -44,14 +61,22 @@ advice_for_slowness(
 	       "again";
 }
 
+/* Over the bound, and over what changes the response time by a tenth. */
+static bool
+is_large(const struct stats *s, const struct histogram *h, uint64_t count,
+    uint64_t most)
+{
+	uint64_t p99 = histogram_quantile(h, 0.99);
+
+	return count >= SENT_LEAST && p99 > most &&
+	    p99 > histogram_quantile(&s->response, 0.5) / LATENESS_SHARE;
+}
+
 /* By this host's doing: a peer that does not read makes nothing late. */
 static bool
 left_late(const struct stats *s, uint64_t most)
 {
-	uint64_t late = histogram_quantile(&s->lateness, 0.99);
-
-	return s->n.sent >= SENT_LEAST && late > most &&
-	    late > histogram_quantile(&s->response, 0.5) / LATENESS_SHARE;
+	return is_large(s, &s->lateness, s->n.sent, most);
 }
 
 /*
@@ -69,7 +94,7 @@ blame(const struct stats *s, const struct health_usage *u, uint64_t most,
 
 	if (n->skipped_overload + n->skipped_worker_died >= peer ||
 	    (n->skipped_no_connection == 0 && left_late(s, most))) {
-		*advice = advice_for_slowness(s, u, most);
+		*advice = advice_for_slowness(&s->lateness, u, most);
 		return HEALTH_OVERLOADED;
 	}
 	if (n->skipped_no_connection >= n->skipped_ids_exhausted &&
@@ -121,6 +146,17 @@ explain_unsent(const struct stats *s, const struct health_usage *u,
 	return health;
 }
 
+static void
+say_slow(const char *what, const struct histogram *h,
+    const struct health_usage *u, uint64_t most, char why[HEALTH_TEXT])
+{
+	snprintf(why, HEALTH_TEXT,
+	    "%s %.3f ms (the busiest worker ran %.0f %% of the time and waited "
+	    "%.0f %% for a processor, and %.1f %% was stolen); %s",
+	    what, MS(histogram_quantile(h, 0.99)), 100 * u->ran,
+	    100 * u->waited, 100 * u->stolen, advice_for_slowness(h, u, most));
+}
+
 enum health
 health_check(const struct stats *s, const struct health_usage *u, uint64_t most,
     char why[HEALTH_TEXT])
@@ -130,14 +166,13 @@ health_check(const struct stats *s, const struct health_usage *u, uint64_t most,
 	if ((double)n->sent < SENT_ENOUGH * (double)n->scheduled)
 		return explain_unsent(s, u, most, why);
 	if (left_late(s, most)) {
-		snprintf(why, HEALTH_TEXT,
-		    "queries left late, p99 %.3f ms (the busiest worker ran "
-		    "%.0f %% of the time and waited %.0f %% for a processor, "
-		    "and %.1f %% was stolen); %s",
-		    MS(histogram_quantile(&s->lateness, 0.99)), 100 * u->ran,
-		    100 * u->waited, 100 * u->stolen,
-		    advice_for_slowness(s, u, most));
+		say_slow("queries left late, p99", &s->lateness, u, most, why);
 		return HEALTH_LATE;
+	}
+	if (is_large(s, &s->read_delay, s->n.answered, most)) {
+		say_slow("answers waited to be read, p99 up to", &s->read_delay,
+		    u, most, why);
+		return HEALTH_UNREAD;
 	}
 	return HEALTH_SOUND;
 }

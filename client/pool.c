@@ -254,6 +254,12 @@ pool_new(const struct pool_config *config, struct event_base *base,
 }
 
 void
+pool_measure_delay(struct pool *p, const struct read_delay *delay)
+{
+	p->env.delay = delay;
+}
+
+void
 pool_free(struct pool *p)
 {
 	router_clear(&p->router);

@@ -21,6 +21,7 @@ struct event_base;
 struct local_ports;
 struct pool;
 struct querylog;
+struct read_delay;
 struct routes;
 struct stats;
 
@@ -51,6 +52,9 @@ struct pool_config {
 struct pool *pool_new(const struct pool_config *, struct event_base *,
     struct stats *, struct querylog *log,
     void (*on_progress)(uint64_t now, void *arg), void *arg);
+
+/* Answers are held against its waits; it outlives the pool. */
+void pool_measure_delay(struct pool *, const struct read_delay *);
 
 /* Every connection must have ended. */
 void pool_free(struct pool *);

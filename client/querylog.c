@@ -16,6 +16,7 @@
 #define ROW_MAX	    160 /* every column at its longest */
 
 struct querylog {
+	uint64_t write_time;
 	uint64_t epoch_offset; /* wall clock - monotonic clock */
 	unsigned int stream;
 	int fd;
@@ -66,6 +67,7 @@ void
 querylog_flush(struct querylog *log)
 {
 	struct pollfd writable = {.fd = log->fd, .events = POLLOUT};
+	uint64_t begun = clock_now();
 	size_t done = 0;
 	ssize_t n;
 
@@ -79,6 +81,13 @@ querylog_flush(struct querylog *log)
 			log->error = errno;
 	}
 	log->used = 0;
+	log->write_time += clock_now() - begun;
+}
+
+const uint64_t *
+querylog_write_time(const struct querylog *log)
+{
+	return &log->write_time;
 }
 
 int

@@ -52,6 +52,9 @@ void querylog_event(struct querylog *, enum querylog_type, uint64_t when,
 
 void querylog_flush(struct querylog *);
 
+/* Nanoseconds spent on writing so far, as long as the log is there. */
+const uint64_t *querylog_write_time(const struct querylog *);
+
 /* The errno of the first write that failed; 0 if none. Rows are lost since. */
 int querylog_error(const struct querylog *);
 

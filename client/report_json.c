@@ -358,6 +358,16 @@ runs_json(const struct report *r)
 }
 
 static json_t *
+causes_json(const struct read_delay_causes *c)
+{
+	json_t *o = json_object();
+
+#define PUT_CAUSE(name) json_put_count(o, #name, c->name);
+	READ_DELAY_CAUSES(PUT_CAUSE)
+	return o;
+}
+
+static json_t *
 end_json(const struct report *r)
 {
 	json_t *o = json_object();
@@ -369,6 +379,7 @@ end_json(const struct report *r)
 	json_put(o, "busiest_ran", json_real(r->end.usage.ran));
 	json_put(o, "busiest_waited", json_real(r->end.usage.waited));
 	json_put(o, "stolen", json_real(r->end.usage.stolen));
+	json_put(o, "slow_turns_ns", causes_json(&r->end.usage.causes));
 	json_put_count(o, "none_open_ns", r->total.outage.none);
 	json_put_count(o, "some_missing_ns", r->total.outage.some);
 	json_put_count(o, "change_late_ns", r->total.change_late);

@@ -295,6 +295,10 @@ add_report(struct report *sum, struct report *in)
 	    fmax(sum->end.usage.stolen, in->end.usage.stolen);
 	sum->end.usage.waited =
 	    fmax(sum->end.usage.waited, in->end.usage.waited);
+#define ADD_CAUSE(name)                           \
+	sum->end.usage.causes.name = report_plus( \
+	    sum->end.usage.causes.name, in->end.usage.causes.name);
+	READ_DELAY_CAUSES(ADD_CAUSE)
 	report_rows_move(sum, in);
 }
 

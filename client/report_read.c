@@ -212,6 +212,16 @@ read_kernel(const struct json_node *top, struct report *r)
 }
 
 static void
+read_causes(const struct json_node *end, struct read_delay_causes *c)
+{
+	struct json_node at;
+
+	json_enter_object(end, "slow_turns_ns", &at);
+#define READ_CAUSE(name) c->name = json_get_count(&at, #name);
+	READ_DELAY_CAUSES(READ_CAUSE)
+}
+
+static void
 read_end(const struct json_node *top, struct report *r)
 {
 	struct json_node at;
@@ -225,6 +235,7 @@ read_end(const struct json_node *top, struct report *r)
 	r->end.usage.ran = json_get_real(&at, "busiest_ran");
 	r->end.usage.waited = json_get_real(&at, "busiest_waited");
 	r->end.usage.stolen = json_get_real(&at, "stolen");
+	read_causes(&at, &r->end.usage.causes);
 	r->total.outage.none = json_get_count(&at, "none_open_ns");
 	r->total.outage.some = json_get_count(&at, "some_missing_ns");
 	r->total.change_late = json_get_count(&at, "change_late_ns");

@@ -221,9 +221,23 @@ read_histogram(
 	h->min_complement = count == 0 ? 0 : ~min;
 }
 
+/*
+ * It cannot be made up for a result that does not have it, and a sum that had it
+ * of some runs only would pass for that of all.
+ */
+static void
+must_have_read_delay(const struct json_node *top)
+{
+	if (json_object_get(top->value, "read_delay_ns") == NULL)
+		json_refuse(top, "read_delay_ns",
+		    "missing: an older tcpclient did not measure for how long "
+		    "answers waited to be read");
+}
+
 void
 report_read_histograms(const struct json_node *top, struct report *r)
 {
+	must_have_read_delay(top);
 #define READ_HISTOGRAM(name) \
 	read_histogram(top, #name "_ns", &r->total.stats.name);
 	STATS_HISTOGRAMS(READ_HISTOGRAM)

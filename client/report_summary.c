@@ -225,6 +225,8 @@ print_times(const struct report *r, FILE *out)
 	    {"response", &s->response, "due to answered"},
 	    {"service", &s->service, "sent to answered"},
 	    {"lateness", &s->lateness, "due to sent: this program's own"},
+	    {"read delay", &s->read_delay,
+		"of answers in the socket, at most: this program's own"},
 	    {"connect", &s->connect, "handshake"},
 	    {"lifetime", &s->lifetime, "opening to closing, of the replaced"},
 	};

@@ -95,22 +95,26 @@ run_lead(const struct run *run)
 struct health_usage
 run_busiest(const struct run *run)
 {
-	struct health_usage most = {0, 0, 0};
+	struct health_usage most = {.ran = 0};
+	struct read_delay_causes causes = {0};
 	const struct generator_result *r;
 	double length, ran, waited;
 	unsigned int i;
 
 	for (i = 0; i < run->config->workers; i++) {
 		r = workers_shared(run->workers, i);
+		read_delay_causes_add(&causes, &r->causes);
 		if (r->clock_begin == 0 || r->query_end <= r->clock_begin)
 			continue;
 		length = (double)(r->query_end - r->clock_begin);
 		ran = (double)r->usage.ran / length;
 		waited = (double)r->usage.waited / length;
 		if (ran + waited > most.ran + most.waited)
-			most = (struct health_usage){
-			    ran, waited, (double)r->usage.stolen / length};
+			most = (struct health_usage){.ran = ran,
+			    .waited = waited,
+			    .stolen = (double)r->usage.stolen / length};
 	}
+	most.causes = causes;
 	return most;
 }
 

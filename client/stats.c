@@ -213,7 +213,8 @@ static unsigned int
 check_histograms(const struct stats *s, FILE *out)
 {
 	const struct stats_counters *n = &s->n;
-	uint64_t service = histogram_count(&s->service);
+	uint64_t service = histogram_count(&s->service),
+		 delayed = histogram_count(&s->read_delay);
 	unsigned int broken = 0;
 
 	broken += accounts_check(out, "response.count",
@@ -222,6 +223,10 @@ check_histograms(const struct stats *s, FILE *out)
 	if (service > n->answered || service + n->buried < n->answered)
 		broken += accounts_check(
 		    out, "service.count", service, "answered", n->answered);
+	/* booked once for all answers of a read, after them */
+	if (delayed > n->answered || (n->buried == 0 && delayed < n->answered))
+		broken += accounts_check(
+		    out, "read_delay.count", delayed, "answered", n->answered);
 	broken += accounts_check(out, "lateness.count",
 	    histogram_count(&s->lateness), "sent", n->sent);
 	broken += accounts_check(out, "connect.count",

@@ -117,11 +117,12 @@
 	X(lost)
 
 /* X(name): histograms, nanoseconds. */
-#define STATS_HISTOGRAMS(X)              \
-	X(response) /* answered - due */ \
-	X(service) /* answered - sent */ \
-	X(lateness) /* sent - due */     \
-	X(connect) /* handshake */       \
+#define STATS_HISTOGRAMS(X)                                          \
+	X(response) /* answered - due */                             \
+	X(service) /* answered - sent */                             \
+	X(lateness) /* sent - due */                                 \
+	X(read_delay) /* in the socket until it was read, at most */ \
+	X(connect) /* handshake */                                   \
 	X(lifetime) /* from the handshake's begin to the close: churned, used up */
 
 /* Linux errnos end at 133; what is beyond, or 0, goes into the first. */

@@ -55,6 +55,20 @@ histogram_add(struct histogram *h, uint64_t value)
 		h->min_complement = ~value;
 }
 
+/* The same value, count times. */
+static inline void
+histogram_add_many(struct histogram *h, uint64_t value, uint64_t count)
+{
+	if (count == 0)
+		return;
+	h->bucket[histogram_index(value)] += count;
+	h->sum += value * count;
+	if (value > h->max)
+		h->max = value;
+	if (~value > h->min_complement)
+		h->min_complement = ~value;
+}
+
 /* The bucket holds lo <= value < hi. index < HISTOGRAM_BUCKETS. */
 uint64_t histogram_lo(size_t index);
 uint64_t histogram_hi(size_t index);

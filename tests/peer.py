@@ -15,6 +15,7 @@ garbage     before each echo: a message of 5 bytes, an echo with an ID that was
             never used, one with another question, one with a broken question
 drop N      echoes, but never the first of each N
 first N     echoes the first N messages of a connection, none after them
+hold        echoes nothing until SIGUSR1, then all of it, and prints released
 late S      echoes after S seconds
 fin N       echoes N messages of a connection, then closes it
 rst N       the same, but resets it
@@ -25,6 +26,7 @@ sink        reads, never answers
 noread      accepts, never reads
 """
 import asyncio
+import signal
 import socket
 import struct
 import sys
@@ -36,6 +38,16 @@ if MODE in ("answer", "flood"):
     BYTES = sys.argv[2].encode().decode("unicode_escape").encode("latin-1")
 elif len(sys.argv) > 2:
     NUMBER = float(sys.argv[2])
+
+
+HELD = []
+
+
+def release():
+    for writer, data in HELD:
+        writer.write(data)
+    HELD.clear()
+    print("released", flush=True)
 
 
 def frame(message):
@@ -88,6 +100,8 @@ async def answer(state, message, writer):
         state.append(None)
         if len(state) <= NUMBER:
             writer.write(frame(message))
+    elif MODE == "hold":
+        HELD.append((writer, frame(message)))
     elif MODE == "late":
         asyncio.get_running_loop().call_later(
             NUMBER, writer.write, frame(message))
@@ -137,6 +151,7 @@ async def serve(reader, writer):
 
 async def main():
     server = await asyncio.start_server(serve, "127.0.0.1", 0, backlog=4096)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, release)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 

@@ -84,11 +84,12 @@ only() {
 	only 'client/run_jobs' 'lib/(command|worker)'
 	only 'client/generator_result' 'client/generator'
 	only 'client/pool.*' \
-		'client/(backoff|batch|conn|connector|inflight|life|pool|querylog|random|router|routes|schedule|slots|stats|wheel|window)|lib/clock'
+		'client/(backoff|batch|conn|connector|inflight|life|pool|querylog|random|read_delay|router|routes|schedule|slots|stats|wheel|window)|lib/clock'
 	only 'client/report.*' \
 		'client/(report.*|stats|generator|condition|health|life|program|routes|search|self_connect|tally)|lib/.*'
 	only 'client/search' 'client/condition|lib/clock'
-	only 'client/health' 'client/stats|lib/(clock|histogram)'
+	only 'client/health' 'client/(read_delay|stats)|lib/(clock|histogram)'
+	only 'client/read_delay' 'lib/clock'
 	only 'client/find_max' 'client/(generator|health|search)|lib/.*'
 }
 

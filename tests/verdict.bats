@@ -8,7 +8,7 @@ bats_require_minimum_version 1.5.0
 # A client that queries while its worker is stopped for 300 ms. Its exit status.
 stopped_client() {
 	local worker status=0
-	start_client -c 2 -n 0 -r 500 -t 1 --control control "$@" ::1
+	start_client -c 2 -n 0 -r 500 -t 2 --control control "$@" ::1
 	wait_until told count '.phase == "running"'
 	worker=$(worker_of "$CLIENT")
 	kill -STOP "$worker"
@@ -91,7 +91,9 @@ stopped_client() {
 		'.verdict.valid == false'
 	# the reason of the run stays; the sum has none of its own
 	exits 3 "$TCPCLIENT" --merge --max-lateness 1h --json=sum.json result.json
-	jq -e '.config.max_lateness_s == 3600 and .verdict.judged == 0' sum.json
+	jq -e '.config.max_lateness_s == 3600 and (.verdict |
+		.reasons[:.judged] | all(startswith("queries left late") | not))' \
+		sum.json
 	exits 0 stopped_client --max-lateness 1h
 	holds '.lateness_ns.p99 > 200e6' '.verdict.valid' \
 		'.config.max_lateness_s == 3600'
@@ -99,4 +101,63 @@ stopped_client() {
 	jq 'del(.config.max_lateness_s)' result.json >old.json
 	exits 3 "$TCPCLIENT" --merge --json=sum.json old.json
 	jq -e '.config.max_lateness_s == 0.001' sum.json
+}
+
+#
+# The delay of reading.
+#
+
+@test "answers that wait for a stopped client are its delay, and the run is not valid" {
+	local worker
+	# all is sent in 200 ms, and answered while the client is stopped
+	start_peer hold
+	start_client -c 10 -n 0 --program 200ms@2000,1s@0 --timeout 60s \
+		--control control 127.0.0.1
+	wait_until told stats '.in_flight > 300 and .seconds > 0.3'
+	worker=$(worker_of "$CLIENT")
+	kill -STOP "$worker"
+	kill -USR1 "$PEER"
+	wait_until grep -q released peer.out
+	sleep 0.3
+	kill -CONT "$worker"
+	exits 3 wait "$CLIENT"
+	accounts_close
+	# every answer waited for all of the 300 ms
+	holds '.read_delay_ns.min >= 300e6' \
+		'.read_delay_ns.max <= .service_ns.max' \
+		'.verdict.reasons | any(startswith("answers waited to be read, p99 up to ") or
+			startswith("queries left late"))' \
+		'.end.slow_turns_ns.stopped >= 300e6'
+	grep -q '^read delay  ' client.out
+}
+
+@test "a client with nothing else to do reads in microseconds" {
+	start_server --delay 20ms
+	client -c 2 -n 0 -r 100 -t 1 --fail 'read_delay_max>1h' ::1
+	accounts_close
+	# where other programs had the processor, it waited for that
+	holds '.read_delay_ns.p50 < 1e6 or .end.busiest_waited > 0.01'
+}
+
+@test "a reader of -R that is slow is named" {
+	local status=0
+	start_server
+	"$TCPCLIENT" -p "$PORT" -c 10 -n 0 -R -r 20k -t 1 ::1 2>client.out |
+		{ sleep 1; cat >rows; } || status=$?
+	grep -q 'queries left late.*; standard output (-R) was not read in time' \
+		client.out
+}
+
+@test "--merge: delays of reading add up, and a result without them is refused" {
+	start_server
+	client -c 2 -n 0 -r 100 -t 200ms ::1
+	cp result.json 1.json
+	"$TCPCLIENT" --merge --json=sum.json 1.json 1.json >out 2>err || (($? == 3))
+	jq -e --slurpfile one 1.json '
+		.read_delay_ns.count == 2 * $one[0].read_delay_ns.count and
+		.end.slow_turns_ns.reading == 2 * $one[0].end.slow_turns_ns.reading' \
+		sum.json
+	jq 'del(.read_delay_ns)' 1.json >old.json
+	run -2 "$TCPCLIENT" --merge old.json
+	[[ $output == *"old.json: read_delay_ns: missing: an older tcpclient did not measure"* ]]
 }

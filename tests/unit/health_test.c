@@ -15,6 +15,12 @@
 	"; something stopped it: a signal, swapping, or the like; run it again"
 #define STOLEN \
 	"; the host of this virtual machine took its processors away: query from another one"
+#define CONNECTING                                                            \
+	"; opening connections took the time, as where free local ports are " \
+	"rare: more sources (-a), or a lower rate of connections"
+#define WRITING                                                               \
+	"; standard output (-R) was not read in time: a faster reader, or a " \
+	"file"
 #define CLOSED                                                              \
 	"; no connection was open for them: look at what ended or refused " \
 	"them, above"
@@ -22,7 +28,7 @@
 	"; too much waited for answers; a lower rate, or more connections (-c)"
 #define OUT_OF_IDS "; more connections (-c), --drop-on-timeout, or a lower rate"
 
-static const struct health_usage idle = {0.1, 0, 0};
+static const struct health_usage idle = {.ran = 0.1};
 
 static void
 add(struct histogram *h, uint64_t value, unsigned int count)
@@ -158,12 +164,13 @@ who_is_late_in_reading_has_no_one_else_to_blame(void **state)
 
 	(void)state;
 	add(&s->lateness, 50 * MS, 9000);
-	found(s, (struct health_usage){0.9, 0, 0}, HEALTH_OVERLOADED,
-	    MORE_WORKERS);
+	found(s, (struct health_usage){.ran = 0.9, .waited = 0, .stolen = 0},
+	    HEALTH_OVERLOADED, MORE_WORKERS);
 	/* but connections are not held up by that */
 	s = skipped(0, 0, 1, 599, 400);
 	add(&s->lateness, 50 * MS, 9000);
-	found(s, (struct health_usage){0.9, 0, 0}, HEALTH_PEER, TOO_MUCH);
+	found(s, (struct health_usage){.ran = 0.9, .waited = 0, .stolen = 0},
+	    HEALTH_PEER, TOO_MUCH);
 }
 
 /* conn_send.c counts out_of_ids only where no answer can wait to be read here. */
@@ -181,15 +188,15 @@ answers_that_never_came_are_the_peers_doing(void **state)
 	s = skipped(100, 0, 0, 600, 300);
 	s->n.out_of_ids = 1;
 	add(&s->lateness, 50 * MS, 9000);
-	said(s, (struct health_usage){0.9, 0, 0},
+	said(s, (struct health_usage){.ran = 0.9, .waited = 0, .stolen = 0},
 	    "sent 90.00 % of the schedule, 1000 queries skipped: answers that "
 	    "never came hold all IDs of 1 connection" OUT_OF_IDS);
 	/* but not where something else kept more of them from being sent */
 	s = skipped(500, 0, 0, 500, 0);
 	s->n.out_of_ids = 1;
 	add(&s->lateness, 50 * MS, 9000);
-	found(s, (struct health_usage){0.9, 0, 0}, HEALTH_OVERLOADED,
-	    MORE_WORKERS);
+	found(s, (struct health_usage){.ran = 0.9, .waited = 0, .stolen = 0},
+	    HEALTH_OVERLOADED, MORE_WORKERS);
 }
 
 /* A worker that was killed had no time to be late. */
@@ -230,6 +237,54 @@ one_in_a_hundred_may_be_late(void **state)
 	found(run_late(11, 50 * MS, MS), idle, HEALTH_LATE, NULL);
 }
 
+/* 1,000 answers after 20 ms, of which late may have waited that long. */
+static struct stats *
+run_unread(unsigned int late, uint64_t delay)
+{
+	struct stats *s = run_late(0, 0, 20 * MS);
+
+	add(&s->read_delay, 0, 1000 - late);
+	add(&s->read_delay, delay, late);
+	return s;
+}
+
+static void
+answers_that_wait_to_be_read(void **state)
+{
+	struct health_usage busy = {.ran = 0.95};
+
+	(void)state;
+	found(run_unread(1000, 2 * MS), idle, HEALTH_SOUND, NULL);
+	found(run_unread(10, 50 * MS), idle, HEALTH_SOUND, NULL);
+	found(run_unread(11, 50 * MS), idle, HEALTH_UNREAD, STOPPED);
+	found(run_unread(11, 50 * MS), busy, HEALTH_UNREAD, MORE_WORKERS);
+	said(run_unread(500, 50 * MS), busy,
+	    "answers waited to be read, p99 up to 50.000 ms (the busiest worker "
+	    "ran 95 % of the time and waited 0 % for a processor, and 0.0 % was "
+	    "stolen)" MORE_WORKERS);
+}
+
+/* What the long turns were spent on says why. */
+static void
+causes_of_long_turns(void **state)
+{
+	struct health_usage usage = {.ran = 0.95};
+
+	(void)state;
+	usage.causes.reading = 400;
+	usage.causes.connecting = 500;
+	usage.causes.sending = 100;
+	found(run_unread(500, 50 * MS), usage, HEALTH_UNREAD, CONNECTING);
+	usage.causes.connecting = 400;
+	found(run_unread(500, 50 * MS), usage, HEALTH_UNREAD, MORE_WORKERS);
+	/* writing is counted in what it interrupted as well */
+	usage.causes.writing = 900;
+	found(run_unread(500, 50 * MS), usage, HEALTH_UNREAD, WRITING);
+	found(run_late(500, 50 * MS, MS), usage, HEALTH_LATE, WRITING);
+	usage.stolen = 0.9;
+	found(run_unread(500, 50 * MS), usage, HEALTH_UNREAD, STOLEN);
+}
+
 /* The p99 of fewer is but their maximum. */
 static void
 of_a_hundred_at_least(void **state)
@@ -249,7 +304,7 @@ how_late(void **state)
 {
 	(void)state;
 	said(run_late(1000, 50 * MS, 60 * MS),
-	    (struct health_usage){0.93, 0.02, 0},
+	    (struct health_usage){.ran = 0.93, .waited = 0.02, .stolen = 0},
 	    "queries left late, p99 50.000 ms (the busiest worker ran 93 % of "
 	    "the time and waited 2 % for a processor, and 0.0 % was "
 	    "stolen)" MORE_WORKERS);
@@ -259,11 +314,14 @@ static void
 a_busy_worker_was_too_slow(void **state)
 {
 	(void)state;
-	found(run_late(500, 50 * MS, MS), (struct health_usage){0.851, 0.9, 0},
+	found(run_late(500, 50 * MS, MS),
+	    (struct health_usage){.ran = 0.851, .waited = 0.9, .stolen = 0},
 	    HEALTH_LATE, MORE_WORKERS);
-	found(run_late(500, 50 * MS, MS), (struct health_usage){0.85, 0, 0},
+	found(run_late(500, 50 * MS, MS),
+	    (struct health_usage){.ran = 0.85, .waited = 0, .stolen = 0},
 	    HEALTH_LATE, AT_TIMES);
-	found(run_late(500, 50 * MS, MS), (struct health_usage){0.5, 0, 0},
+	found(run_late(500, 50 * MS, MS),
+	    (struct health_usage){.ran = 0.5, .waited = 0, .stolen = 0},
 	    HEALTH_LATE, STOPPED);
 }
 
@@ -272,11 +330,14 @@ static void
 others_had_the_processor(void **state)
 {
 	(void)state;
-	found(run_late(500, 50 * MS, MS), (struct health_usage){0.2, 0.25, 0},
+	found(run_late(500, 50 * MS, MS),
+	    (struct health_usage){.ran = 0.2, .waited = 0.25, .stolen = 0},
 	    HEALTH_LATE, OTHERS);
-	found(run_late(500, 50 * MS, MS), (struct health_usage){0.2, 0.249, 0},
+	found(run_late(500, 50 * MS, MS),
+	    (struct health_usage){.ran = 0.2, .waited = 0.249, .stolen = 0},
 	    HEALTH_LATE, STOPPED);
-	found(run_late(500, 50 * MS, MS), (struct health_usage){0, 1, 0},
+	found(run_late(500, 50 * MS, MS),
+	    (struct health_usage){.ran = 0, .waited = 1, .stolen = 0},
 	    HEALTH_LATE, OTHERS);
 }
 
@@ -285,12 +346,15 @@ static void
 the_host_of_the_machine_had_it(void **state)
 {
 	(void)state;
-	found(run_late(500, 50 * MS, MS), (struct health_usage){0.9, 0.5, 0.25},
+	found(run_late(500, 50 * MS, MS),
+	    (struct health_usage){.ran = 0.9, .waited = 0.5, .stolen = 0.25},
 	    HEALTH_LATE, STOLEN);
-	found(run_late(500, 50 * MS, MS), (struct health_usage){0.2, 0, 0.249},
+	found(run_late(500, 50 * MS, MS),
+	    (struct health_usage){.ran = 0.2, .waited = 0, .stolen = 0.249},
 	    HEALTH_LATE, STOPPED);
 	found(run_late(500, 50 * MS, MS),
-	    (struct health_usage){0.2, 0.3, 0.249}, HEALTH_LATE, OTHERS);
+	    (struct health_usage){.ran = 0.2, .waited = 0.3, .stolen = 0.249},
+	    HEALTH_LATE, OTHERS);
 }
 
 static void
@@ -299,20 +363,21 @@ too_little_sent_has_the_same_advice(void **state)
 	struct stats *s = skipped(1000, 0, 0, 0, 0);
 
 	(void)state;
-	found(s, (struct health_usage){0.9, 0, 0}, HEALTH_OVERLOADED,
-	    MORE_WORKERS);
+	found(s, (struct health_usage){.ran = 0.9, .waited = 0, .stolen = 0},
+	    HEALTH_OVERLOADED, MORE_WORKERS);
 	s = skipped(1000, 0, 0, 0, 0);
 	add(&s->lateness, 50 * MS, 9000); /* half of them */
-	found(s, (struct health_usage){0.2, 0.3, 0}, HEALTH_OVERLOADED, OTHERS);
+	found(s, (struct health_usage){.ran = 0.2, .waited = 0.3, .stolen = 0},
+	    HEALTH_OVERLOADED, OTHERS);
 	s = skipped(1000, 0, 0, 0, 0);
 	add(&s->lateness, 50 * MS, 9000);
-	found(
-	    s, (struct health_usage){0.2, 0.1, 0}, HEALTH_OVERLOADED, STOPPED);
+	found(s, (struct health_usage){.ran = 0.2, .waited = 0.1, .stolen = 0},
+	    HEALTH_OVERLOADED, STOPPED);
 	/* not a single one */
 	s = run_of(1000, 0);
 	s->n.skipped_overload = 1000;
-	found(
-	    s, (struct health_usage){0.2, 0.7, 0}, HEALTH_OVERLOADED, STOPPED);
+	found(s, (struct health_usage){.ran = 0.2, .waited = 0.7, .stolen = 0},
+	    HEALTH_OVERLOADED, STOPPED);
 }
 
 static void
@@ -332,7 +397,9 @@ the_longest_reason_fits(void **state)
 	    run_late(1000, HISTOGRAM_LIMIT - 1, HISTOGRAM_LIMIT - 1);
 
 	(void)state;
-	found(s, (struct health_usage){0.84, 0.49, 0}, HEALTH_LATE, AT_TIMES);
+	found(s,
+	    (struct health_usage){.ran = 0.84, .waited = 0.49, .stolen = 0},
+	    HEALTH_LATE, AT_TIMES);
 	s = run_of(0, 0);
 	s->n.scheduled = s->n.skipped_output_full = UINT64_MAX;
 	found(s, idle, HEALTH_PEER, TOO_MUCH);
@@ -357,6 +424,8 @@ main(void)
 	    cmocka_unit_test(a_tenth_of_the_response_time_is_not_late),
 	    cmocka_unit_test(one_in_a_hundred_may_be_late),
 	    cmocka_unit_test(of_a_hundred_at_least),
+	    cmocka_unit_test(answers_that_wait_to_be_read),
+	    cmocka_unit_test(causes_of_long_turns),
 	    cmocka_unit_test(how_late),
 	    cmocka_unit_test(a_busy_worker_was_too_slow),
 	    cmocka_unit_test(others_had_the_processor),

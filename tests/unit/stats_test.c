@@ -160,6 +160,7 @@ run_answer(struct run *r, uint64_t *kind)
 	count(r, &n->replies);
 	note(r, &r->stats->response, 70000 + r->made);
 	note(r, &r->stats->service, 60000 + r->made);
+	note(r, &r->stats->read_delay, 1000 + r->made);
 	count(r, &n->answered);
 	count(r, kind);
 	prove(r, &n->suspect_unacked, &n->suspect_queued);
@@ -551,12 +552,13 @@ expect_broken(const struct stats *s, const char *const *names)
 #define AT(field) offsetof(struct stats, field)
 static const struct {
 	size_t offset;
-	const char *broken[6];
+	const char *broken[7];
 } identities[] = {
     {AT(n.scheduled), {"scheduled"}},
     {AT(n.sent), {"scheduled", "sent", "lateness.count"}},
     {AT(n.answered),
-	{"sent", "replies", "answered", "response.count", "service.count"}},
+	{"sent", "replies", "answered", "response.count", "service.count",
+	    "read_delay.count"}},
     {AT(n.timed_out), {"sent"}},
     {AT(n.replies), {"replies"}},
     {AT(n.late), {"replies"}},
@@ -598,6 +600,7 @@ static const struct {
     {AT(n.closed_on_request), {"opened"}},
     {AT(response.bucket[999]), {"response.count"}},
     {AT(service.bucket[999]), {"service.count"}},
+    {AT(read_delay.bucket[999]), {"read_delay.count"}},
     {AT(lateness.bucket[999]), {"lateness.count"}},
     {AT(connect.bucket[999]), {"connect.count"}},
     {AT(lifetime.bucket[999]), {"lifetime.count"}},
