@@ -274,6 +274,18 @@ child_readable(int fd, short what, void *arg)
 	child_drain(arg);
 }
 
+/* There is one SIGCHLD for an end: a call that failed would not come again. */
+static bool
+has_ended(pid_t pid, int *status)
+{
+	pid_t got;
+
+	do
+		got = waitpid(pid, status, WNOHANG);
+	while (got == -1 && errno == EINTR);
+	return got == pid;
+}
+
 static void
 reap(struct workers *set)
 {
@@ -283,8 +295,7 @@ reap(struct workers *set)
 
 	for (i = 0; i < set->config.count; i++) {
 		child = &set->children[i];
-		if (child->pid == 0 ||
-		    waitpid(child->pid, &status, WNOHANG) != child->pid)
+		if (child->pid == 0 || !has_ended(child->pid, &status))
 			continue;
 		child_drain(child); /* what it said before it ended */
 		child->pid = 0;
