@@ -14,6 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <sys/uio.h>
 
@@ -118,16 +119,13 @@ WRAP(int, listen, -1, (int a, int b), (a, b))
 WRAP(int, accept4, -1, (int a, struct sockaddr *b, socklen_t *c, int d),
     (a, b, c, d))
 WRAP(int, shutdown, -1, (int a, int b), (a, b))
-WRAP(ssize_t, send, -1, (int a, const void *b, size_t c, int d), (a, b, c, d))
 WRAP(ssize_t, sendmsg, -1, (int a, const struct msghdr *b, int c), (a, b, c))
 WRAP(ssize_t, sendto, -1,
     (int a, const void *b, size_t c, int d, const struct sockaddr *e,
 	socklen_t f),
     (a, b, c, d, e, f))
-WRAP(ssize_t, recv, -1, (int a, void *b, size_t c, int d), (a, b, c, d))
 WRAP(ssize_t, recvmsg, -1, (int a, struct msghdr *b, int c), (a, b, c))
 WRAP(ssize_t, read, -1, (int a, void *b, size_t c), (a, b, c))
-WRAP(ssize_t, write, -1, (int a, const void *b, size_t c), (a, b, c))
 WRAP(ssize_t, writev, -1, (int a, const struct iovec *b, int c), (a, b, c))
 WRAP(int, epoll_create1, -1, (int a), (a))
 WRAP(int, epoll_ctl, -1, (int a, int b, int c, struct epoll_event *d),
@@ -165,6 +163,62 @@ WRAP(void *, mmap, MAP_FAILED,
 WRAP(void *, malloc, NULL, (size_t a), (a))
 WRAP(void *, realloc, NULL, (void *a, size_t b), (a, b))
 WRAP(char *, strdup, NULL, (const char *a), (a))
+
+/*
+ * On a channel between the parent and a worker, and on the pipe by which libevent
+ * hears of signals, other errnos are possible than on a connection or a file: these
+ * calls have names of their own.
+ */
+
+static const char *
+name_on_socket(int fd, const char *name, const char *on_channel)
+{
+	socklen_t length = sizeof(int);
+	int type = 0, error = errno;
+
+	if (syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, &type, &length) !=
+	    0)
+		type = 0;
+	errno = error;
+	return type == SOCK_SEQPACKET ? on_channel : name;
+}
+
+ssize_t
+send(int fd, const void *data, size_t size, int flags)
+{
+	static ssize_t (*real)(int, const void *, size_t, int);
+
+	if (real == NULL)
+		*(void **)(void *)&real = dlsym(RTLD_NEXT, "send");
+	return fails(name_on_socket(fd, "send", "send_channel")) ?
+	    -1 :
+	    real(fd, data, size, flags);
+}
+
+ssize_t
+recv(int fd, void *data, size_t size, int flags)
+{
+	static ssize_t (*real)(int, void *, size_t, int);
+
+	if (real == NULL)
+		*(void **)(void *)&real = dlsym(RTLD_NEXT, "recv");
+	return fails(name_on_socket(fd, "recv", "recv_channel")) ?
+	    -1 :
+	    real(fd, data, size, flags);
+}
+
+ssize_t
+write(int fd, const void *data, size_t size)
+{
+	static ssize_t (*real)(int, const void *, size_t);
+	struct stat status;
+	bool file =
+	    syscall(SYS_fstat, fd, &status) == 0 && S_ISREG(status.st_mode);
+
+	if (real == NULL)
+		*(void **)(void *)&real = dlsym(RTLD_NEXT, "write");
+	return fails(file ? "write" : "write_pipe") ? -1 : real(fd, data, size);
+}
 
 /* The file is closed, and what was in its buffer may be written or not. */
 int

@@ -222,9 +222,11 @@ draw_value(unsigned int *seed, const json_t *now, const struct place *other)
 	case 5:
 		return json_deep_copy(value_at(other));
 	case 6:
-		return json_integer(json_integer_value(now) + 1);
+		return json_integer(
+		    (json_int_t)((uint64_t)json_integer_value(now) + 1));
 	case 7:
-		return json_integer(json_integer_value(now) - 1);
+		return json_integer(
+		    (json_int_t)((uint64_t)json_integer_value(now) - 1));
 	default:
 		return json_integer(numbers[n % 12]);
 	}
