@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "lib/clock.h"
+#include "lib/events.h"
 #include "client/conn_internal.h"
 #include "client/connector.h"
 #include "client/routes.h"
@@ -77,21 +78,6 @@ on_readable(int fd, short what, void *arg)
 	env->on_progress(now, env->arg);
 }
 
-/*
- * The bufferevent's read event, but our callback: its own reads through an ioctl
- * and an allocation, 4 KB at most, and asks for an error where there is none.
- */
-static bool
-conn_wait_for(struct conn *c, short what, event_callback_fn callback)
-{
-	struct event *event = &c->bev->ev_read;
-
-	event_del(event);
-	return event_assign(event, c->env->base, c->fd, what, callback, c) ==
-	    0 &&
-	    event_add(event, NULL) == 0;
-}
-
 /* Connects that took less are not looked at: the kernel's clock is coarse. */
 #define SEEN_LATE (10 * CLOCK_NS_PER_MS)
 
@@ -137,7 +123,7 @@ opened(struct conn *c, uint64_t seen)
 	if (stats_open(stats) > stats->n.peak)
 		stats->n.peak = stats_open(stats);
 	conn_log(c, QUERYLOG_OPENED, now, QUERYLOG_NONE, now - c->begun);
-	if (!conn_wait_for(c, EV_READ | EV_PERSIST, on_readable)) {
+	if (!events_change(&c->bev->ev_read, EV_READ, on_readable)) {
 		conn_close(c, CONN_ERROR);
 		return;
 	}
@@ -238,6 +224,21 @@ on_drained(struct bufferevent *bev, void *arg)
  * Opening.
  */
 
+/*
+ * The bufferevent's read event, but our callback: its own reads through an ioctl
+ * and an allocation, 4 KB at most, and asks for an error where there is none.
+ * False, with errno: the kernel does not watch the socket.
+ */
+static bool
+watch_connect(struct conn *c)
+{
+	struct event *event = &c->bev->ev_read;
+
+	return event_assign(event, c->env->base, c->fd,
+		   EV_READ | EV_WRITE | EV_PERSIST, on_connected, c) == 0 &&
+	    event_add(event, NULL) == 0;
+}
+
 int
 conn_open(struct conn *c, const struct route *route,
     const struct connector *connector)
@@ -259,7 +260,7 @@ conn_open(struct conn *c, const struct route *route,
 	if (c->bev == NULL)
 		err(1, "no memory for connection %u", c->id);
 	bufferevent_setcb(c->bev, NULL, on_drained, on_write_error, c);
-	if (!conn_wait_for(c, EV_READ | EV_WRITE, on_connected))
-		conn_fail(c, ENOMEM);
+	if (!watch_connect(c))
+		conn_fail(c, errno);
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
+#include "lib/events.h"
 #include "lib/output.h"
 #include "lib/signals.h"
 #include "lib/timer.h"
@@ -180,7 +181,10 @@ on_exit_of_worker(
 {
 	struct run *run = arg;
 
-	(void)workers;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == EVENTS_WORKER_STATUS) {
+		run->result->failed = true;
+		workers_tell(workers, WORKER_STOP, 0);
+	}
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
 		if (WIFSIGNALED(status) && run_may_say(run))
 			warnx("worker %u was ended by signal %d (%s)", index,

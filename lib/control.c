@@ -77,19 +77,20 @@ count_peers(const struct control *c, bool with_refused)
 	return n;
 }
 
-static void
+/* False, with errno: the kernel does not watch the descriptor. */
+static bool
 event_want(struct event *event, bool wanted)
 {
-	if ((wanted ? event_add(event, NULL) : event_del(event)) == -1)
-		err(1, "libevent: cannot wait for a control client");
+	return (wanted ? event_add(event, NULL) : event_del(event)) == 0;
 }
 
 static void
 accept_or_not(struct control *c)
 {
-	event_want(c->acceptable,
-	    count_peers(c, true) < PEERS_MOST &&
-		!event_pending(c->retry, EV_TIMEOUT, NULL));
+	if (!event_want(c->acceptable,
+		count_peers(c, true) < PEERS_MOST &&
+		    !event_pending(c->retry, EV_TIMEOUT, NULL)))
+		timer_set(c->retry, ACCEPT_RETRY);
 }
 
 /*
@@ -257,8 +258,9 @@ peer_turn(struct peer *p)
 		shutdown(p->fd, SHUT_WR);
 		p->told = true;
 	}
-	event_want(p->readable, !p->ended && (p->refused || may_run(p)));
-	event_want(p->writable, unsent);
+	if (!event_want(p->readable, !p->ended && (p->refused || may_run(p))) ||
+	    !event_want(p->writable, unsent))
+		peer_free(p);
 }
 
 static void
@@ -368,7 +370,12 @@ control_new(struct event_base *base, const char *path,
 	    base, c->socket.fd, EV_READ | EV_PERSIST, on_acceptable, c);
 	if (c->acceptable == NULL)
 		errx(1, "no memory for control");
-	accept_or_not(c);
+	if (event_add(c->acceptable, NULL) == -1) {
+		snprintf(why, CONTROL_WHY, "it cannot be watched: %s",
+		    strerror(errno));
+		control_free(c);
+		return NULL;
+	}
 	return c;
 }
 

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "lib/channel.h"
+#include "lib/events.h"
 #include "lib/signals.h"
 #include "lib/worker.h"
 
@@ -57,47 +58,6 @@ struct worker {
 	int channel;
 	struct channel *out;
 };
-
-/*
- * precise timer: the coarse clock's 1-4 ms would be all of the lateness;
- * changelist: one epoll_ctl for several changes of a descriptor in a turn;
- * no environment: EVENT_NOEPOLL and the like must not change what is measured.
- */
-static struct event_base *
-base_new(void)
-{
-	struct event_config *config = event_config_new();
-	struct event_base *base;
-
-	if (config == NULL)
-		errx(1, "libevent: no memory for an event configuration");
-	event_config_set_flag(config,
-	    EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_IGNORE_ENV |
-		EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST |
-		EVENT_BASE_FLAG_PRECISE_TIMER);
-	base = event_base_new_with_config(config);
-	event_config_free(config);
-	if (base == NULL)
-		err(1, "libevent: cannot make an event base");
-#ifdef __linux__
-	/* "epoll" or "epoll (with changelist)" */
-	if (strncmp(event_base_get_method(base), "epoll", 5) != 0)
-		errx(1, "libevent: method is %s, not epoll",
-		    event_base_get_method(base));
-#endif
-	return base;
-}
-
-static struct event *
-event_start(struct event_base *base, int fd, short what,
-    event_callback_fn callback, void *arg)
-{
-	struct event *event = event_new(base, fd, what, callback, arg);
-
-	if (event == NULL || event_add(event, NULL) == -1)
-		err(1, "libevent: cannot add an event");
-	return event;
-}
 
 /* A message is a datagram of this size: it arrives whole or not at all. */
 static bool
@@ -180,7 +140,7 @@ worker_main(struct workers *set, unsigned int index, int channel, pid_t parent)
 	self.count = config.count;
 	self.slots = set->shared;
 	self.slot_size = set->slot_size;
-	self.base = base_new();
+	self.base = events_base_new(true);
 	self.out = channel_new(self.base, channel,
 	    sizeof(struct worker_message), parent_lost, &self);
 	/* the parent's view of the workers is none of this one's business */
@@ -238,8 +198,8 @@ worker_listen(struct worker *self,
 {
 	self->callback = callback;
 	self->arg = arg;
-	self->readable = event_start(self->base, self->channel,
-	    EV_READ | EV_PERSIST, worker_readable, self);
+	self->readable = events_start(self->base, self->channel,
+	    EV_READ | EV_PERSIST, worker_readable, self, true);
 }
 
 void
@@ -335,16 +295,16 @@ parent_listen(struct workers *set)
 	struct child *child;
 	unsigned int i;
 
-	set->base = base_new();
+	set->base = events_base_new(false);
 	for (i = 0; i < HEARD_SIGNALS; i++)
 		if (!signals_is_ignored(heard_signals[i]))
-			set->signals[i] =
-			    event_start(set->base, heard_signals[i],
-				EV_SIGNAL | EV_PERSIST, signal_heard, set);
+			set->signals[i] = events_start(set->base,
+			    heard_signals[i], EV_SIGNAL | EV_PERSIST,
+			    signal_heard, set, false);
 	for (i = 0; i < set->config.count; i++) {
 		child = &set->children[i];
-		child->readable = event_start(set->base, child->channel,
-		    EV_READ | EV_PERSIST, child_readable, child);
+		child->readable = events_start(set->base, child->channel,
+		    EV_READ | EV_PERSIST, child_readable, child, false);
 		child->out = channel_new(set->base, child->channel,
 		    sizeof(struct worker_message), child_lost, child);
 	}

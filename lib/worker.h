@@ -26,6 +26,8 @@ enum worker_verb {
 	WORKER_READY, /* to the parent: set up; value is the worker's own */
 	WORKER_FAILED, /* to the parent: gave up; value is an errno */
 	WORKER_FULL, /* to the parent: takes on no more; the worker's own */
+	WORKER_UNWATCHED, /* to the parent: closed a socket that it could not
+			     watch; value is an errno */
 	WORKER_RATE, /* for what begins next: the bits of a double */
 	WORKER_LAST, /* how long it is to last, nanoseconds */
 	WORKER_HOLD, /* hold that many connections, all workers together */

@@ -14,8 +14,8 @@ static uint64_t
 closed(const struct counts *c)
 {
 	return c->closed_by_peer + c->reset_by_peer + c->closed_by_error +
-	    c->closed_idle + c->closed_after + c->closed_locally +
-	    c->closed_by_control + c->closed_worker_died;
+	    c->closed_unwatched + c->closed_idle + c->closed_after +
+	    c->closed_locally + c->closed_by_control + c->closed_worker_died;
 }
 
 /* Messages of which it is known what became of them, without those discarded. */

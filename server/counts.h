@@ -27,6 +27,7 @@
 	X(closed_by_peer) /* FIN */                                              \
 	X(reset_by_peer) /* RST */                                               \
 	X(closed_by_error) /* any other error */                                 \
+	X(closed_unwatched) /* epoll_ctl() failed: no memory or no watch left */ \
 	X(closed_idle) /* by --idle-timeout */                                   \
 	X(closed_after) /* by --close-after */                                   \
 	X(closed_locally) /* by this program, at its end */                      \

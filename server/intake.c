@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
+#include "lib/events.h"
 #include "lib/timer.h"
 #include "lib/worker.h"
 #include "server/counts.h"
@@ -129,7 +130,7 @@ static void
 listen_again(struct intake *i)
 {
 	if (!i->held && !i->paused && event_add(i->readable, NULL) == -1)
-		err(1, "libevent: cannot listen again");
+		pause_intake(i, errno); /* and tries again */
 }
 
 static void
@@ -326,7 +327,8 @@ add_source(struct intake *i, int fd)
 	struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
 
 	if (epoll_ctl(i->sources, EPOLL_CTL_ADD, fd, &event) == -1)
-		err(1, "cannot wait for connections");
+		err(EVENTS_WORKER_STATUS, "cannot watch a listening socket%s",
+		    events_limit(errno));
 }
 
 struct intake *
@@ -364,7 +366,9 @@ intake_begin(struct intake *i, uint64_t most)
 	i->most = most;
 	publish_room(i);
 	if (event_add(i->readable, NULL) == -1)
-		err(1, "libevent: cannot wait for connections");
+		err(EVENTS_WORKER_STATUS,
+		    "cannot watch the listening sockets%s",
+		    events_limit(errno));
 }
 
 void

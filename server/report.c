@@ -52,6 +52,8 @@ server_report_finish(struct server_report *r, const struct counts *c)
 	gauges_read(&r->gauges.end, "/proc");
 	if (r->full > 0 && r->full < ERRNOS)
 		by_errno[r->full] = c->accept_pauses;
+	if (r->unwatched > 0 && r->unwatched < ERRNOS)
+		by_errno[r->unwatched] += c->closed_unwatched;
 	r->finding_count = diagnosis_find(&source, r->findings);
 }
 
@@ -143,6 +145,9 @@ print_ends(const struct counts *c, FILE *out)
 		fprintf(out,
 		    ", idle %" PRIu64 ", after the last answer %" PRIu64,
 		    c->closed_idle, c->closed_after);
+	if (c->closed_unwatched > 0)
+		fprintf(
+		    out, ", not to be watched %" PRIu64, c->closed_unwatched);
 	if (c->closed_by_control > 0)
 		fprintf(out, ", by control %" PRIu64, c->closed_by_control);
 	if (c->closed_worker_died > 0)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
+#include "lib/events.h"
 #include "lib/output.h"
 #include "lib/status.h"
 #include "lib/worker.h"
@@ -35,6 +36,7 @@ struct server {
 	bool *ready; /* by worker */
 	bool said_listening;
 	bool said_full;
+	bool said_unwatched;
 	bool failed; /* a worker could not begin, which has been said */
 };
 
@@ -116,12 +118,30 @@ say_full(struct server *s, int error)
 		why = "descriptor limit of this process reached";
 	else if (error == ENFILE)
 		why = "file limit of this host (fs.file-max) reached";
+	else if (error == ENOSPC)
+		why = "watch limit of this user (fs.epoll.max_user_watches) "
+		      "reached";
 	watch_add_up(s->watch, &now);
 	if (!output_takes_line(STDERR_FILENO))
 		return; /* the summary says it */
 	warnx("%s with %" PRIu64 " connections open: no more are accepted "
 	      "until some close (said once)",
 	    why, counts_open(&now));
+}
+
+static void
+say_unwatched(struct server *s, int error)
+{
+	if (s->said_unwatched)
+		return;
+	s->said_unwatched = true;
+	s->report->unwatched = error;
+	if (!output_takes_line(STDERR_FILENO))
+		return; /* the summary says it */
+	errno = error;
+	warn("a connection is closed, its socket cannot be watched%s (said "
+	     "once)",
+	    events_limit(error));
 }
 
 static void
@@ -159,6 +179,9 @@ on_message(struct workers *workers, unsigned int index,
 	case WORKER_FULL:
 		say_full(s, (int)message->value);
 		break;
+	case WORKER_UNWATCHED:
+		say_unwatched(s, (int)message->value);
+		break;
 	case WORKER_DONE:
 		commands_done(s->commands, index, message->value);
 		break;
@@ -184,7 +207,10 @@ on_exit_of_worker(
 {
 	struct server *s = arg;
 
-	(void)workers;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == EVENTS_WORKER_STATUS) {
+		s->failed = true;
+		workers_tell(workers, WORKER_STOP, 0);
+	}
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
 		note_death(s, index, status);
 	if (s->commands != NULL) /* what comes next counts it as it is now */

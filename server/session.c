@@ -12,6 +12,7 @@
 
 #include "lib/addr.h"
 #include "lib/clock.h"
+#include "lib/events.h"
 #include "lib/timer.h"
 #include "server/intake.h"
 #include "server/session_internal.h"
@@ -22,13 +23,23 @@
  * Beginning and end.
  */
 
+/* The kernel does not watch its socket: nothing would ever be heard of it. */
+static void
+close_unwatched(struct session *s, int error)
+{
+	struct sessions *all = s->all;
+
+	session_close(s, &all->counts->closed_unwatched, strerror(error));
+	all->config.unwatched(error, all->config.arg);
+}
+
 static void
 session_wait(struct session *s, int fd, short what)
 {
 	if (event_assign(&s->event, s->all->config.base, fd, what | EV_PERSIST,
 		s->all->callback, s) == -1 ||
 	    event_add(&s->event, NULL) == -1)
-		err(1, "libevent: cannot wait for a connection");
+		close_unwatched(s, errno);
 }
 
 void
@@ -210,6 +221,11 @@ session_await(struct session *s)
 
 	if (want == is)
 		return;
+	if (want != 0 && is != 0) {
+		if (!events_change(&s->event, want, s->all->callback))
+			close_unwatched(s, errno);
+		return;
+	}
 	event_del(&s->event);
 	if (want != 0)
 		session_wait(s, fd, want);
@@ -228,11 +244,15 @@ sessions_unpark(struct sessions *all)
 {
 	struct session *s;
 
+	if (all->unparking)
+		return; /* one that cannot be watched is closed: see below */
+	all->unparking = true;
 	while ((s = LIST_FIRST(&all->parked)) != NULL) {
 		s->more->is_parked = false;
 		LIST_REMOVE(s, more->parked);
 		session_await(s);
 	}
+	all->unparking = false;
 }
 
 /*

@@ -37,6 +37,8 @@ struct sessions_config {
 
 	/* One has been closed, and booked. */
 	void (*closed)(void *arg);
+	/* One was closed as closed_unwatched: epoll_ctl() failed with this. */
+	void (*unwatched)(int error, void *arg);
 	void *arg;
 };
 

@@ -68,6 +68,7 @@ struct sessions {
 	struct patience *linger;
 	struct event *stall; /* timer of what is next; NULL: none */
 	bool frozen;
+	bool unparking;
 	bool has_more;
 	bool by_message;
 	uint8_t *input;
@@ -84,7 +85,8 @@ struct sessions {
 void session_close(struct session *, uint64_t *counter, const char *why);
 void session_fail(struct session *, int error);
 
-/* Waits for what can be done next, which may be nothing. */
+/* Waits for what can be done next, which may be nothing. Closes the connection
+ * where its socket cannot be watched. */
 void session_await(struct session *);
 
 /* Sends a FIN and waits, not for ever, for that of the peer. */

@@ -32,6 +32,7 @@ struct work {
 	struct event *closing; /* set while some are to be closed */
 	uint64_t to_close;
 	uint64_t closed; /* of them */
+	bool said_unwatched;
 };
 
 /* Of the connections that it was told to close; some are left if it ends. */
@@ -149,6 +150,16 @@ on_closed(void *arg)
 	intake_closed(w->intake);
 }
 
+static void
+on_unwatched(int error, void *arg)
+{
+	struct work *w = arg;
+
+	if (!w->said_unwatched)
+		worker_tell(w->worker, WORKER_UNWATCHED, (uint64_t)error);
+	w->said_unwatched = true;
+}
+
 static struct work *
 work_new(struct worker *worker, const struct work_config *config)
 {
@@ -162,6 +173,7 @@ work_new(struct worker *worker, const struct work_config *config)
 	    .workers = worker_count(worker),
 	    .verbose = config->verbose,
 	    .closed = on_closed,
+	    .unwatched = on_unwatched,
 	    .arg = w,
 	};
 	struct intake_config intake = {

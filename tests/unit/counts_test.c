@@ -54,7 +54,9 @@ what_was_closed_as_asked_is_not_open(void **state)
 	assert_int_equal(counts_open(&c), 2);
 	assert_int_equal(counts_open_all(&c), 2);
 	assert_int_equal(check_quietly(&c), 1);
-	c.closed_by_peer = 2;
+	c.closed_by_peer = 1;
+	c.closed_unwatched = 1;
+	assert_int_equal(counts_open(&c), 0);
 	assert_int_equal(check_quietly(&c), 0);
 }
 
