@@ -189,8 +189,8 @@ exit_status(const struct run_result *result, const struct report *report)
 {
 	if (stats_check(&result->sum.stats, stderr) > 0)
 		return STATUS_ACCOUNTING;
-	if (result->failure != 0) {
-		warnc(result->failure, "standard output");
+	if (result->end.query_log_error != 0) {
+		warnc(result->end.query_log_error, "standard output");
 		return STATUS_COULD_NOT_RUN;
 	}
 	if (result->sum.stats.n.opened == 0) {

@@ -226,6 +226,7 @@ on_log_timer(int fd, short what, void *arg)
 	if (querylog_error(g->log) != 0) {
 		worker_tell(
 		    g->worker, WORKER_FAILED, (uint64_t)querylog_error(g->log));
+		generator_drain(g, clock_now()); /* rates are over its time */
 		over(g, false);
 	} else
 		timer_set(g->log_timer, LOG_FLUSH);

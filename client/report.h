@@ -67,6 +67,7 @@ struct report_end {
 	unsigned int workers_died;
 	bool interrupted; /* by a signal, or a command */
 	bool by_command;
+	int query_log_error; /* errno of writing -R, the first; 0: none */
 	uint64_t late_start; /* after --start-at, nanoseconds */
 	struct health_usage usage;
 };

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
+#include <string.h>
 
 #include "lib/clock.h"
 #include "client/report_internal.h"
@@ -40,7 +41,7 @@ static bool
 ended_early(const struct report *r)
 {
 	if (r->config.duration == CLOCK_NEVER)
-		return !r->end.interrupted;
+		return !r->end.interrupted || r->end.query_log_error != 0;
 	return report_duration(r) < r->config.duration;
 }
 
@@ -50,7 +51,12 @@ judge_end(struct report *r)
 	const struct stats_counters *n = &r->total.stats.n;
 	double seconds = clock_to_seconds(report_duration(r));
 
-	if (r->end.interrupted)
+	if (r->end.query_log_error != 0)
+		add(&r->reasons,
+		    "ended after %.1f s: standard output (-R) could not be "
+		    "written: %s",
+		    seconds, strerror(r->end.query_log_error));
+	else if (r->end.interrupted)
 		add(&r->reasons, "%s after %.1f s of %.1f s",
 		    r->end.by_command ? "ended by quit" : "interrupted",
 		    seconds, clock_to_seconds(r->config.duration));

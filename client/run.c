@@ -166,7 +166,8 @@ on_message(struct workers *workers, unsigned int index,
 		mark_ready(run, index);
 		break;
 	case WORKER_FAILED:
-		run->result->failure = (int)message->value;
+		if (run->result->end.query_log_error == 0)
+			run->result->end.query_log_error = (int)message->value;
 		workers_tell(workers, WORKER_STOP, 0);
 		break;
 	case WORKER_DONE:

@@ -30,7 +30,6 @@ struct run_config {
 struct run_result {
 	struct generator_result sum; /* over all workers */
 	struct report_end end;
-	int failure; /* errno of writing the query log; 0 if none */
 	bool failed; /* it could not begin, which has been said */
 };
 
