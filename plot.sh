@@ -125,6 +125,10 @@ reduce_result() {
 			thin + [[($n | log10), $max]]
 		end;
 
+	# By which clock rows and phases are told, in seconds since the epoch.
+	def begun: (.times_unix_ns.begun | if . then . / 1e9 else null end) //
+		.begun_unix;
+
 	def positive: if . != null and . > 0 then . else null end;
 	def milliseconds: positive | if . then . / 1e6 else null end;
 
@@ -132,8 +136,7 @@ reduce_result() {
 	# counted in it. What is left of it may be too short to say anything.
 	# Only what is offered counts from the warm-up on.
 	def rows:
-		(([.series[:-1][] | .unix_s + 1 - .t_s] | max) // .begun_unix)
-			as $begun |
+		begun as $begun |
 		(.times_unix_ns | map_values(if . then . / 1e9 - $begun else null end)) as $times |
 		(.config.warmup_s // 0) as $warmup |
 		[.series[] |
@@ -170,8 +173,7 @@ reduce_result() {
 	# side had to close.
 	def opening:
 		(.times_unix_ns.open_begin / 1e9) as $begin |
-		(([.series[:-1][] | .unix_s + 1 - .t_s] | max) // .begun_unix)
-			as $begun |
+		begun as $begun |
 		(.times_unix_ns | map_values(if . then . / 1e9 - $begin else null end)) as $times |
 		[.series[:-1][] | {t: (.t_s + $begun - $begin), open,
 			closed: (.closed_by_peer + .reset_by_peer +

@@ -27,8 +27,9 @@ report_new(const struct report_config *config)
 	if (r == NULL)
 		err(1, "no memory for the report");
 	r->config = *config;
-	r->begun = r->sampled_at = r->shown_at = clock_now();
+	r->begun = r->second.at = r->kept.at = r->shown_at = clock_now();
 	r->begun_wall = clock_wall();
+	r->row_step = 1;
 	netstat_read(&r->kernel, "/proc");
 	gauges_read(&r->gauges.begin, "/proc");
 	r->gauges.most = r->gauges.begin;
@@ -117,7 +118,7 @@ report_finish(struct report *r, const struct generator_result *sum,
 {
 	struct netstat kernel;
 
-	report_sample(r, sum, now);
+	report_sample_last(r, sum, now);
 	r->total = *sum;
 	r->end = *end;
 	if (r->config.controlled)

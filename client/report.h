@@ -59,7 +59,7 @@ struct report_config {
 	const struct search *search; /* NULL: none */
 	FILE *states; /* a line of the states each second; NULL: none */
 	FILE *series; /* a row of the series each second; NULL: none */
-	bool keep_buckets; /* of each second, for report_json(): 4 KB a row */
+	bool keep_buckets; /* rows with them are kept, for report_json() */
 };
 
 /* How it ended. */
@@ -99,7 +99,10 @@ void report_queues(struct report *, const struct sockdiag_queues *);
  */
 uint64_t report_next_second(const struct report *, uint64_t now);
 
-/* The sum over all workers as it is at now: a row of the series. */
+/*
+ * The sum over all workers as it is at now, once a second: a row of the series.
+ * What is kept of rows is bounded, see report_rows.c.
+ */
 void report_sample(
     struct report *, const struct generator_result *, uint64_t now);
 

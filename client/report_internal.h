@@ -53,9 +53,12 @@ struct report_row_times {
 	char *buckets; /* histogram_to_text(); NULL unless they are kept */
 };
 
-/* One second of the run; the first and the last are shorter. */
+/*
+ * So many seconds of the run as the report's row_step; the first and the last are
+ * shorter.
+ */
 struct report_row {
-	uint64_t second; /* of the wall clock, since the epoch */
+	uint64_t second; /* of the wall clock, since the epoch: of row_step */
 	uint64_t end; /* monotonic nanoseconds */
 	uint64_t length; /* nanoseconds */
 	double offered; /* arrivals that the program has due in it */
@@ -67,6 +70,15 @@ struct report_row {
 	struct report_row_times lateness;
 	bool states_known;
 	struct sockdiag_states states; /* of this host */
+};
+
+/* Rows that a result has at most, however long the run was. */
+#define REPORT_ROWS_MOST 1024
+
+/* What had been counted when a row ended, and when that was. */
+struct report_mark {
+	struct stats stats;
+	uint64_t at;
 };
 
 /* Called with each value of a row, in order: one list for every format. */
@@ -102,21 +114,27 @@ struct report {
 	bool close_differs;
 	struct report_end end;
 	struct generator_result total;
-	struct stats sampled; /* as of the last row */
+	struct report_mark second; /* the end of the last row of a second */
+	struct report_mark kept; /* the end of the last row that is kept */
 	struct stats shown; /* as of the last live line */
-	struct sockdiag_states states; /* for the next row */
+	struct sockdiag_states states; /* for the next row of a second */
 	bool states_known;
+	struct sockdiag_states kept_states; /* for the next row that is kept */
+	bool kept_states_known;
+	bool series_begun; /* its header has been written */
 	struct sockdiag_queues queues;
 	bool queues_known;
 	struct sockdiag_states
 	    closing; /* the most seen; fin_wait1, fin_wait2 */
 	struct stats change; /* scratch: they are too large for the stack */
-	uint64_t sampled_at;
 	uint64_t shown_at;
 	uint64_t begun_wall; /* nanoseconds since the epoch */
 	uint64_t begun;
 	struct report_row *rows;
 	size_t row_count;
+	uint64_t row_step; /* seconds, a power of two; see report_rows.c */
+	size_t rows_joined; /* the first ones are of row_step */
+	size_t rows_next; /* from here on rows are to be joined */
 	struct netstat kernel; /* before the end: at the start */
 	struct gauges_span gauges; /* of merged runs only the most */
 	struct diagnosis_finding findings[DIAGNOSIS_MOST];
@@ -139,6 +157,22 @@ struct report {
 struct report_row *report_row_new(struct report *);
 void report_rows_free(struct report *);
 
+/*
+ * Joins the next few rows of a run that are shorter than row_step. Once all are
+ * joined and they are too many, row_step doubles. None is left: to the end.
+ */
+void report_rows_join_some(struct report *);
+void report_rows_join_all(struct report *);
+
+/*
+ * Adds a row to another one of the same time, which has both then; the other has
+ * no buckets any more. one_run: they are of the same run, whose rows follow one
+ * another, the later one second. count 2 or more. change: its response and lateness
+ * are empty before and after.
+ */
+void report_row_join(
+    struct report_row *rows, size_t count, struct stats *change, bool one_run);
+
 /* What is said of a second's times; keep: so that rows can be merged. */
 void report_row_times(
     struct report_row_times *, const struct histogram *, bool keep);
@@ -146,8 +180,13 @@ void report_row_times(
 void report_row_visit(
     const struct report *, const struct report_row *, struct report_visitor *);
 
-/* As a line of comma-separated values, the first one below its header. */
-void report_row_write(const struct report *, const struct report_row *, FILE *);
+/* As a line of comma-separated values; header: the names, on a line before. */
+void report_row_write(
+    const struct report *, const struct report_row *, bool header, FILE *);
+
+/* The last row. */
+void report_sample_last(
+    struct report *, const struct generator_result *, uint64_t now);
 
 /* Finds what the sum of counts and the kernel's own point to. */
 void report_diagnose(
@@ -202,10 +241,16 @@ void report_counters_add(
     struct stats_counters *into, const struct stats_counters *from);
 
 /*
- * Sorts the rows and adds up those of the same second. one_run: they are of the
+ * Sorts the rows and adds up those of the same time. one_run: they are of the
  * same run, whose rows follow one another. All must have buckets.
  */
 void report_rows_join(struct report *, bool one_run);
+
+/* Makes rows of so many seconds, a multiple of row_step. All must be joined. */
+void report_rows_coarsen(struct report *, uint64_t step);
+
+/* The same until there are REPORT_ROWS_MOST at most. */
+void report_rows_bound(struct report *);
 
 /* Behind those of into; from has none left. */
 void report_rows_move(struct report *into, struct report *from);

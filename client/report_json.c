@@ -461,6 +461,7 @@ report_json(const struct report *r, FILE *out)
 	json_put(o, "histogram_layout", json_string(HISTOGRAM_LAYOUT));
 #define PUT_HISTOGRAM(name) json_put(o, #name "_ns", histogram_json(&s->name));
 	STATS_HISTOGRAMS(PUT_HISTOGRAM)
+	json_put_count(o, "series_step_s", r->row_step);
 	json_put(o, "series", series_json(r));
 	json_put(o, "end", end_json(r));
 	json_put(o, "kernel", findings_kernel_json(&r->kernel, &r->gauges));

@@ -275,6 +275,17 @@ note_repeated(struct merge *m, const struct report *in, const char *file)
 	report_lines_add(&m->repeated, text);
 }
 
+/* Rows of several runs can be added up where they are as long. */
+static void
+equal_steps(struct report *sum, struct report *in)
+{
+	if (in->row_step > sum->row_step) {
+		report_rows_join(sum, false);
+		report_rows_coarsen(sum, in->row_step);
+	} else if (in->row_step < sum->row_step)
+		report_rows_coarsen(in, sum->row_step);
+}
+
 static void
 add_report(struct report *sum, struct report *in)
 {
@@ -299,10 +310,11 @@ add_report(struct report *sum, struct report *in)
 	sum->end.usage.causes.name = report_plus( \
 	    sum->end.usage.causes.name, in->end.usage.causes.name);
 	READ_DELAY_CAUSES(ADD_CAUSE)
+	equal_steps(sum, in);
 	report_rows_move(sum, in);
 }
 
-/* Rows of a second are added up once in so many files, not after each. */
+/* Rows of the same time are added up once in so many files, not after each. */
 static void
 add_file(struct merge *m, const char *file)
 {
@@ -358,6 +370,7 @@ report_merge(
 		add_file(m, files[i]);
 	sum = m->sum;
 	report_rows_join(sum, false);
+	report_rows_bound(sum);
 	name_targets(sum);
 	sum->config.argc = config->argc;
 	sum->config.argv = config->argv;

@@ -291,6 +291,9 @@ read_row(const struct json_node *series, size_t i, struct report *r)
 
 	json_enter_element(series, i, &at);
 	row->second = json_get_count(&at, "unix_s");
+	if (row->second % r->row_step != 0)
+		json_refuse(&at, "unix_s",
+		    "not a multiple of series_step_s, %" PRIu64, r->row_step);
 	row->end = json_get_count(&at, "end_unix_ns");
 	if (row->end < r->begun)
 		json_refuse(&at, "end_unix_ns", "before times_unix_ns.begun");
@@ -368,12 +371,27 @@ report_check_rows(const struct json_node *top, const struct report *r)
 	expect_buckets(top, "lateness", &r->change.lateness, &s->lateness);
 }
 
+/* Of an older result, 1. */
+static uint64_t
+read_step(const struct json_node *top)
+{
+	uint64_t step;
+
+	if (json_object_get(top->value, "series_step_s") == NULL)
+		return 1;
+	step = json_get_count(top, "series_step_s");
+	if (step == 0 || (step & (step - 1)) != 0)
+		json_refuse(top, "series_step_s", "not a power of two");
+	return step;
+}
+
 void
 report_read_series(const struct json_node *top, struct report *r)
 {
 	struct json_node at;
 	size_t i;
 
+	r->row_step = read_step(top);
 	json_enter_array(top, "series", &at);
 	for (i = 0; i < json_array_size(at.value); i++)
 		read_row(&at, i, r);

@@ -1,41 +1,13 @@
 /*
  * The series: one row for each second of the wall clock, so that the rows of
- * several hosts lie above one another.
+ * several hosts lie above one another. As CSV they are written as they come; those
+ * that are kept for the JSON result become longer with the run (report_rows.c).
  */
-#include <err.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
 #include "lib/clock.h"
 #include "client/report_internal.h"
-
-/* The array doubles at every power of two: no capacity to keep. */
-struct report_row *
-report_row_new(struct report *r)
-{
-	size_t n = r->row_count;
-
-	if ((n & (n - 1)) == 0) {
-		r->rows =
-		    realloc(r->rows, (n == 0 ? 1 : 2 * n) * sizeof(*r->rows));
-		if (r->rows == NULL)
-			err(1, "no memory for the series");
-	}
-	r->rows[n] = (struct report_row){0};
-	return &r->rows[r->row_count++];
-}
-
-void
-report_rows_free(struct report *r)
-{
-	size_t i;
-
-	for (i = 0; i < r->row_count; i++) {
-		free(r->rows[i].response.buckets);
-		free(r->rows[i].lateness.buckets);
-	}
-	free(r->rows);
-}
 
 void
 report_row_times(
@@ -167,10 +139,10 @@ write_line(const struct report *r, const struct report_row *row, FILE *out,
 }
 
 void
-report_row_write(
-    const struct report *r, const struct report_row *row, FILE *out)
+report_row_write(const struct report *r, const struct report_row *row,
+    bool header, FILE *out)
 {
-	if (row == r->rows)
+	if (header)
 		write_line(r, row, out,
 		    (struct report_visitor){
 			count_name, real_name, nothing_name});
@@ -185,7 +157,7 @@ report_series(const struct report *r, FILE *out)
 	size_t i;
 
 	for (i = 0; i < r->row_count; i++)
-		report_row_write(r, &r->rows[i], out);
+		report_row_write(r, &r->rows[i], i == 0, out);
 }
 
 /*
@@ -234,33 +206,91 @@ report_next_second(const struct report *r, uint64_t now)
 	    (r->begun_wall + (now - r->begun)) % CLOCK_NS_PER_SEC;
 }
 
+static uint64_t
+wall_second(const struct report *r, uint64_t when)
+{
+	return (r->begun_wall + (when - r->begun)) / CLOCK_NS_PER_SEC;
+}
+
+/* The row from the mark to now, where the mark is then; step: its seconds. */
+static void
+take_row(struct report *r, struct report_mark *mark, uint64_t step,
+    const struct generator_result *sum, uint64_t now, bool keep,
+    struct report_row *row)
+{
+	struct stats *change = &r->change;
+
+	*change = sum->stats;
+	stats_subtract(change, &mark->stats);
+	row->end = now;
+	row->length = now - mark->at;
+	row->second = wall_second(r, mark->at);
+	row->second -= row->second % step;
+	row->offered = offered(r, sum, mark->at, now);
+	row->open = stats_open(&sum->stats);
+	row->n = change->n;
+	row->skipped = stats_skipped(&change->n);
+	row->lost = stats_lost(&change->n);
+	report_row_times(&row->response, &change->response, keep);
+	report_row_times(&row->lateness, &change->lateness, keep);
+	mark->stats = sum->stats;
+	mark->at = now;
+}
+
+static void
+write_second(struct report *r, const struct generator_result *sum, uint64_t now)
+{
+	struct report_row row = {0};
+
+	take_row(r, &r->second, 1, sum, now, false, &row);
+	row.states = r->states;
+	row.states_known = r->states_known;
+	report_row_write(r, &row, !r->series_begun, r->config.series);
+	r->series_begun = true;
+}
+
+static void
+keep_row(struct report *r, const struct generator_result *sum, uint64_t now)
+{
+	struct report_row *row = report_row_new(r);
+
+	take_row(r, &r->kept, r->row_step, sum, now, true, row);
+	row->states = r->kept_states;
+	row->states_known = r->kept_states_known;
+	r->kept_states_known = false;
+}
+
+static void
+sample(struct report *r, const struct generator_result *sum, uint64_t now,
+    bool last)
+{
+	if (r->states_known) {
+		r->kept_states = r->states;
+		r->kept_states_known = true;
+	}
+	if (r->config.series != NULL)
+		write_second(r, sum, now);
+	r->states_known = false;
+	if (!r->config.keep_buckets)
+		return;
+	if (last ||
+	    wall_second(r, now) / r->row_step !=
+		wall_second(r, r->kept.at) / r->row_step)
+		keep_row(r, sum, now);
+	report_rows_join_some(r);
+}
+
 void
 report_sample(
     struct report *r, const struct generator_result *sum, uint64_t now)
 {
-	struct report_row *row = report_row_new(r);
-	struct stats *change = &r->change;
+	sample(r, sum, now, false);
+}
 
-	*change = sum->stats;
-	stats_subtract(change, &r->sampled);
-	r->sampled = sum->stats;
-	row->end = now;
-	row->length = now - r->sampled_at;
-	row->second =
-	    (r->begun_wall + (r->sampled_at - r->begun)) / CLOCK_NS_PER_SEC;
-	row->offered = offered(r, sum, r->sampled_at, now);
-	r->sampled_at = now;
-	row->open = stats_open(&sum->stats);
-	row->states = r->states;
-	row->states_known = r->states_known;
-	r->states_known = false;
-	row->n = change->n;
-	row->skipped = stats_skipped(&change->n);
-	row->lost = stats_lost(&change->n);
-	report_row_times(
-	    &row->response, &change->response, r->config.keep_buckets);
-	report_row_times(
-	    &row->lateness, &change->lateness, r->config.keep_buckets);
-	if (r->config.series != NULL)
-		report_row_write(r, row, r->config.series);
+void
+report_sample_last(
+    struct report *r, const struct generator_result *sum, uint64_t now)
+{
+	sample(r, sum, now, true);
+	report_rows_join_all(r);
 }

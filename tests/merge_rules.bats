@@ -73,6 +73,41 @@ refuses() {
 	refuses "bad.json: series: the rows add up to opened 0, but in all it is 10" bad.json
 }
 
+# lengthen RESULT: as one with rows of 2^16 s.
+lengthen() {
+	jq '.series_step_s = 65536 | .series[].unix_s |= . - . % 65536' "$1"
+}
+
+@test "rows of different lengths: all become as long as the longest, and add up" {
+	lengthen 1.json >long.json
+	merge long.json 2.json
+	cp result.json first.json
+	merge 2.json long.json
+	local file
+	for file in first.json result.json; do
+		jq -e '.series_step_s == 65536 and (.series | length <= 2 and
+			all(.unix_s % 65536 == 0)) and
+			([.series[].sent] | add) == .queries.sent and
+			([.series[].bytes_received] | add) == .queries.bytes_received and
+			([.series[].response_sum_ns] | add) == .response_ns.sum and
+			([.series[].response_buckets | split(" ")[] |
+				split(":")[1] | tonumber] | add) == .response_ns.count' \
+			"$file"
+	done
+	jq -S .series first.json >first
+	jq -S .series result.json | cmp - first
+	jq '.series_step_s = 3' 1.json >bad.json
+	refuses "bad.json: series_step_s: not a power of two" bad.json
+	jq '.series_step_s = 0' 1.json >bad.json
+	refuses "bad.json: series_step_s: not a power of two" bad.json
+	jq '.series[0].unix_s = 1790000001 | .series_step_s = 2' 1.json >bad.json
+	refuses "bad.json: series[0].unix_s: not a multiple of series_step_s, 2" bad.json
+	# a result of an older program has rows of a second
+	jq 'del(.series_step_s)' 1.json >old.json
+	merge old.json 2.json
+	holds '.series_step_s == 1'
+}
+
 @test "a run that is added twice is named in a warning" {
 	merge 1.json 2.json
 	holds '.verdict.warnings | all(test("added before") | not)' \

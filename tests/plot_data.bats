@@ -34,6 +34,21 @@ drawn() {
 		END { exit !found }' data
 }
 
+@test "rows of several seconds: rates are over the length of the row" {
+	start_server
+	client -c 5 -n 0 -r 100 -t 300ms ::1 || (($? == 3))
+	stop_server
+	jq '1790000000e9 as $begun | .series[0] as $row |
+		.config.warmup_s = 0 | .series_step_s = 2 |
+		.times_unix_ns |= (.begun = $begun | .query_begin = $begun |
+			.query_end = $begun + 6e9 | .close_begin = $begun + 6e9) |
+		.series = [2, 4, 6 | . as $t | $row + {unix_s: (1790000000 + $t - 2),
+			t_s: $t, length_s: 2, offered: 400, sent: 380,
+			answered: 360}]' result.json >long.json
+	drawn rates long.json
+	[ "$(cat data)" = $'1 200 190 180\n3 200 190 180\n5 200 190 180' ]
+}
+
 @test "a search: each step at its load, held and not held apart" {
 	start_server
 	client -c 5 -n 0 -r 500 -t 200ms --find-max rate --until 'sent>10' \

@@ -204,7 +204,7 @@ new_report(struct world *w, size_t i)
 	};
 	struct report *r = report_new(&config);
 
-	r->begun = r->sampled_at = BEGUN;
+	r->begun = r->second.at = r->kept.at = BEGUN;
 	r->begun_wall = BEGUN_WALL;
 	w->reports[i] = r;
 	w->sums[i] = calloc(1, sizeof(*w->sums[i]));
