@@ -85,7 +85,7 @@ only() {
 	only 'client/schedule' 'client/(program|random|turns)|lib/clock'
 	only 'client/turns' 'nothing'
 	only 'client/tally' 'nothing'
-	only 'client/stats' 'client/tally|lib/histogram|lib/accounts|dns_query'
+	only 'client/stats' 'client/(first_bytes|tally)|lib/histogram|lib/accounts|dns_query'
 	only 'client/condition' \
 		'client/stats|lib/(histogram|parse|clock)|dns_query'
 	only 'client/program.*' 'client/program|lib/(clock|parse)'
