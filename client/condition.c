@@ -483,6 +483,8 @@ nothing_happened(const struct condition *c)
 	switch (c->offset) {
 	case offsetof(struct stats, lateness):
 		return "nothing was sent";
+	case offsetof(struct stats, open_lateness):
+		return "no connect was due at a time of its own";
 	case offsetof(struct stats, connect):
 		return "no connection was opened";
 	case offsetof(struct stats, lifetime):
@@ -632,7 +634,8 @@ enum condition_need
 condition_need(const struct condition *c)
 {
 	if (is_time(c)) {
-		if (c->offset == offsetof(struct stats, connect))
+		if (c->offset == offsetof(struct stats, connect) ||
+		    c->offset == offsetof(struct stats, open_lateness))
 			return CONDITION_NEEDS_CONNECTS;
 		if (c->offset == offsetof(struct stats, lifetime))
 			return CONDITION_NEEDS_REPLACED;

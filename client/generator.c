@@ -52,6 +52,7 @@ generator_drain(struct generator *g, uint64_t now)
 {
 	if (g->phase == PHASE_DRAINING || g->phase == PHASE_OVER)
 		return;
+	generator_open_end(g, now < g->end ? now : g->end);
 	if (g->phase == PHASE_RUNNING)
 		end_querying(g, now);
 	g->phase = PHASE_DRAINING;
@@ -109,7 +110,7 @@ run(struct generator *g, uint64_t start)
 	generator_turn_arm(g, clock_now());
 	if (g->config->steps)
 		return;
-	g->paced = false;
+	generator_open_run(g);
 	pool_go(g->pool);
 	generator_churn_begin(g, clock_now());
 	generator_open_more(g, clock_now());

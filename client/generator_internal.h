@@ -7,6 +7,7 @@
 #define CLIENT_GENERATOR_INTERNAL_H
 
 #include "client/generator.h"
+#include "client/pace.h"
 #include "client/program.h"
 
 struct event;
@@ -48,6 +49,7 @@ struct generator {
 	uint64_t opened; /* connects begun, since open_begin */
 	uint64_t open_begin;
 	bool paced; /* there is something left to open since then */
+	struct pace pace;
 	uint64_t churned; /* since the clock began */
 	uint64_t troubles; /* as of then */
 	uint64_t end; /* what is due from then on is not sent */
@@ -70,6 +72,12 @@ void generator_drain(struct generator *, uint64_t now);
 
 /* The next connection to be opened is the first of its kind. */
 void generator_open_anew(struct generator *, uint64_t now);
+
+/* The clock has started: from now on those are opened that come back. */
+void generator_open_run(struct generator *);
+
+/* Opens no more: what was due by then and is not begun will not come. */
+void generator_open_end(struct generator *, uint64_t now);
 
 /* What is to be opened by now, at once or at a rate. At every event. */
 void generator_open_more(struct generator *, uint64_t now);

@@ -16,6 +16,13 @@
 #define SPELL (200 * CLOCK_NS_PER_US)
 
 /*
+ * Where each connection stands for one exchange (--queries-per-connection 0), the
+ * pace makes up for so much; what is more is missing for good. The others come
+ * back when there is a reason, and make up for nothing.
+ */
+#define CATCH_UP (100 * CLOCK_NS_PER_MS)
+
+/*
  * Opening: the k-th connection of a run is due k / rate after the first, whatever
  * came in between, and connects overlap. Workers take turns. In mid-run, those
  * that come back are counted anew where there was nothing to open and the next
@@ -41,16 +48,106 @@ may_open(const struct generator *g)
 	return pool_may_open(g->pool) || pool_excess(g->pool) > 0;
 }
 
+/* The rate of opening is that of empty exchanges, and goes on all the time. */
+static bool
+exchanges(const struct generator *g)
+{
+	const struct life *life = &g->config->pool.life;
+
+	return g->phase == PHASE_RUNNING && life->limited &&
+	    life->most_queries == 0;
+}
+
+/* Not without a rate: then a connect is due at no time. */
+static void
+note_opened(struct generator *g, uint64_t due, uint64_t begun)
+{
+	struct stats *stats = &g->result->stats;
+
+	if (due == 0)
+		return;
+	histogram_add(&stats->open_lateness, pace_begin(&g->pace, due, begun));
+	stats->n.paced++;
+}
+
 /* False: it takes another turn. */
 static bool
 open_one(struct generator *g)
 {
+	uint64_t due = open_due(g), begun;
+
 	if (pool_excess(g->pool) > 0)
 		pool_let_go(g->pool);
-	else if (!pool_open_next(g->pool))
-		return false;
+	else {
+		begun = clock_now();
+		if (!pool_open_next(g->pool))
+			return false;
+		note_opened(g, due, begun);
+	}
 	g->opened++;
 	return true;
+}
+
+/* The pace is given up, so far behind. */
+static void
+miss(struct generator *g, uint64_t lag)
+{
+	struct stats_counters *n = &g->result->stats.n;
+	uint64_t *const counters[PACE_CAUSES] = {
+	    [PACE_WINDOW] = &n->missed_window_full,
+	    [PACE_BUSY] = &n->missed_all_busy,
+	    [PACE_FAILED] = &n->missed_after_failure,
+	    [PACE_LATE] = &n->missed_late,
+	};
+	double per_ns = g->config->open_rate / g->config->pool.workers /
+	    (double)CLOCK_NS_PER_SEC;
+	int i;
+
+	if (g->config->open_rate <= 0)
+		return;
+	pace_miss(&g->pace, lag);
+	for (i = 0; i < PACE_CAUSES; i++)
+		*counters[i] = (uint64_t)(g->pace.missed[i] * per_ns);
+}
+
+static void
+miss_until(struct generator *g, uint64_t now)
+{
+	uint64_t due = open_due(g);
+
+	pace_release(&g->pace, due, now);
+	miss(g, now > due ? now - due : 0);
+}
+
+/* Whether one that is due waits for something, and for what. */
+static bool
+is_held(const struct generator *g, enum pace_cause *cause)
+{
+	if (may_open(g))
+		return false;
+	if (pool_unopened(g->pool) > 0)
+		*cause = PACE_WINDOW;
+	else if (exchanges(g))
+		*cause = pool_resting(g->pool) > 0 ? PACE_FAILED : PACE_BUSY;
+	else
+		return false;
+	return true;
+}
+
+void
+generator_open_run(struct generator *g)
+{
+	if (exchanges(g))
+		generator_open_anew(g, g->result->clock_begin);
+	else
+		g->paced = false;
+}
+
+void
+generator_open_end(struct generator *g, uint64_t now)
+{
+	if (pool_unopened(g->pool) > 0 || exchanges(g))
+		miss_until(g, now);
 }
 
 void
@@ -71,8 +168,12 @@ generator_open_more(struct generator *g, uint64_t now)
 	}
 	if (!may_open(g) || event_pending(g->open_timer, EV_TIMEOUT, NULL))
 		return;
-	if (!g->paced && open_due(g) < now)
+	pace_release(&g->pace, open_due(g), now);
+	if (!g->paced && open_due(g) < (exchanges(g) ? now - CATCH_UP : now)) {
+		if (exchanges(g))
+			miss_until(g, now);
 		generator_open_anew(g, now);
+	}
 	g->paced = true;
 	timer_set_at(g->open_timer, open_due(g), now);
 }
@@ -98,6 +199,7 @@ generator_on_open_timer(int fd, short what, void *arg)
 {
 	struct generator *g = arg;
 	uint64_t now = clock_now(), until = now + SPELL, after;
+	enum pace_cause cause;
 	bool any = false;
 
 	(void)fd;
@@ -114,6 +216,10 @@ generator_on_open_timer(int fd, short what, void *arg)
 		timer_set_at(g->open_timer, open_due(g), now);
 	g->paced = pool_unopened(g->pool) > 0 || pool_excess(g->pool) > 0;
 	after = clock_now();
+	if (is_held(g, &cause))
+		pace_hold(&g->pace, cause, after);
+	else if (!g->paced && any)
+		miss(g, g->pace.lag); /* all are there: that late */
 	g->delay.spent.connecting += after - now;
 	generator_step(g, after);
 }
@@ -164,6 +270,20 @@ generator_churn_end(struct generator *g, uint64_t now)
 		g->result->stats.n.churn_skipped += (uint64_t)due - g->churned;
 }
 
+static void
+churn_one(struct generator *g)
+{
+	struct stats *stats = &g->result->stats;
+	uint64_t due = churn_due(g), begun = clock_now();
+
+	if (pool_churn(g->pool)) {
+		histogram_add(
+		    &stats->open_lateness, begun > due ? begun - due : 0);
+		stats->n.churn_begun++;
+	}
+	g->churned++;
+}
+
 void
 generator_on_churn_timer(int fd, short what, void *arg)
 {
@@ -173,8 +293,7 @@ generator_on_churn_timer(int fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	while (generator_churn_waits(g) && churn_due(g) <= now) {
-		pool_churn(g->pool);
-		g->churned++;
+		churn_one(g);
 		if (clock_now() >= until)
 			break;
 	}

@@ -96,8 +96,11 @@ void pool_replace(struct pool *, uint64_t now);
 bool pool_replaces(const struct pool *);
 
 /* While it goes: one of the open ones leaves, and another takes its place. Where
- * none is open that is counted. */
-void pool_churn(struct pool *);
+ * none is open that is counted, and false is returned. */
+bool pool_churn(struct pool *);
+
+/* How many have failed or ended and wait to be tried again (backoff.h). */
+uint32_t pool_resting(const struct pool *);
 
 /*
  * While it goes: how many are to be held from now on, at most the capacity. What

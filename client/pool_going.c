@@ -74,14 +74,20 @@ pool_replace(struct pool *p, uint64_t now)
 		continue;
 }
 
-void
+uint32_t
+pool_resting(const struct pool *p)
+{
+	return slots_count(&p->slots, SLOTS_RESTING);
+}
+
+bool
 pool_churn(struct pool *p)
 {
 	uint32_t bits;
 
 	if (p->usable_count == 0) {
 		p->env.stats->n.churn_skipped++;
-		return;
+		return false;
 	}
 	bits = (uint32_t)(random_next(&p->random) >> 32);
 	leave(p,
@@ -89,6 +95,7 @@ pool_churn(struct pool *p)
 		slots_first(&p->slots, SLOTS_OPEN) :
 		p->usable[random_choose(bits, p->usable_count)],
 	    CONN_CHURNED);
+	return true;
 }
 
 uint32_t

@@ -21,7 +21,9 @@ static bool
 is_lacking(const struct json_node *at, const char *name)
 {
 	static const char *const added[] = {"opened_late", "out_of_ids",
-	    "wrong_answer", "bytes_of_answers", "bytes_of_no_answer"};
+	    "wrong_answer", "bytes_of_answers", "bytes_of_no_answer",
+	    "churn_begun", "paced", "missed_window_full", "missed_all_busy",
+	    "missed_after_failure", "missed_late"};
 	size_t i;
 
 	if (json_object_get(at->value, name) != NULL)
@@ -194,6 +196,10 @@ read_histogram(
 	size_t next = 0, i, index;
 	struct json_node at, buckets;
 
+	/* was added with the counter paced, which is taken as 0 then */
+	if (json_object_get(top->value, key) == NULL &&
+	    strcmp(key, "open_lateness_ns") == 0)
+		return;
 	json_enter_object(top, key, &at);
 	json_enter_array(&at, "buckets", &buckets);
 	count = json_get_count(&at, "count");

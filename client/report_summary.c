@@ -227,6 +227,8 @@ print_times(const struct report *r, FILE *out)
 	    {"lateness", &s->lateness, "due to sent: this program's own"},
 	    {"read delay", &s->read_delay,
 		"of answers in the socket, at most: this program's own"},
+	    {"opening late", &s->open_lateness,
+		"due (-n, --churn) to begun: this program's own"},
 	    {"connect", &s->connect, "handshake"},
 	    {"lifetime", &s->lifetime, "opening to closing, of the replaced"},
 	};
@@ -235,7 +237,8 @@ print_times(const struct report *r, FILE *out)
 	fprintf(out, "%-12s %10s %10s %10s %10s %10s\n", "ms", "p50", "p90",
 	    "p99", "p99.9", "max");
 	for (i = 0; i < LENGTH(rows); i++) {
-		if (rows[i].h == &s->lifetime &&
+		if ((rows[i].h == &s->lifetime ||
+			rows[i].h == &s->open_lateness) &&
 		    histogram_count(rows[i].h) == 0)
 			continue;
 		fprintf(out, "%-12s", rows[i].name);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/clock.h"
+#include "client/open_health.h"
 #include "client/report_internal.h"
 
 #define OVERRUN_MOST (100 * CLOCK_NS_PER_MS) /* and 0.5 % of the duration */
@@ -191,6 +192,28 @@ judge_schedule(struct report *r)
 	    r->total.stats.n.scheduled, due);
 }
 
+/*
+ * Late connects are a reason where they are the load that was asked for: without
+ * churn or exchanges they are over before anything is measured.
+ */
+static void
+judge_opening(struct report *r)
+{
+	const struct life *life = &r->config.life;
+	const struct open_asked asked = {
+	    .rate = r->config.open_rate,
+	    .exchanges = life->limited && life->most_queries == 0,
+	};
+	bool is_load = asked.exchanges || life->churn > 0;
+	char why[OPEN_HEALTH_TEXT];
+
+	if (open_health_is_short(&r->total.stats, &asked, why))
+		add(&r->reasons, "%s", why);
+	else if (open_health_is_late(
+		     &r->total.stats, r->config.max_lateness, why))
+		add(is_load ? &r->reasons : &r->warnings, "%s", why);
+}
+
 static void
 judge_queries(struct report *r)
 {
@@ -198,6 +221,7 @@ judge_queries(struct report *r)
 
 	if (ended_early(r))
 		judge_end(r);
+	judge_opening(r);
 	judge_schedule(r);
 	if (health_check(&r->total.stats, &r->end.usage, r->config.max_lateness,
 		why) != HEALTH_SOUND)

@@ -148,6 +148,7 @@ stats_bury(struct stats *s)
 	n->echoed += n->answered - answered_by_kind(s);
 	n->replies = replies_by_kind(n);
 	n->opened = histogram_count(&s->connect);
+	n->paced = histogram_count(&s->open_lateness) - n->churn_begun;
 	n->unverified =
 	    n->opened - n->verified - n->wrong_answer - stats_suspects(n);
 	n->bytes_of_no_answer = n->bytes_received - n->bytes_of_answers;
@@ -231,6 +232,9 @@ check_histograms(const struct stats *s, FILE *out)
 	    histogram_count(&s->lateness), "sent", n->sent);
 	broken += accounts_check(out, "connect.count",
 	    histogram_count(&s->connect), "opened", n->opened);
+	broken += accounts_check(out, "open_lateness.count",
+	    histogram_count(&s->open_lateness), "paced + churn_begun",
+	    n->paced + n->churn_begun);
 	broken += accounts_check(out, "lifetime.count",
 	    histogram_count(&s->lifetime), "closed_churned + closed_used_up",
 	    n->closed_churned + n->closed_used_up);

@@ -40,6 +40,12 @@
 	X(out_of_ids) /* of opened: answers that never came held all IDs */    \
 	X(reopened) /* of attempted: in place of one that had ended */         \
 	X(churn_skipped) /* to leave, but none was open, or too late */        \
+	X(churn_begun) /* made to leave, at the rate of churn */               \
+	X(paced) /* of attempted: at the rate of -n */                         \
+	X(missed_window_full) /* due at -n, did not come: see pace.h */        \
+	X(missed_all_busy)                                                     \
+	X(missed_after_failure)                                                \
+	X(missed_late)                                                         \
 	X(peak) /* most open at once; summed over workers, at most */          \
 	X(buried) /* workers that died */
 
@@ -122,6 +128,7 @@
 	X(service) /* answered - sent */                             \
 	X(lateness) /* sent - due */                                 \
 	X(read_delay) /* in the socket until it was read, at most */ \
+	X(open_lateness) /* begun - due: connects at -n, churn */    \
 	X(connect) /* handshake */                                   \
 	X(lifetime) /* from the handshake's begin to the close: churned, used up */
 

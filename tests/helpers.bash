@@ -147,7 +147,8 @@ punctual_or_busy() {
 	if (($1 == 3)) && jq -e '.verdict | .failed == [] and .reasons != [] and
 		(.reasons | all(startswith("queries left late") or
 			startswith("answers waited to be read") or
-			startswith("too slow for the rate")))' \
+			startswith("too slow for the rate") or
+			test("^(connects began late|opened .*: this program was late)")))' \
 		result.json >/dev/null; then
 		return 0
 	fi
@@ -163,7 +164,8 @@ fails_gate() {
 	((status == 3)) && jq -e '.verdict | .failed != [] and .reasons != [] and
 		(.reasons | all(startswith("queries left late") or
 			startswith("answers waited to be read") or
-			startswith("too slow for the rate")))' \
+			startswith("too slow for the rate") or
+			test("^(connects began late|opened .*: this program was late)")))' \
 		result.json >/dev/null
 }
 
@@ -236,7 +238,8 @@ accounts_close() {
 		'if .connections.buried == 0 then .read_delay_ns.count == .queries.answered else .read_delay_ns.count <= .queries.answered end' \
 		'.lateness_ns.count == .queries.sent' \
 		'.connect_ns.count == .connections.opened' \
-		'[.response_ns, .lateness_ns, .read_delay_ns, .service_ns, .connect_ns, .lifetime_ns] | all(.count == ([.buckets[][2]] | add // 0))'
+		'.open_lateness_ns.count == (.connections | .paced + .churn_begun)' \
+		'[.response_ns, .lateness_ns, .read_delay_ns, .open_lateness_ns, .service_ns, .connect_ns, .lifetime_ns] | all(.count == ([.buckets[][2]] | add // 0))'
 }
 
 # at PATH LINE...: what the program there answers to these commands. -t: how long

@@ -4,6 +4,7 @@
 
 bats_require_minimum_version 1.5.0
 load helpers
+load namespaces
 
 # In a namespace of 200 local ports; a listening server takes none of them.
 small_range() {
@@ -58,4 +59,61 @@ fills_the_range() {
 		"$(dirname "$TCPCLIENT")" -c 20 -r 300 -t 2 >out 2>&1 ||
 		grep 'not as asked' out
 	grep '^tcpdump ' out
+}
+
+# start_slow_server RATE BACKLOG: it accepts so many a second. Sets PORT.
+start_slow_server() {
+	python3 "$BATS_TEST_DIRNAME/slow_accept.py" "$@" >peer.out 2>&1 3>&- &
+	STARTED+=($!)
+	wait_until test -s peer.out
+	PORT=$(cat peer.out)
+}
+
+@test "a rate of exchanges that uses up the local ports is named with what came" {
+	enter_pair 40000 40399
+	set_inside net/ipv4/tcp_tw_reuse 0
+	start_far_server --mode dns
+	exits 3 run_client -c 20 -n 400 --queries-per-connection 0 -t 3 10.9.0.2
+	# each port once, or a few more where the server was the first to close;
+	# 400 * 3 were due after the first 20
+	holds '.connections.opened >= 400 and .connections.opened <= 410' \
+		'.connections | .paced == .attempted' \
+		'.connections | .missed_window_full + .missed_all_busy + .missed_after_failure + .missed_late + .paced >= 1215' \
+		'.verdict.reasons | any(test("^opened (1[0-3][0-9]|[5-9][0-9])[.0-9]*/s of the 400/s asked .-n.: the local ports were used up"))'
+	accounts_close
+}
+
+@test "a server that accepts more slowly than -n asks is named" {
+	start_slow_server 400 32
+	exits 3 run_client -c 900 -n 4000 -r 0 -t 0.1 --connect-timeout 20s \
+		--close rst 127.0.0.1
+	holds '.connections.missed_window_full > 90' \
+		'.verdict.reasons | any(test("^opened [.0-9]*/s of the 4000/s asked .-n.: the server or the path to it was slower"))'
+	accounts_close
+}
+
+@test "a worker that is stopped while it opens: lateness of opening shows it" {
+	start_server -b 127.0.0.1
+	start_client -c 3000 -n 1000 -r 0 -t 0.1 --close rst -i 50ms 127.0.0.1
+	wait_until grep -q 'opened [1-9]' client.err
+	local worker
+	worker=$(worker_of "$CLIENT")
+	kill -STOP "$worker"
+	sleep 0.3
+	kill -CONT "$worker"
+	wait_client
+	holds '.connections | .opened == 3000 and .paced == 3000' \
+		'.open_lateness_ns | .max > 250000000 and .p99 > 150000000' \
+		'.verdict.warnings | any(startswith("connects began late"))'
+	accounts_close
+}
+
+@test "with -n 0 no connect is due at a time, and churn has a lateness" {
+	start_server -b 127.0.0.1
+	client -c 200 -n 0 -r 0 -t 0.5 --close rst 127.0.0.1
+	holds '.connections.paced == 0' '.open_lateness_ns.count == 0'
+	client -c 200 -n 0 -r 0 -t 0.5 --churn 100 --close rst 127.0.0.1
+	holds '.connections.paced == 0' '.connections.churn_begun >= 40' \
+		'.open_lateness_ns.count == .connections.churn_begun'
+	accounts_close
 }

@@ -66,7 +66,8 @@ only() {
 	only 'server/commands' \
 		'server/(counts|report|watch)|lib/(clock|command|control|json|worker)'
 	only 'client/(batch|wheel)' 'nothing'
-	only 'client/window' 'lib/clock'
+	only 'client/(pace|window)' 'lib/clock'
+	only 'client/open_health' 'client/stats|lib/(clock|histogram)'
 	only 'client/suspect' 'nothing'
 	only 'client/self_connect' 'client/routes|lib/(addr|addr_list|limits|port_list)'
 	only 'client/states' \
@@ -96,7 +97,7 @@ only() {
 	only 'client/pool.*' \
 		'client/(backoff|batch|conn|connector|inflight|life|pool|querylog|random|read_delay|router|routes|schedule|slots|stats|wheel|window)|lib/clock'
 	only 'client/report.*' \
-		'client/(report.*|stats|generator|condition|health|life|program|routes|search|self_connect|tally)|lib/.*'
+		'client/(report.*|stats|generator|condition|health|life|open_health|program|routes|search|self_connect|tally)|lib/.*'
 	only 'client/search' 'client/condition|lib/clock'
 	only 'client/health' 'client/(read_delay|stats)|lib/(clock|histogram)'
 	only 'client/read_delay' 'lib/clock'
@@ -111,7 +112,7 @@ only() {
 	run ! grep -lE 'sys/socket\.h|event2/' dns_*.[ch] lib/parse.[ch] \
 		lib/histogram.[ch] client/schedule.[ch] client/inflight.[ch] \
 		client/stats.[ch] client/wheel.[ch] client/batch.[ch] \
-		client/window.[ch] client/router.[ch] client/condition.[ch] \
+		client/pace.[ch] client/window.[ch] client/router.[ch] client/condition.[ch] \
 		client/slots.[ch] client/backoff.[ch] client/outage.[ch] \
 		client/program*.[ch] client/plan.[ch] client/level.[ch] \
 		server/frame.[ch] server/delay.[ch] \
@@ -120,7 +121,7 @@ only() {
 	run ! grep -lE 'clock_(now|wall)\(' dns_*.[ch] lib/parse.[ch] \
 		lib/histogram.[ch] client/schedule.[ch] client/inflight.[ch] \
 		client/stats.[ch] client/wheel.[ch] client/batch.[ch] \
-		client/window.[ch] client/router.[ch] client/condition.[ch] \
+		client/pace.[ch] client/window.[ch] client/router.[ch] client/condition.[ch] \
 		client/slots.[ch] client/backoff.[ch] client/outage.[ch] \
 		client/program*.[ch] client/plan.[ch] client/level.[ch] \
 		server/frame.[ch] server/delay.[ch] \

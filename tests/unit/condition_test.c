@@ -394,6 +394,9 @@ what_has_no_value_says_why(void **state)
 	    {"lateness_max<1ms", "lateness_max has no value: nothing was sent"},
 	    {"connect_mean<1ms",
 		"connect_mean has no value: no connection was opened"},
+	    {"open_lateness_p99<1ms",
+		"open_lateness_p99 has no value: no connect was due at a time "
+		"of its own"},
 	    {"lifetime_p50<1ms",
 		"lifetime_p50 has no value: no connection was replaced"},
 	    {"sent_qps>0", "sent_qps has no value: querying took no time"},
@@ -432,6 +435,7 @@ needs(void **state)
 	    {"timed_out>0%", CONDITION_NEEDS_QUERIES},
 	    {"answered_qps<98%", CONDITION_NEEDS_QUERIES},
 	    {"connect_p99>1ms", CONDITION_NEEDS_CONNECTS},
+	    {"open_lateness_p99>1ms", CONDITION_NEEDS_CONNECTS},
 	    {"probe_timed_out>1%", CONDITION_NEEDS_CONNECTS},
 	    {"lifetime_p50>1s", CONDITION_NEEDS_REPLACED},
 	    {"timed_out>0", CONDITION_NEEDS_NOTHING},

@@ -155,6 +155,13 @@ connection(struct stats *s, const struct event *e)
 		n->reopened++;
 		n->out_of_ids += e->a % 2;
 		n->opened_late += e->a % 2;
+		histogram_add(&s->open_lateness, e->b);
+		n->paced += e->b % 2;
+		n->churn_begun += 1 - e->b % 2;
+		n->missed_window_full += e->a % 3;
+		n->missed_all_busy += e->a % 5;
+		n->missed_after_failure += e->b % 3;
+		n->missed_late += e->b % 5;
 		n->churn_skipped += e->b % 2;
 	}
 }

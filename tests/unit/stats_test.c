@@ -119,6 +119,8 @@ run_open(struct run *r)
 	struct stats_counters *n = &r->stats->n;
 
 	count(r, &n->attempted);
+	note(r, &r->stats->open_lateness, 20 + r->made);
+	count(r, &n->paced);
 	note(r, &r->stats->connect, 40000 + r->made);
 	count(r, &n->opened);
 	count(r, &n->unverified);
@@ -604,6 +606,9 @@ static const struct {
     {AT(lateness.bucket[999]), {"lateness.count"}},
     {AT(connect.bucket[999]), {"connect.count"}},
     {AT(lifetime.bucket[999]), {"lifetime.count"}},
+    {AT(open_lateness.bucket[999]), {"open_lateness.count"}},
+    {AT(n.paced), {"open_lateness.count"}},
+    {AT(n.churn_begun), {"open_lateness.count"}},
 };
 #undef AT
 
@@ -636,7 +641,9 @@ check_every_counter(void **state)
 	struct stats *s = sound_run();
 	const uint64_t *unchecked[] = {&s->n.peak, &s->n.buried,
 	    &s->n.send_blocked, &s->n.bytes_sent, &s->n.reopened,
-	    &s->n.churn_skipped, &s->n.out_of_ids, &s->n.opened_late};
+	    &s->n.churn_skipped, &s->n.out_of_ids, &s->n.opened_late,
+	    &s->n.missed_window_full, &s->n.missed_all_busy,
+	    &s->n.missed_after_failure, &s->n.missed_late};
 	bool checked;
 	size_t i, u;
 

@@ -1,0 +1,102 @@
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "lib/clock.h"
+#include "client/open_health.h"
+
+#define CAME_ENOUGH    0.999 /* of the connects that were due */
+#define MISSED_LEAST   10
+#define MISSED_SECONDS 0.1
+#define PACED_LEAST    100 /* a p99 of fewer is but their maximum */
+#define TIMES_LATENESS 10
+#define LATENESS_SHARE 10 /* a tenth of the connect time */
+
+#define MS(ns) ((double)(ns) / (double)CLOCK_NS_PER_MS)
+
+/* Failures are missing where each connection stands for itself; else they are
+ * judged as connections that were not opened. */
+static uint64_t
+failed(const struct stats_counters *n, const struct open_asked *asked)
+{
+	if (!asked->exchanges)
+		return 0;
+	return n->failed < n->paced ? n->failed : n->paced;
+}
+
+static uint64_t
+missed(const struct stats_counters *n)
+{
+	return n->missed_window_full + n->missed_all_busy +
+	    n->missed_after_failure + n->missed_late;
+}
+
+/* Which cause had the most connects missing, in words, and what to do. */
+static const char *
+explain(const struct stats_counters *n, uint64_t failures)
+{
+	uint64_t after_failure = n->missed_after_failure + failures,
+		 late = n->missed_late, window = n->missed_window_full,
+		 busy = n->missed_all_busy;
+
+	/* handshakes that this program sees late keep the window full, too */
+	if (2 * n->opened_late > n->opened) {
+		late += window;
+		window = 0;
+	}
+	if (after_failure >= window && after_failure >= busy &&
+	    after_failure >= late)
+		return 2 * n->failed_errno[EADDRNOTAVAIL] > n->failed ?
+		    "the local ports were used up (TIME_WAIT keeps each for a "
+		    "minute); more sources (-a) or target ports (-p), or "
+		    "--close rst" :
+		    "connects failed; the causes are named above";
+	if (window >= busy && window >= late)
+		return "the server or the path to it was slower in taking "
+		       "connections: this program held back further ones "
+		       "while as many as it takes were pending; look at the "
+		       "server and its backlog, or lower -n";
+	if (busy >= late)
+		return "every connection was in use for longer than that rate "
+		       "leaves for each; more connections (-c)";
+	return "this program was late; more workers (-w), another host, or a "
+	       "lower -n";
+}
+
+bool
+open_health_is_short(const struct stats *s, const struct open_asked *asked,
+    char why[OPEN_HEALTH_TEXT])
+{
+	const struct stats_counters *n = &s->n;
+	uint64_t failures = failed(n, asked), came = n->paced - failures;
+	uint64_t without = missed(n) + failures, due = came + without;
+	double share;
+
+	if (asked->rate <= 0 || without < MISSED_LEAST ||
+	    (double)without < MISSED_SECONDS * asked->rate ||
+	    (double)came >= CAME_ENOUGH * (double)due)
+		return false;
+	share = (double)came / (double)due;
+	snprintf(why, OPEN_HEALTH_TEXT,
+	    "opened %.5g/s of the %.10g/s asked (-n): %s", share * asked->rate,
+	    asked->rate, explain(n, failures));
+	return true;
+}
+
+bool
+open_health_is_late(
+    const struct stats *s, uint64_t max_lateness, char why[OPEN_HEALTH_TEXT])
+{
+	uint64_t late = histogram_quantile(&s->open_lateness, 0.99);
+
+	if (histogram_count(&s->open_lateness) < PACED_LEAST ||
+	    late / TIMES_LATENESS <= max_lateness ||
+	    late <= histogram_quantile(&s->connect, 0.5) / LATENESS_SHARE)
+		return false;
+	snprintf(why, OPEN_HEALTH_TEXT,
+	    "connects began late, p99 %.3f ms after they were due by -n or "
+	    "--churn: something stopped this program, or it had too much to "
+	    "do; more workers (-w), another host, or a lower rate",
+	    MS(late));
+	return true;
+}
