@@ -88,23 +88,47 @@ wait_for_go(struct generator *g, uint64_t now)
 }
 
 static void
+set_begin(struct generator *g, uint64_t start)
+{
+	g->result->clock_begin = start;
+	g->result->query_begin = start + g->config->warmup;
+	pool_start_clock(g->pool, start, g->result->query_begin);
+}
+
+/* Told again before it has begun: at another time. */
+static void
+move_begin(struct generator *g, uint64_t start, uint64_t now)
+{
+	uint64_t begin = g->result->clock_begin;
+
+	if (g->config->steps || now >= begin)
+		return;
+	if (g->end != CLOCK_NEVER)
+		g->end = start + (g->end - begin);
+	set_begin(g, start);
+	schedule_move(g->schedule, start);
+	generator_turn_arm(g, now);
+	generator_churn_begin(g, now);
+}
+
+static void
 run(struct generator *g, uint64_t start)
 {
 	const struct program *program =
 	    g->config->steps ? &g->step : g->config->program;
 	uint64_t duration = program_duration(program);
 
+	if (g->phase == PHASE_RUNNING)
+		move_begin(g, start, clock_now());
 	if (g->phase != PHASE_WAITING)
 		return;
 	g->phase = PHASE_RUNNING;
-	g->result->clock_begin = start;
-	g->result->query_begin = start + g->config->warmup;
 	g->result->query_end = 0;
 	memset(&g->result->causes, 0, sizeof(g->result->causes));
 	usage_read(&g->usage);
 	g->end = duration == CLOCK_NEVER ? CLOCK_NEVER : start + duration;
 	pool_sort(g->pool);
-	pool_start_clock(g->pool, start, g->result->query_begin);
+	set_begin(g, start);
 	schedule_start(g->schedule, program, start);
 	generator_watch_begin(g);
 	generator_turn_arm(g, clock_now());

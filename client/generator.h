@@ -7,7 +7,8 @@
  *
  * It tells the parent WORKER_READY when every connection is open or has failed,
  * and begins to query at the time that comes with WORKER_GO; from then on, it
- * replaces connections. WORKER_DRAIN ends any phase in order, WORKER_STOP at once.
+ * replaces connections. Another WORKER_GO before that time moves it. WORKER_DRAIN
+ * ends any phase in order, WORKER_STOP at once.
  *
  * In steps, each WORKER_GO runs one: at the rate of WORKER_RATE, for as long as
  * WORKER_LAST said. WORKER_READY tells that all of it has been answered or has

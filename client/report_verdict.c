@@ -235,7 +235,7 @@ judge_queries(struct report *r)
 		    clock_to_seconds(r->runs.longest));
 	if (r->end.late_start > 0)
 		add(&r->reasons,
-		    "--start-at was %.3f s before all connections were open; "
+		    "--start-at was %.3f s before the schedule could begin; "
 		    "start earlier, or open faster (-n)",
 		    clock_to_seconds(r->end.late_start));
 	judge_overlap(r);

@@ -30,6 +30,12 @@
 /* To count the states of what is left. */
 #define STATES_PATIENCE CLOCK_NS_PER_SEC
 
+/* A step of the wall clock before the begin is seen after that long at most. */
+#define STEP_LOOK (100 * CLOCK_NS_PER_MS)
+
+/* Less is no step: the clocks are not read at the same moment. */
+#define STEP_LEAST CLOCK_NS_PER_MS
+
 #define LEAD_PER_WORKER (200 * CLOCK_NS_PER_US)
 
 bool
@@ -123,19 +129,70 @@ run_busiest(const struct run *run)
  * Once all workers are ready.
  */
 
-void
-run_go(struct run *run)
+/* Both at one moment: who was held up between them reads them again. */
+static void
+read_clocks(uint64_t *now, uint64_t *wall)
 {
-	uint64_t now = clock_now(), when = now + run_lead(run),
-		 wall = clock_wall(), start_at = run->config->start_at;
+	unsigned int tries = 10;
 
+	do {
+		*now = clock_now();
+		*wall = clock_wall();
+	} while (clock_now() - *now > STEP_LEAST / 10 && --tries > 0);
+}
+
+/* At --start-at by the wall clock as it is now. */
+static void
+tell_begin(struct run *run)
+{
+	uint64_t now, wall, when, start_at = run->config->start_at;
+
+	read_clocks(&now, &wall);
+	run->wall_ahead = (int64_t)(wall - now);
+	when = now + run_lead(run);
+	run->result->end.late_start = 0;
 	if (start_at > wall && now + (start_at - wall) > when)
 		when = now + (start_at - wall);
 	else if (start_at != 0 && start_at <= wall)
 		run->result->end.late_start = wall - start_at;
 	run->go_at = when;
 	workers_tell(run->workers, WORKER_GO, when);
+}
+
+void
+run_go(struct run *run)
+{
+	tell_begin(run);
 	run->stage = STAGE_QUERYING;
+	if (run->config->start_at != 0)
+		timer_set(run->step_timer, STEP_LOOK);
+}
+
+/*
+ * Workers wait by the monotonic clock, so a step of the other one moves the begin.
+ * Not where some of them may not hear of it before they begin.
+ */
+static void
+on_step_timer(int fd, short what, void *arg)
+{
+	struct run *run = arg;
+	uint64_t now, wall;
+	int64_t step;
+
+	(void)fd;
+	(void)what;
+	read_clocks(&now, &wall);
+	if (now + run_lead(run) >= run->go_at)
+		return;
+	step = (int64_t)(wall - now) - run->wall_ahead;
+	if (step >= (int64_t)STEP_LEAST || -step >= (int64_t)STEP_LEAST) {
+		if (run_may_say(run))
+			warnx("the wall clock was stepped by %+.3f s: the "
+			      "schedule begins at --start-at by the new time",
+			    (double)step / (double)CLOCK_NS_PER_SEC);
+		tell_begin(run);
+	}
+	timer_set(run->step_timer, STEP_LOOK);
 }
 
 static void
@@ -353,6 +410,7 @@ loop(struct run *run)
 	run->sample_timer = timer_new(base, 0, on_sample_timer, run);
 	run->live_timer = timer_new(base, EV_PERSIST, on_live_timer, run);
 	run->kill_timer = timer_new(base, 0, on_kill_timer, run);
+	run->step_timer = timer_new(base, 0, on_step_timer, run);
 	set_sample_timer(run);
 	if (run->config->live_every > 0)
 		timer_set(run->live_timer, run->config->live_every);
@@ -369,6 +427,7 @@ loop(struct run *run)
 	event_free(run->sample_timer);
 	event_free(run->live_timer);
 	event_free(run->kill_timer);
+	event_free(run->step_timer);
 }
 
 /*

@@ -33,12 +33,14 @@ struct run {
 	struct run_jobs *jobs; /* NULL: no commands are taken */
 	uint64_t wanted; /* connections */
 	uint64_t go_at; /* when the workers begin to query */
+	int64_t wall_ahead; /* of the monotonic clock, when go_at was set */
 	enum stage stage;
 	bool queues_taken; /* while the connections were open */
 	bool closing_taken;
 	struct event *sample_timer;
 	struct event *live_timer;
 	struct event *kill_timer;
+	struct event *step_timer; /* looks for a step before --start-at */
 	uint64_t begun;
 	uint64_t lines_dropped; /* live lines and steps: nobody read them */
 };

@@ -419,6 +419,13 @@ schedule_start(
 		advance(s, draw(s));
 }
 
+void
+schedule_move(struct schedule *s, uint64_t start)
+{
+	s->start = start;
+	set_next(s);
+}
+
 /*
  * From the offset at on, but what was taken is taken: not before the last one. Of a
  * Poisson process, what comes after any moment does not depend on what came before.

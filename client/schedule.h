@@ -56,6 +56,9 @@ void schedule_free(struct schedule *);
  */
 void schedule_start(struct schedule *, const struct program *, uint64_t start);
 
+/* Moves all arrivals: they are from start on. Only where none has been taken. */
+void schedule_move(struct schedule *, uint64_t start);
+
 /*
  * The program is another now, which is the same as the one before up to the offset
  * at, nanoseconds since the start: so what is due before that stays, and all that
