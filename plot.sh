@@ -116,7 +116,7 @@ reduce_result() {
 	# A histogram as the steps of its quantile function, [-log10(1 - q), ms]
 	# each: a value holds from the share of all that are smaller.
 	def curve:
-		.count as $n | (.max / 1e6) as $max |
+		.count as $n | ((.max // 0) / 1e6) as $max |
 		if $n == 0 then [] else
 			[foreach .buckets[] as [$lo, $hi, $count] ([0, 0];
 				[.[1], .[1] + $count];

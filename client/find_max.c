@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/clock.h"
+#include "lib/number.h"
 #include "client/find_max.h"
 
 struct find_max {
@@ -54,10 +55,8 @@ measure(const struct stats *change, const struct generator_result *sum,
 {
 	double seconds = step_seconds(sum);
 
-	if (seconds > 0) {
-		step->sent_qps = (double)change->n.sent / seconds;
-		step->answered_qps = (double)change->n.answered / seconds;
-	}
+	step->sent_qps = number_rate(change->n.sent, seconds);
+	step->answered_qps = number_rate(change->n.answered, seconds);
 	step->open = stats_open(&sum->stats);
 	step->response_p50_ns = histogram_quantile(&change->response, 0.5);
 	step->response_p99_ns = histogram_quantile(&change->response, 0.99);

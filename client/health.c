@@ -66,10 +66,13 @@ static bool
 is_large(const struct stats *s, const struct histogram *h, uint64_t count,
     uint64_t most)
 {
-	uint64_t p99 = histogram_quantile(h, 0.99);
+	uint64_t p99 = histogram_quantile(h, 0.99),
+		 response = histogram_quantile(&s->response, 0.5);
 
-	return count >= SENT_LEAST && p99 > most &&
-	    p99 > histogram_quantile(&s->response, 0.5) / LATENESS_SHARE;
+	if (count < SENT_LEAST || p99 == HISTOGRAM_NONE || p99 <= most)
+		return false;
+	/* without an answer there is no time of which it could be a small part */
+	return response == HISTOGRAM_NONE || p99 > response / LATENESS_SHARE;
 }
 
 /* By this host's doing: a peer that does not read makes nothing late. */

@@ -18,7 +18,7 @@ enum health {
 	HEALTH_PEER, /* the other side did not take what was due */
 };
 
-/* Of the busiest worker, while it queried: shares of a processor. */
+/* Of the busiest worker, while it queried: shares of a processor. NAN: none did. */
 struct health_usage {
 	double ran;
 	double waited; /* ready to run, but another process did */

@@ -87,11 +87,12 @@ bool
 open_health_is_late(
     const struct stats *s, uint64_t max_lateness, char why[OPEN_HEALTH_TEXT])
 {
-	uint64_t late = histogram_quantile(&s->open_lateness, 0.99);
+	uint64_t late = histogram_quantile(&s->open_lateness, 0.99),
+		 connect = histogram_quantile(&s->connect, 0.5);
 
 	if (histogram_count(&s->open_lateness) < PACED_LEAST ||
 	    late / TIMES_LATENESS <= max_lateness ||
-	    late <= histogram_quantile(&s->connect, 0.5) / LATENESS_SHARE)
+	    (connect != HISTOGRAM_NONE && late <= connect / LATENESS_SHARE))
 		return false;
 	snprintf(why, OPEN_HEALTH_TEXT,
 	    "connects began late, p99 %.3f ms after they were due by -n or "

@@ -1,9 +1,11 @@
 #include <bsd/stdlib.h>
 #include <err.h>
 #include <inttypes.h>
+#include <math.h>
 
 #include "lib/clock.h"
 #include "lib/json.h"
+#include "lib/number.h"
 #include "client/report_internal.h"
 
 /* By which --merge knows a run that it has added before. */
@@ -59,15 +61,15 @@ report_duration(const struct report *r)
 double
 report_seconds(uint64_t begin, uint64_t end)
 {
+	if (begin == 0 || end == 0)
+		return NAN;
 	return end > begin ? clock_to_seconds(end - begin) : 0;
 }
 
 double
 report_rate(const struct report *r, uint64_t count)
 {
-	uint64_t duration = report_duration(r);
-
-	return duration == 0 ? 0 : (double)count / clock_to_seconds(duration);
+	return number_rate(count, clock_to_seconds(report_duration(r)));
 }
 
 static uint64_t

@@ -36,9 +36,8 @@ struct report_lines {
 	X(closed_by_error)        \
 	X(closed_locally)
 
-/* X(name): of the times that were measured in one second. */
+/* X(name): of the times measured in one second; HISTOGRAM_NONE if none were. */
 #define REPORT_ROW_TIMES(X) \
-	X(sum_ns)           \
 	X(min_ns)           \
 	X(p50_ns)           \
 	X(p90_ns)           \
@@ -49,6 +48,7 @@ struct report_lines {
 #define REPORT_ROW_FIELD(name) uint64_t name;
 
 struct report_row_times {
+	uint64_t sum_ns;
 	REPORT_ROW_TIMES(REPORT_ROW_FIELD)
 	char *buckets; /* histogram_to_text(); NULL unless they are kept */
 };
@@ -149,9 +149,6 @@ struct report {
 	json_t *life; /* config.life, or of merged runs what they share */
 	char target[REPORT_TARGET_SIZE]; /* config.target of merged runs */
 };
-
-#define MS(ns)	      ((double)(ns) / (double)CLOCK_NS_PER_MS)
-#define PERCENT(x, y) ((y) == 0 ? 0.0 : 100.0 * (double)(x) / (double)(y))
 
 /* A new row, all zero. Valid until the next. Exits on lack of memory. */
 struct report_row *report_row_new(struct report *);
@@ -267,10 +264,10 @@ void report_check_rows(const struct json_node *top, const struct report *);
 /* Of querying, nanoseconds; 0 if it did not come to that. */
 uint64_t report_duration(const struct report *);
 
-/* From begin to end, 0 if it did not come to that. */
+/* From begin to end, NAN if it did not come to that. */
 double report_seconds(uint64_t begin, uint64_t end);
 
-/* count per second of querying; 0 if it did not come to that. */
+/* count per second of querying; NAN if it did not come to that. */
 double report_rate(const struct report *, uint64_t count);
 
 #endif

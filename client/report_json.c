@@ -1,6 +1,7 @@
 /*
  * The JSON result.
  */
+#include <math.h>
 #include <string.h>
 
 #include "client/report_internal.h"
@@ -174,14 +175,14 @@ connections_json(const struct report *r)
 	json_put(o, "failed", failed_json(n)); /* by errno */
 	json_put(o, "probes", probes_json(n));
 	/* of merged runs there is no such time: they may not overlap */
-	json_put(o, "open_s",
-	    r->runs.count > 1 ? json_null() :
-				json_real(report_seconds(
-				    r->total.open_begin, r->total.open_end)));
-	json_put(o, "close_s",
-	    r->runs.count > 1 ? json_null() :
-				json_real(report_seconds(
-				    r->total.close_begin, r->total.close_end)));
+	json_put_real_or_null(o, "open_s",
+	    r->runs.count > 1 ?
+		NAN :
+		report_seconds(r->total.open_begin, r->total.open_end));
+	json_put_real_or_null(o, "close_s",
+	    r->runs.count > 1 ?
+		NAN :
+		report_seconds(r->total.close_begin, r->total.close_end));
 	return o;
 }
 
@@ -227,8 +228,8 @@ rate_json(const struct report *r)
 		return json_null();
 	o = json_object();
 	json_put(o, "target_qps", json_real(r->config.query_rate));
-	json_put(o, "sent_qps", json_real(report_rate(r, n->sent)));
-	json_put(o, "answered_qps", json_real(report_rate(r, n->answered)));
+	json_put_real_or_null(o, "sent_qps", report_rate(r, n->sent));
+	json_put_real_or_null(o, "answered_qps", report_rate(r, n->answered));
 	json_put(
 	    o, "duration_s", json_real(clock_to_seconds(report_duration(r))));
 	return o;
@@ -247,11 +248,11 @@ histogram_json(const struct histogram *h)
 
 	json_put_count(o, "count", histogram_count(h));
 	json_put_count(o, "sum", h->sum);
-	json_put_count(o, "min", histogram_min(h));
-	json_put(o, "mean", json_real(histogram_mean(h)));
-	json_put_count(o, "max", h->max);
+	json_put_count_or_null(o, "min", histogram_min(h));
+	json_put_real_or_null(o, "mean", histogram_mean(h));
+	json_put_count_or_null(o, "max", histogram_max(h));
 	for (i = 0; i < sizeof(quantiles) / sizeof(quantiles[0]); i++)
-		json_put_count(
+		json_put_count_or_null(
 		    o, quantiles[i].key, histogram_quantile(h, quantiles[i].q));
 	for (i = 0; i < HISTOGRAM_BUCKETS; i++) {
 		if (h->bucket[i] == 0)
@@ -376,9 +377,9 @@ end_json(const struct report *r)
 	json_put(o, "by_command", json_boolean(r->end.by_command));
 	json_put_count(o, "workers_died", r->end.workers_died);
 	json_put_count(o, "late_start_ns", r->end.late_start);
-	json_put(o, "busiest_ran", json_real(r->end.usage.ran));
-	json_put(o, "busiest_waited", json_real(r->end.usage.waited));
-	json_put(o, "stolen", json_real(r->end.usage.stolen));
+	json_put_real_or_null(o, "busiest_ran", r->end.usage.ran);
+	json_put_real_or_null(o, "busiest_waited", r->end.usage.waited);
+	json_put_real_or_null(o, "stolen", r->end.usage.stolen);
 	json_put(o, "slow_turns_ns", causes_json(&r->end.usage.causes));
 	json_put_count(o, "none_open_ns", r->total.outage.none);
 	json_put_count(o, "some_missing_ns", r->total.outage.some);
@@ -416,10 +417,10 @@ quantiles_json(const struct histogram *h)
 	json_t *o = json_object();
 
 	json_put_count(o, "count", histogram_count(h));
-	json_put_count(o, "p50", histogram_quantile(h, 0.5));
-	json_put_count(o, "p90", histogram_quantile(h, 0.9));
-	json_put_count(o, "p99", histogram_quantile(h, 0.99));
-	json_put_count(o, "max", h->max);
+	json_put_count_or_null(o, "p50", histogram_quantile(h, 0.5));
+	json_put_count_or_null(o, "p90", histogram_quantile(h, 0.9));
+	json_put_count_or_null(o, "p99", histogram_quantile(h, 0.99));
+	json_put_count_or_null(o, "max", histogram_max(h));
 	return o;
 }
 

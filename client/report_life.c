@@ -7,6 +7,7 @@
 #include "lib/clock.h"
 #include "lib/json.h"
 #include "lib/json_read.h"
+#include "lib/number.h"
 #include "client/report_internal.h"
 
 #define CHURN_ENOUGH 0.999 /* of those that were to be replaced */
@@ -123,9 +124,9 @@ print_replaced(const struct report *r, FILE *out)
 		return;
 	fprintf(out,
 	    "             replaced %" PRIu64 " (churned %" PRIu64
-	    ", used up %" PRIu64 "), %.1f/s",
+	    ", used up %" PRIu64 "), %s/s",
 	    replaced(n), n->closed_churned, n->closed_used_up,
-	    report_rate(r, replaced(n)));
+	    number_text(report_rate(r, replaced(n)), 1).text);
 	if (n->churn_skipped > 0)
 		fprintf(out, ", not churned %" PRIu64, n->churn_skipped);
 	fputc('\n', out);
@@ -175,11 +176,12 @@ judge_churn(struct report *r)
 	if ((double)n->closed_churned >= CHURN_ENOUGH * (double)due)
 		return;
 	snprintf(text, sizeof(text),
-	    "churned %" PRIu64 " of %" PRIu64 " connections, %.1f/s: for the "
+	    "churned %" PRIu64 " of %" PRIu64 " connections, %s/s: for the "
 	    "others none was open (see above, or raise -c), or this program "
 	    "came too late: more workers (-w), or, where few ports are free "
 	    "and each is sought for long, more sources (-a) or --close rst",
-	    n->closed_churned, due, report_rate(r, n->closed_churned));
+	    n->closed_churned, due,
+	    number_text(report_rate(r, n->closed_churned), 1).text);
 	report_lines_add(&r->reasons, text);
 }
 

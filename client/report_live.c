@@ -6,6 +6,7 @@
 #include <inttypes.h>
 
 #include "lib/clock.h"
+#include "lib/number.h"
 #include "client/report_internal.h"
 
 #define LINE_SIZE 256
@@ -30,6 +31,18 @@ print_live(FILE *out, bool terminal, const char *line)
 	fflush(out);
 }
 
+static struct number_text
+rate(uint64_t count, double window)
+{
+	return number_text(number_rate(count, window), 0);
+}
+
+static struct number_text
+quantile_ms(const struct histogram *h, double q)
+{
+	return number_text(number_ms(histogram_quantile(h, q)), 3);
+}
+
 /* Only where there is one; returns the length of the line. */
 static int
 add_suspects(const struct stats *s, char *line, int length)
@@ -52,7 +65,7 @@ add_replaced(const struct stats *change, double window, char *line, int length)
 		return length;
 	return length +
 	    snprintf(line + length, LINE_SIZE - (size_t)length,
-		", replaced %.0f/s", (double)replaced / window);
+		", replaced %s/s", rate(replaced, window).text);
 }
 
 /* The time left is what the speed since the last line makes of it. */
@@ -61,7 +74,7 @@ format_opening(const struct report *r, const struct generator_result *sum,
     const struct stats *change, double seconds, double window, char *line)
 {
 	const struct stats *s = &sum->stats;
-	double speed = (double)(change->n.opened + change->n.failed) / window;
+	double speed = number_rate(change->n.opened + change->n.failed, window);
 	uint64_t done = s->n.opened + s->n.failed,
 		 left = r->config.connections - done;
 	int length = snprintf(line, LINE_SIZE,
@@ -82,14 +95,13 @@ format_querying(const struct generator_result *sum, const struct stats *change,
 {
 	const struct stats *s = &sum->stats;
 	int length = snprintf(line, LINE_SIZE,
-	    "%.1f s: open %" PRIu64 ", sent %.0f/s, answered %.0f/s, "
-	    "in flight %" PRIu64 ", response p50 %.3f p99 %.3f ms, "
-	    "late p99 %.3f ms",
-	    seconds, stats_open(s), (double)change->n.sent / window,
-	    (double)change->n.answered / window, stats_in_flight(s),
-	    MS(histogram_quantile(&change->response, 0.5)),
-	    MS(histogram_quantile(&change->response, 0.99)),
-	    MS(histogram_quantile(&change->lateness, 0.99)));
+	    "%.1f s: open %" PRIu64 ", sent %s/s, answered %s/s, "
+	    "in flight %" PRIu64 ", response p50 %s p99 %s ms, late p99 %s ms",
+	    seconds, stats_open(s), rate(change->n.sent, window).text,
+	    rate(change->n.answered, window).text, stats_in_flight(s),
+	    quantile_ms(&change->response, 0.5).text,
+	    quantile_ms(&change->response, 0.99).text,
+	    quantile_ms(&change->lateness, 0.99).text);
 
 	length = add_replaced(change, window, line, length);
 	(void)add_suspects(s, line, length);
@@ -109,10 +121,10 @@ format_before(const struct generator_result *sum, const struct stats *change,
 	else
 		snprintf(line, LINE_SIZE,
 		    "warm-up, %.1f s left: open %" PRIu64
-		    ", sent %.0f/s, answered %.0f/s, in flight %" PRIu64,
+		    ", sent %s/s, answered %s/s, in flight %" PRIu64,
 		    clock_to_seconds(sum->query_begin - now), stats_open(s),
-		    (double)change->n.warmup_sent / window,
-		    (double)change->n.warmup_answered / window,
+		    rate(change->n.warmup_sent, window).text,
+		    rate(change->n.warmup_answered, window).text,
 		    stats_warmup_in_flight(s));
 }
 
@@ -130,12 +142,11 @@ report_live(struct report *r, const struct generator_result *sum, uint64_t now,
 	r->shown_at = now;
 	if (sum->query_begin == 0)
 		format_opening(r, sum, change, clock_to_seconds(now - r->begun),
-		    window > 0 ? window : 1, line);
+		    window, line);
 	else if (now < sum->query_begin)
-		format_before(sum, change, now, window > 0 ? window : 1, line);
+		format_before(sum, change, now, window, line);
 	else
 		format_querying(sum, change,
-		    clock_to_seconds(now - sum->query_begin),
-		    window > 0 ? window : 1, line);
+		    clock_to_seconds(now - sum->query_begin), window, line);
 	print_live(out, terminal, line);
 }

@@ -232,9 +232,9 @@ read_end(const struct json_node *top, struct report *r)
 	r->end.workers_died =
 	    (unsigned int)get_at_most(&at, "workers_died", UINT32_MAX);
 	r->end.late_start = json_get_count(&at, "late_start_ns");
-	r->end.usage.ran = json_get_real(&at, "busiest_ran");
-	r->end.usage.waited = json_get_real(&at, "busiest_waited");
-	r->end.usage.stolen = json_get_real(&at, "stolen");
+	r->end.usage.ran = json_get_real_or_null(&at, "busiest_ran");
+	r->end.usage.waited = json_get_real_or_null(&at, "busiest_waited");
+	r->end.usage.stolen = json_get_real_or_null(&at, "stolen");
 	read_causes(&at, &r->end.usage.causes);
 	r->total.outage.none = json_get_count(&at, "none_open_ns");
 	r->total.outage.some = json_get_count(&at, "some_missing_ns");

@@ -188,11 +188,29 @@ read_bucket(const struct json_node *at, size_t i, size_t *next, uint64_t *count)
 	return index;
 }
 
+/*
+ * A minimum, maximum or percentile. Of no values there is none: null, which older
+ * results have as 0.
+ */
+static uint64_t
+get_time(const struct json_node *at, const char *key, bool any)
+{
+	uint64_t value = HISTOGRAM_NONE;
+	bool given = json_get_count_or_null(at, key, &value);
+
+	if (any && !given)
+		json_refuse(at, key, "null, but there are values");
+	if (!any && given && value != 0)
+		json_refuse(
+		    at, key, "%" PRIu64 ", but there are no values", value);
+	return any ? value : HISTOGRAM_NONE;
+}
+
 static void
 read_histogram(
     const struct json_node *top, const char *key, struct histogram *h)
 {
-	uint64_t count, seen = 0, n, min;
+	uint64_t count, seen = 0, n, min, max;
 	size_t next = 0, i, index;
 	struct json_node at, buckets;
 
@@ -217,13 +235,15 @@ read_histogram(
 		    "%" PRIu64 ", but its buckets add up to %" PRIu64, count,
 		    seen);
 	h->sum = json_get_count(&at, "sum");
-	h->max = json_get_count(&at, "max");
-	min = json_get_count(&at, "min");
-	if (min > h->max || (count == 0 && (h->sum > 0 || h->max > 0)))
-		json_refuse(&at, "min",
-		    "%" PRIu64 " to max %" PRIu64 " cannot be of %" PRIu64
-		    " values",
-		    min, h->max, count);
+	max = get_time(&at, "max", count > 0);
+	min = get_time(&at, "min", count > 0);
+	if (count == 0 && h->sum > 0)
+		json_refuse(
+		    &at, "sum", "%" PRIu64 ", but there are no values", h->sum);
+	if (min > max)
+		json_refuse(
+		    &at, "min", "%" PRIu64 " to max %" PRIu64, min, max);
+	h->max = count == 0 ? 0 : max;
 	h->min_complement = count == 0 ? 0 : ~min;
 }
 
@@ -256,10 +276,12 @@ report_read_histograms(const struct json_node *top, struct report *r)
 #define READ_ROW(name) row->n.name = get_added(&at, #name);
 #define READ_ROW_WARMUP(name) \
 	row->n.warmup_##name = json_get_count(&at, "warmup_" #name);
-#define READ_RESPONSE(name) \
-	row->response.name = json_get_count(&at, "response_" #name);
-#define READ_LATENESS(name) \
-	row->lateness.name = json_get_count(&at, "lateness_" #name);
+#define READ_RESPONSE(name)            \
+	row->response.name = get_time( \
+	    &at, "response_" #name, row->response.buckets[0] != '\0');
+#define READ_LATENESS(name)            \
+	row->lateness.name = get_time( \
+	    &at, "lateness_" #name, row->lateness.buckets[0] != '\0');
 
 /* all: has the buckets of all rows, to see that they are some, and fit. */
 static char *
@@ -313,13 +335,15 @@ read_row(const struct json_node *series, size_t i, struct report *r)
 	row->skipped = json_get_count(&at, "skipped");
 	row->lost = json_get_count(&at, "lost");
 	STATS_WARMUP(READ_ROW_WARMUP)
-	REPORT_ROW_TIMES(READ_RESPONSE)
-	REPORT_ROW_TIMES(READ_LATENESS)
-	read_states(&at, row);
+	row->response.sum_ns = json_get_count(&at, "response_sum_ns");
+	row->lateness.sum_ns = json_get_count(&at, "lateness_sum_ns");
 	row->response.buckets =
 	    read_row_buckets(&at, "response_buckets", &r->change.response);
 	row->lateness.buckets =
 	    read_row_buckets(&at, "lateness_buckets", &r->change.lateness);
+	REPORT_ROW_TIMES(READ_RESPONSE)
+	REPORT_ROW_TIMES(READ_LATENESS)
+	read_states(&at, row);
 }
 
 /*

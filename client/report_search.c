@@ -2,10 +2,12 @@
  * What --find-max did and found: a table for people, and as JSON.
  */
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "lib/clock.h"
 #include "lib/json.h"
+#include "lib/number.h"
 #include "client/report_internal.h"
 
 static const char *
@@ -42,12 +44,15 @@ print_columns(const struct report *r, FILE *out)
 static void
 print_step(const struct report *r, const struct search_step *step, FILE *out)
 {
-	fprintf(out,
-	    "%12.10g %7.1f %10.1f %10" PRIu64 " %9.3f %9.3f %9.3f %4.0f%%  %s",
+	fprintf(out, "%12.10g %7.1f %10s %10" PRIu64 " %9s %9s %9s %4s%c  %s",
 	    search_value(r->config.search, step),
-	    clock_to_seconds(step->load.duration), step->answered_qps,
-	    step->open, MS(step->response_p50_ns), MS(step->response_p99_ns),
-	    MS(step->lateness_p99_ns), 100 * step->busy, stop_name(step->stop));
+	    clock_to_seconds(step->load.duration),
+	    number_text(step->answered_qps, 1).text, step->open,
+	    number_text(number_ms(step->response_p50_ns), 3).text,
+	    number_text(number_ms(step->response_p99_ns), 3).text,
+	    number_text(number_ms(step->lateness_p99_ns), 3).text,
+	    number_text(100 * step->busy, 0).text,
+	    isnan(step->busy) ? ' ' : '%', stop_name(step->stop));
 	if (step->stop != SEARCH_HELD) /* without the advice behind it */
 		fprintf(out, ": %.*s", (int)strcspn(step->why, ";"), step->why);
 	fprintf(out, "\n");
@@ -138,13 +143,13 @@ step_json(const struct search *s, const struct search_step *step)
 	    step->stop == SEARCH_HELD ? json_null() :
 					json_string(stop_name(step->stop)));
 	json_put(o, "why", json_string(step->why));
-	json_put(o, "sent_qps", json_real(step->sent_qps));
-	json_put(o, "answered_qps", json_real(step->answered_qps));
+	json_put_real_or_null(o, "sent_qps", step->sent_qps);
+	json_put_real_or_null(o, "answered_qps", step->answered_qps);
 	json_put_count(o, "open", step->open);
-	json_put_count(o, "response_p50_ns", step->response_p50_ns);
-	json_put_count(o, "response_p99_ns", step->response_p99_ns);
-	json_put_count(o, "lateness_p99_ns", step->lateness_p99_ns);
-	json_put(o, "busy", json_real(step->busy));
+	json_put_count_or_null(o, "response_p50_ns", step->response_p50_ns);
+	json_put_count_or_null(o, "response_p99_ns", step->response_p99_ns);
+	json_put_count_or_null(o, "lateness_p99_ns", step->lateness_p99_ns);
+	json_put_real_or_null(o, "busy", step->busy);
 	return o;
 }
 

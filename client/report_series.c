@@ -21,13 +21,24 @@ report_row_times(
 	t->p90_ns = histogram_quantile(h, 0.9);
 	t->p99_ns = histogram_quantile(h, 0.99);
 	t->p99_9_ns = histogram_quantile(h, 0.999);
-	t->max_ns = h->max;
+	t->max_ns = histogram_max(h);
 }
 
-#define VISIT(name)	     v->count(v, #name, row->n.name);
-#define VISIT_WARMUP(name)   v->count(v, "warmup_" #name, row->n.warmup_##name);
-#define VISIT_RESPONSE(name) v->count(v, "response_" #name, row->response.name);
-#define VISIT_LATENESS(name) v->count(v, "lateness_" #name, row->lateness.name);
+#define VISIT(name)	   v->count(v, #name, row->n.name);
+#define VISIT_WARMUP(name) v->count(v, "warmup_" #name, row->n.warmup_##name);
+#define VISIT_RESPONSE(name) \
+	visit_time(v, "response_" #name, row->response.name);
+#define VISIT_LATENESS(name) \
+	visit_time(v, "lateness_" #name, row->lateness.name);
+
+static void
+visit_time(struct report_visitor *v, const char *name, uint64_t ns)
+{
+	if (ns == HISTOGRAM_NONE)
+		v->nothing(v, name);
+	else
+		v->count(v, name, ns);
+}
 
 static void
 visit_states(const struct report_row *row, struct report_visitor *v)
@@ -54,7 +65,9 @@ report_row_visit(const struct report *r, const struct report_row *row,
 	v->count(v, "skipped", row->skipped);
 	v->count(v, "lost", row->lost);
 	STATS_WARMUP(VISIT_WARMUP)
+	v->count(v, "response_sum_ns", row->response.sum_ns);
 	REPORT_ROW_TIMES(VISIT_RESPONSE)
+	v->count(v, "lateness_sum_ns", row->lateness.sum_ns);
 	REPORT_ROW_TIMES(VISIT_LATENESS)
 	visit_states(row, v);
 }

@@ -6,6 +6,7 @@
 
 #include "lib/clock.h"
 #include "lib/findings.h"
+#include "lib/number.h"
 #include "lib/version.h"
 #include "client/report_internal.h"
 #include "client/self_connect.h"
@@ -110,8 +111,8 @@ print_connections(const struct report *r, FILE *out)
 	    r->config.connections, n->opened);
 	/* merged runs may not overlap: from the first to the last says nothing */
 	if (r->runs.count <= 1)
-		fprintf(out, "%s in %.3f s", more ? ", the first ones" : "",
-		    seconds);
+		fprintf(out, "%s in %s s", more ? ", the first ones" : "",
+		    number_text(seconds, 3).text);
 	if (r->runs.count <= 1 && seconds > 0 && !more)
 		fprintf(out, " (%.0f/s)", (double)n->opened / seconds);
 	fprintf(out,
@@ -140,8 +141,11 @@ print_connections(const struct report *r, FILE *out)
 	    n->closed_by_peer, n->reset_by_peer, n->closed_by_error,
 	    n->closed_locally);
 	if (n->closed_locally > 0 && r->runs.count <= 1)
-		fprintf(out, " in %.3f s",
-		    report_seconds(r->total.close_begin, r->total.close_end));
+		fprintf(out, " in %s s",
+		    number_text(report_seconds(
+				    r->total.close_begin, r->total.close_end),
+			3)
+			.text);
 	if (n->closed_worker_died > 0)
 		fprintf(out, ", worker died %" PRIu64, n->closed_worker_died);
 	fprintf(out, "\n");
@@ -207,9 +211,16 @@ print_rates(const struct report *r, FILE *out)
 	const struct stats_counters *n = &r->total.stats.n;
 
 	fprintf(out,
-	    "queries/s    asked %.10g, sent %.1f, answered %.1f, over %.3f s\n\n",
-	    r->config.query_rate, report_rate(r, n->sent),
-	    report_rate(r, n->answered), clock_to_seconds(report_duration(r)));
+	    "queries/s    asked %.10g, sent %s, answered %s, over %.3f s\n\n",
+	    r->config.query_rate, number_text(report_rate(r, n->sent), 1).text,
+	    number_text(report_rate(r, n->answered), 1).text,
+	    clock_to_seconds(report_duration(r)));
+}
+
+static void
+print_ms(uint64_t ns, FILE *out)
+{
+	fprintf(out, " %10s", number_text(number_ms(ns), 3).text);
 }
 
 static void
@@ -243,10 +254,10 @@ print_times(const struct report *r, FILE *out)
 			continue;
 		fprintf(out, "%-12s", rows[i].name);
 		for (q = 0; q < LENGTH(quantiles); q++)
-			fprintf(out, " %10.3f",
-			    MS(histogram_quantile(rows[i].h, quantiles[q])));
-		fprintf(
-		    out, " %10.3f   %s\n", MS(rows[i].h->max), rows[i].meaning);
+			print_ms(
+			    histogram_quantile(rows[i].h, quantiles[q]), out);
+		print_ms(histogram_max(rows[i].h), out);
+		fprintf(out, "   %s\n", rows[i].meaning);
 	}
 }
 

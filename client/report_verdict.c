@@ -83,7 +83,8 @@ static void
 judge_overlap(struct report *r)
 {
 	const struct report_runs *runs = &r->runs;
-	double overlap = report_seconds(runs->last_begin, runs->first_end);
+	double overlap =
+	    fmax(report_seconds(runs->last_begin, runs->first_end), 0);
 	double longest = clock_to_seconds(runs->longest);
 
 	if (overlap < TOGETHER * longest)

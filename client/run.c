@@ -4,6 +4,7 @@
 
 #include <err.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -102,7 +103,7 @@ run_lead(const struct run *run)
 struct health_usage
 run_busiest(const struct run *run)
 {
-	struct health_usage most = {.ran = 0};
+	struct health_usage most = {.ran = NAN, .waited = NAN, .stolen = NAN};
 	struct read_delay_causes causes = {0};
 	const struct generator_result *r;
 	double length, ran, waited;
@@ -116,7 +117,7 @@ run_busiest(const struct run *run)
 		length = (double)(r->query_end - r->clock_begin);
 		ran = (double)r->usage.ran / length;
 		waited = (double)r->usage.waited / length;
-		if (ran + waited > most.ran + most.waited)
+		if (isnan(most.ran) || ran + waited > most.ran + most.waited)
 			most = (struct health_usage){.ran = ran,
 			    .waited = waited,
 			    .stolen = (double)r->usage.stolen / length};

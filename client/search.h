@@ -58,13 +58,14 @@ struct search_step {
 	struct search_load load;
 	enum search_stop stop;
 	char why[SEARCH_WHY]; /* it did not hold, for people */
-	double sent_qps;
+	double sent_qps; /* NAN: no time was for querying */
 	double answered_qps;
 	uint64_t open; /* connections */
-	uint64_t response_p50_ns;
+	uint64_t response_p50_ns; /* HISTOGRAM_NONE: nothing was answered */
 	uint64_t response_p99_ns;
 	uint64_t lateness_p99_ns;
-	double busy; /* share of a processor that the busiest worker used */
+	double
+	    busy; /* share of a processor that the busiest worker used, or NAN */
 };
 
 struct search;

@@ -31,10 +31,23 @@ histogram_count(const struct histogram *h)
 	return count;
 }
 
+/* Of a copy that was made in the middle of an addition, the minimum may lack. */
+static uint64_t
+least(const struct histogram *h)
+{
+	return h->min_complement == 0 ? 0 : ~h->min_complement;
+}
+
 uint64_t
 histogram_min(const struct histogram *h)
 {
-	return h->min_complement == 0 ? 0 : ~h->min_complement;
+	return histogram_count(h) == 0 ? HISTOGRAM_NONE : least(h);
+}
+
+uint64_t
+histogram_max(const struct histogram *h)
+{
+	return histogram_count(h) == 0 ? HISTOGRAM_NONE : h->max;
 }
 
 double
@@ -42,7 +55,7 @@ histogram_mean(const struct histogram *h)
 {
 	uint64_t count = histogram_count(h);
 
-	return count == 0 ? 0 : (double)h->sum / (double)count;
+	return count == 0 ? NAN : (double)h->sum / (double)count;
 }
 
 static uint64_t
@@ -53,8 +66,8 @@ middle(const struct histogram *h, size_t index)
 
 	if (value > h->max || index == HISTOGRAM_BUCKETS - 1)
 		return h->max;
-	if (value < histogram_min(h))
-		return histogram_min(h);
+	if (value < least(h))
+		return least(h);
 	return value;
 }
 
@@ -65,7 +78,7 @@ histogram_quantile(const struct histogram *h, double q)
 	size_t i;
 
 	if (count == 0)
-		return 0;
+		return HISTOGRAM_NONE;
 	rank = (uint64_t)ceil(q * (double)count);
 	if (rank < 1)
 		rank = 1;

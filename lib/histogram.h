@@ -76,14 +76,18 @@ uint64_t histogram_hi(size_t index);
 /* Number of values. Reads every bucket. */
 uint64_t histogram_count(const struct histogram *);
 
-/* Exact; 0 when empty. */
+/* What an empty histogram has for a minimum, a maximum or a quantile. */
+#define HISTOGRAM_NONE UINT64_MAX
+
+/* Exact; HISTOGRAM_NONE, and for the mean NAN, when empty. */
 uint64_t histogram_min(const struct histogram *);
+uint64_t histogram_max(const struct histogram *);
 double histogram_mean(const struct histogram *);
 
 /*
  * The smallest value that at least the share q (0 < q <= 1) of all values do not
  * exceed, to the middle of its bucket and never outside min .. max.
- * 0 when empty.
+ * HISTOGRAM_NONE when empty.
  */
 uint64_t histogram_quantile(const struct histogram *, double q);
 

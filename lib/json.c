@@ -1,4 +1,5 @@
 #include <err.h>
+#include <math.h>
 
 #include "lib/json.h"
 
@@ -13,6 +14,20 @@ void
 json_put_count(json_t *object, const char *key, uint64_t value)
 {
 	json_put(object, key, json_integer((json_int_t)value));
+}
+
+void
+json_put_count_or_null(json_t *object, const char *key, uint64_t value)
+{
+	json_put(object, key,
+	    value == UINT64_MAX ? json_null() :
+				  json_integer((json_int_t)value));
+}
+
+void
+json_put_real_or_null(json_t *object, const char *key, double value)
+{
+	json_put(object, key, isnan(value) ? json_null() : json_real(value));
 }
 
 void

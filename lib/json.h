@@ -12,6 +12,11 @@
 
 void json_put(json_t *object, const char *key, json_t *value);
 void json_put_count(json_t *object, const char *key, uint64_t value);
+
+/* null for what does not exist: UINT64_MAX (as HISTOGRAM_NONE), and NAN. */
+void json_put_count_or_null(json_t *object, const char *key, uint64_t value);
+void json_put_real_or_null(json_t *object, const char *key, double value);
+
 void json_push(json_t *array, json_t *value);
 
 /* The command line; an argument that is not UTF-8 becomes "?". */

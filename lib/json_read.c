@@ -179,6 +179,12 @@ json_get_real(const struct json_node *at, const char *key)
 	return json_number_value(value);
 }
 
+double
+json_get_real_or_null(const struct json_node *at, const char *key)
+{
+	return json_is_null(member(at, key)) ? NAN : json_get_real(at, key);
+}
+
 uint64_t
 json_get_seconds(const struct json_node *at, const char *key)
 {

@@ -57,6 +57,8 @@ bool json_get_count_or_null(
 
 /* Not negative. */
 double json_get_real(const struct json_node *, const char *key);
+/* The same or null: NAN. */
+double json_get_real_or_null(const struct json_node *, const char *key);
 
 /* Seconds up to 30 years as nanoseconds; null is CLOCK_NEVER. */
 uint64_t json_get_seconds(const struct json_node *, const char *key);

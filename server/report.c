@@ -4,13 +4,15 @@
 #include "lib/clock.h"
 #include "lib/findings.h"
 #include "lib/json.h"
+#include "lib/number.h"
 #include "lib/version.h"
 #include "server/report.h"
 
-static double
-per_second(uint64_t later, uint64_t earlier, double seconds)
+/* An interval of no time has no rate. */
+static struct number_text
+per_second(uint64_t later, uint64_t earlier, double seconds, int decimals)
 {
-	return seconds > 0 ? (double)(later - earlier) / seconds : 0;
+	return number_text(number_rate(later - earlier, seconds), decimals);
 }
 
 void
@@ -102,15 +104,16 @@ server_report_line(const struct server_report *r, const struct counts *now,
     const struct counts *before, double seconds, FILE *out)
 {
 	fprintf(out,
-	    "open %" PRIu64 ", accepted %.0f/s, messages %.0f/s, "
-	    "answered %.0f/s, in %.0f bytes/s, out %.0f bytes/s, accept queue ",
+	    "open %" PRIu64 ", accepted %s/s, messages %s/s, "
+	    "answered %s/s, in %s bytes/s, out %s bytes/s, accept queue ",
 	    counts_open_all(now),
-	    per_second(now->accepted, before->accepted, seconds),
-	    per_second(now->messages, before->messages, seconds),
+	    per_second(now->accepted, before->accepted, seconds, 0).text,
+	    per_second(now->messages, before->messages, seconds, 0).text,
 	    per_second(
-		now->messages_answered, before->messages_answered, seconds),
-	    per_second(now->bytes_in, before->bytes_in, seconds),
-	    per_second(now->bytes_out, before->bytes_out, seconds));
+		now->messages_answered, before->messages_answered, seconds, 0)
+		.text,
+	    per_second(now->bytes_in, before->bytes_in, seconds, 0).text,
+	    per_second(now->bytes_out, before->bytes_out, seconds, 0).text);
 	print_queues(r, out);
 	fputc('\n', out);
 	fflush(out);
@@ -194,12 +197,12 @@ server_report_text(const struct server_report *r, const struct counts *c,
 		fprintf(out, " to %" PRIu64, c->peak);
 	fprintf(out,
 	    ", accepted %" PRIu64 "\n"
-	    "             accepts/s: mean %.1f, most in a second %" PRIu64 "\n"
+	    "             accepts/s: mean %s, most in a second %" PRIu64 "\n"
 	    "             closed by peer %" PRIu64 ", reset by peer %" PRIu64
 	    ", by error %" PRIu64 ", locally %" PRIu64,
-	    c->accepted, per_second(c->accepted, 0, seconds), r->peak_accepts,
-	    c->closed_by_peer, c->reset_by_peer, c->closed_by_error,
-	    c->closed_locally);
+	    c->accepted, per_second(c->accepted, 0, seconds, 1).text,
+	    r->peak_accepts, c->closed_by_peer, c->reset_by_peer,
+	    c->closed_by_error, c->closed_locally);
 	print_ends(c, out);
 	fprintf(out, "\n             accept queue ");
 	print_queues(r, out);
