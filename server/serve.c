@@ -50,18 +50,30 @@ end(void *arg)
 	workers_tell(s->workers, WORKER_DRAIN, 0);
 }
 
+/* Not into a full pipe: the server would not end before somebody reads. */
+static void
+say_counts(struct server *s)
+{
+	struct counts now;
+
+	watch_add_up(s->watch, &now);
+	watch_look_at_queues(s->watch);
+	if (output_takes_line(fileno(s->text_out)))
+		server_report_text(s->report, &now, clock_now(), s->text_out);
+	else if (output_takes_line(STDERR_FILENO))
+		warnx("the counts are not printed: the pipe is full that they "
+		      "go to");
+}
+
 static void
 on_signal(struct workers *workers, int number, void *arg)
 {
 	struct server *s = arg;
-	struct counts now;
 
 	(void)workers;
-	if (number == SIGUSR1) {
-		watch_add_up(s->watch, &now);
-		watch_look_at_queues(s->watch);
-		server_report_text(s->report, &now, clock_now(), s->text_out);
-	} else
+	if (number == SIGUSR1)
+		say_counts(s);
+	else
 		end(s);
 }
 

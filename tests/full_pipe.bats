@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Standard error is a pipe that is full and that nobody reads.
+# An output is a pipe that is full and that nobody reads.
 
 load helpers
 
@@ -48,4 +48,21 @@ full_pipe() {
 	exits 0 wait_client
 	holds '.end.interrupted' \
 		'.queries.lost_by_reason.stopped == .queries.sent'
+}
+
+@test "a full pipe on stdout: the server ends on SIGTERM, also after SIGUSR1" {
+	full_pipe
+	"$TCPSERVER" 0 >&7 2>server.err 3>&- &
+	SERVER=$!
+	STARTED+=("$SERVER")
+	wait_for_server
+	kill -USR1 "$SERVER"
+	wait_until grep -q 'the counts are not printed' server.err
+	kill -TERM "$SERVER"
+	(exec cat <full >server.out 3>&- 7>&-) &
+	STARTED+=($!)
+	exec 7>&-
+	wait_until gone "$SERVER"
+	exits 0 wait "$SERVER"
+	wait_until grep -q 'connections  open 0' server.out
 }

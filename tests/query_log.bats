@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # -R: standard output takes the rows no more.
+# shellcheck disable=SC2016
 
 load helpers
 
