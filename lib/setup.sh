@@ -116,7 +116,7 @@ Exit status: 0 all is set; 1 could not run; 2 bad usage; 3 something could not
 be set (it is named on standard error); with COMMAND, that of COMMAND.
 
 What was there before is kept in the directory TCPSCALER_STATE_DIR (default
-/run/tcpscaler).
+/run/tcpscaler).  Nobody but root may be able to write that directory.
 EOF
 }
 
@@ -166,23 +166,175 @@ cannot() {
 
 open_state() {
 	state_dir=${TCPSCALER_STATE_DIR:-/run/tcpscaler}
+	case $state_dir in
+	/*) ;;
+	*) state_dir=$(pwd -P)/$state_dir ;;
+	esac
+	while [ "$state_dir" != / ] && [ "${state_dir%/}" != "$state_dir" ]; do
+		state_dir=${state_dir%/}
+	done
+	new_state=$state_dir/.rest
 	namespace=$(readlink /proc/self/ns/net | tr -cd 0-9)
-	if dry; then
-		return
-	fi
-	if ! is_root; then
+	if ! dry && ! is_root; then
 		complain "only root can do this; --dry-run shows what would be done"
 		exit 1
 	fi
-	if ! mkdir -p -- "$state_dir" || [ ! -w "$state_dir" ]; then
+	check_parents "$state_dir"
+	# The same where the way goes through symbolic links.
+	parent=${state_dir%/*}
+	parent=$(cd -P -- "${parent:-/}" 2>/dev/null && pwd -P) && check_parents "$parent"
+	if dry; then
+		[ -e "$state_dir" ] || return 0
+	elif ! (umask 077 && mkdir -p -- "$state_dir") || [ ! -w "$state_dir" ]; then
 		complain "cannot save state in $state_dir: set TCPSCALER_STATE_DIR to a directory that can be written"
 		exit 1
 	fi
-	# Another script must not take values half changed for the originals.
-	exec 9<"$state_dir"
-	if command -v flock >/dev/null; then
-		flock 9
+	check_directory
+	if ! dry; then
+		# Another script must not take values half changed for the originals.
+		exec 9<"$state_dir"
+		if command -v flock >/dev/null; then
+			flock 9
+		fi
 	fi
+	for part in host "net-$namespace"; do
+		check_file "$state_dir/client.$part"
+		check_file "$state_dir/server.$part"
+	done
+}
+
+# What is saved is restored as root.  So nobody but root and the caller may be able
+# to write it, and each line must be one that record() writes.
+
+# distrust PATH REASON: end, because others may have written what is saved.
+distrust() {
+	complain "$1: $2: saved state is only used where nobody but root can write it"
+	exit 1
+}
+
+# check_parents PATH: each directory on the way to PATH, as far as it exists.  In a
+# directory with the sticky bit others cannot replace what belongs to root.
+check_parents() {
+	way=/
+	names=${1#/}
+	while [ -e "$way" ] || [ -L "$way" ]; do
+		if ! is_private "$way" && ! is_private_enough; then
+			distrust "$way" "$reason"
+		fi
+		[ -n "$names" ] || break
+		way=${way%/}/${names%%/*}
+		case $names in
+		*/*) names=${names#*/} ;;
+		*) names= ;;
+		esac
+	done
+}
+
+# is_private PATH: may root or the caller write PATH, and nobody else?  If others
+# may, $reason says who.  Sets $owner and $mode.
+is_private() {
+	reason="its owner cannot be read"
+	owner=-1
+	entry=$(stat -c '%u %A' -- "$1" 2>/dev/null) || return
+	owner=${entry% *}
+	mode=${entry#* }
+	reason="it belongs to user $owner"
+	[ "$owner" -eq 0 ] || [ "$owner" -eq "$(id -u)" ] || return
+	case $mode in
+	l*) return 0 ;; # a symbolic link has no mode of its own
+	????????w*) reason="everyone may write it" ;;
+	?????w*) reason="its group may write it" ;;
+	*) return 0 ;;
+	esac
+	return 1
+}
+
+# is_private_enough: the same for the parent that is_private() looked at.  The owner
+# of / can do all; in a user namespace that is not root.
+is_private_enough() {
+	[ "$owner" -eq 0 ] || [ "$owner" -eq "$(id -u)" ] ||
+		[ "$owner" -eq "$(stat -c %u /)" ] || return
+	case $mode in
+	d????????[tT]) return 0 ;;
+	?????w* | ????????w*) return 1 ;;
+	esac
+}
+
+check_directory() {
+	[ ! -L "$state_dir" ] || distrust "$state_dir" "it is a symbolic link"
+	is_private "$state_dir" || distrust "$state_dir" "$reason"
+	if [ ! -r "$state_dir" ] || [ ! -x "$state_dir" ]; then
+		complain "cannot read $state_dir: it is not known what is set already"
+		return
+	fi
+	# Again, now that all of it exists.
+	check_parents "$(cd -P -- "$state_dir" && pwd -P)"
+}
+
+check_file() {
+	if [ -L "$1" ]; then
+		distrust "$1" "it is a symbolic link"
+	elif [ ! -e "$1" ]; then
+		return
+	elif [ ! -f "$1" ]; then
+		distrust "$1" "it is no regular file"
+	fi
+	is_private "$1" || distrust "$1" "$reason"
+	[ ! -r "$1" ] || check_lines "$1"
+}
+
+check_lines() {
+	checked=$1
+	number=1
+	while IFS= read -r line; do
+		if ! is_record "$line" || [ "${checked##*.}" != "$(scope "$line")" ]; then
+			distrust_line
+		fi
+		number=$((number + 1))
+	done <"$1"
+	[ -z "$line" ] || distrust_line # it has no end
+}
+
+distrust_line() {
+	complain "$checked: line $number is none that these scripts write: nothing is changed or restored while it is there"
+	exit 1
+}
+
+# is_record LINE: is LINE, as a whole, one that these scripts write?
+is_record() {
+	case $1 in
+	"sysctl "*" "*)
+		name_and_value=${1#sysctl }
+		is_our_value "${name_and_value%% *}" || return
+		case ${name_and_value#* } in
+		*[!0-9\ ,-]*) return 1 ;;
+		esac
+		;;
+	"rule iptables PREROUTING "[ds]"port "* | "rule iptables OUTPUT "[ds]"port "* | \
+		"rule ip6tables PREROUTING "[ds]"port "* | "rule ip6tables OUTPUT "[ds]"port "*)
+		is_port "${1#rule * * * }"
+		;;
+	"table tcpscaler_client_"*) is_port "${1#table tcpscaler_client_}" ;;
+	"table tcpscaler_server_"*) is_port "${1#table tcpscaler_server_}" ;;
+	*) return 1 ;;
+	esac
+}
+
+# is_our_value NAME: one that these scripts or --check=sysctl set.
+is_our_value() {
+	case $1 in
+	fs.nr_open | fs.file-max | fs.epoll.max_user_watches | kernel.pid_max) ;;
+	net.core.netdev_max_backlog | net.core.somaxconn) ;;
+	net.ipv4.ip_local_port_range | net.ipv4.ip_local_reserved_ports) ;;
+	net.ipv4.tcp_tw_reuse | net.ipv4.tcp_tw_reuse_delay) ;;
+	net.ipv4.tcp_timestamps | net.ipv4.tcp_max_tw_buckets) ;;
+	net.ipv4.tcp_max_orphans | net.ipv4.tcp_mem) ;;
+	net.ipv4.tcp_max_syn_backlog | net.ipv4.tcp_syncookies) ;;
+	net.ipv4.tcp_abort_on_overflow | net.netfilter.nf_conntrack_max) ;;
+	net.ipv4.neigh.default.gc_thresh3 | net.ipv6.neigh.default.gc_thresh3) ;;
+	net.ipv6.conf.all.disable_ipv6 | net.ipv6.bindv6only) ;;
+	*) return 1 ;;
+	esac
 }
 
 # scope LINE: whether what it tells of belongs to the host or to a namespace.
@@ -209,27 +361,42 @@ record() {
 	if dry || recorded "$1"; then
 		return 0
 	fi
-	if ! printf '%s\n' "$1" 2>/dev/null >>"$(file_for "$1")"; then
+	if ! is_record "$1"; then
+		reason="--restore could not read what it was: $1"
+		return 1
+	fi
+	if ! append "$1" "$(file_for "$1")" 2>/dev/null; then
 		reason="what it was cannot be saved in $state_dir"
 		return 1
 	fi
 }
+
+# append LINE FILE: all of it or nothing, where the disk is full.
+append() (
+	umask 077
+	rm -f -- "$new_state" || return
+	{
+		{ [ ! -e "$2" ] || cat -- "$2"; } && printf '%s\n' "$1"
+	} >"$new_state" && mv -f -- "$new_state" "$2"
+)
 
 forget() {
 	if dry || ! recorded "$1"; then
 		return 0
 	fi
 	saved=$(file_for "$1")
-	grep -vxF -e "$1" -- "$saved" >"$state_dir/.rest"
+	rm -f -- "$new_state"
+	(umask 077 && grep -vxF -e "$1" -- "$saved" >"$new_state")
 	case $? in
-	0) mv -f -- "$state_dir/.rest" "$saved" ;;
-	1) rm -f -- "$state_dir/.rest" "$saved" ;; # that was the last line
+	0) mv -f -- "$new_state" "$saved" ;;
+	1) rm -f -- "$new_state" "$saved" ;; # that was the last line
 	esac
 }
 
 # originals NAME: the lines, one for each script, that tell what NAME was.
 originals() {
-	grep -hs -e "^sysctl $1 " -- "$state_dir"/*."$(scope "sysctl $1 ")"
+	of=$(scope "sysctl $1 ")
+	grep -hs -e "^sysctl $1 " -- "$state_dir/client.$of" "$state_dir/server.$of"
 }
 
 # record_original NAME VALUE: VALUE is the original unless one is saved already,

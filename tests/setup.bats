@@ -665,6 +665,186 @@ reserves() {
 	unchanged
 }
 
+# distrusts FILE WORDS: both ways, with the reason, and nothing is changed.
+distrusts() {
+	local option
+	for option in --restore --dry-run -p4242; do
+		run --separate-stderr inside "$client" "$option"
+		[ "$status" -eq 1 ]
+		[ -z "$output" ]
+		[[ "$stderr" == "setup-client.sh: $1: $2"* ]] || {
+			echo "$option: $stderr"
+			return 1
+		}
+	done
+	unchanged
+}
+
+# A state file of this namespace, as if somebody else had written it.
+make_state() {
+	mkdir -p -m 700 "$TCPSCALER_STATE_DIR"
+	state_file=$TCPSCALER_STATE_DIR/client.net-$(inside readlink /proc/self/ns/net | tr -cd 0-9)
+}
+
+@test "setup: a program that is named in saved state is not run" {
+	hide_tracking
+	make_state
+	printf '#!/bin/sh\ntouch "%s/ran"\n' "$BATS_TEST_TMPDIR" >"$BATS_TEST_TMPDIR/program"
+	chmod +x "$BATS_TEST_TMPDIR/program"
+	echo "rule $BATS_TEST_TMPDIR/program PREROUTING sport 4242" >"$state_file"
+	chmod 600 "$state_file"
+	distrusts "$state_file" "line 1 is none that these scripts write"
+	[ ! -e "$BATS_TEST_TMPDIR/ran" ]
+}
+
+@test "setup: saved state with a line that the scripts do not write is refused whole" {
+	local line good="sysctl net.ipv4.tcp_tw_reuse 2"
+	hide_tracking
+	make_state
+	while IFS= read -r line; do
+		printf '%s\n' "$good" "$line" >"$state_file"
+		chmod 600 "$state_file"
+		run --separate-stderr inside "$client" --restore
+		[ "$status" -eq 1 ]
+		[[ "$stderr" == "setup-client.sh: $state_file: line 2 is none"* ]] || {
+			echo "$line: $stderr"
+			return 1
+		}
+		diff - "$state_file" <<<"$good"$'\n'"$line"
+	done <<-'EOF'
+
+		sysctl kernel.core_pattern 1
+		sysctl kernel.pid_max 1000
+		sysctl net.ipv4.tcp_tw_reuse
+		sysctl net.ipv4.tcp_tw_reuse x
+		sysctl net.ipv4.tcp_tw_reuse 1;2
+		sysctl net.ipv4.tcp_tw_reuse/../tcp_sack 0
+		sysctl net.ipv4.* 1
+		sysctl  net.ipv4.tcp_tw_reuse 1
+		rule iptables PREROUTING dport 0
+		rule iptables PREROUTING dport 4242 -j ACCEPT
+		rule iptables INPUT dport 4242
+		rule iptables OUTPUT xport 4242
+		rule iptables-save OUTPUT sport 4242
+		rule iptables OUTPUT sport
+		table filter
+		table tcpscaler_client_4242 x
+		table tcpscaler_client_65536
+		table tcpscaler_other_4242
+		command true
+	EOF
+
+	printf '%s' "$good" >"$state_file" # cut off
+	distrusts "$state_file" "line 1 is none that these scripts write"
+	unchanged
+}
+
+@test "setup: saved state that others may write is refused" {
+	hide_tracking
+	make_state
+	echo "sysctl net.ipv4.tcp_tw_reuse 0" >"$state_file"
+	chmod 620 "$state_file"
+	distrusts "$state_file" "its group may write it"
+	chmod 602 "$state_file"
+	distrusts "$state_file" "everyone may write it"
+	chmod 600 "$state_file"
+	chown 65534 "$state_file"
+	distrusts "$state_file" "it belongs to user 65534"
+	chown 0 "$state_file"
+	inside "$client" --restore
+	[ "$(get net.ipv4.tcp_tw_reuse)" -eq 0 ]
+}
+
+@test "setup: saved state behind a symbolic link is refused" {
+	local target=$BATS_TEST_TMPDIR/elsewhere
+	hide_tracking
+	make_state
+	echo "sysctl net.ipv4.tcp_tw_reuse 0" >"$target"
+	chmod 600 "$target"
+	ln -s "$target" "$state_file"
+	distrusts "$state_file" "it is a symbolic link"
+	ln -sfn "$BATS_TEST_TMPDIR/absent" "$state_file"
+	distrusts "$state_file" "it is a symbolic link"
+	[ ! -e "$BATS_TEST_TMPDIR/absent" ]
+	[ "$(cat "$target")" = "sysctl net.ipv4.tcp_tw_reuse 0" ]
+	rm "$state_file"
+	mkdir "$state_file"
+	distrusts "$state_file" "it is no regular file"
+}
+
+@test "setup: a state directory that others can write or replace is refused" {
+	local parent=$BATS_TEST_TMPDIR/parent
+	hide_tracking
+	mkdir "$parent"
+	TCPSCALER_STATE_DIR=$parent/state
+	mkdir -m 777 "$TCPSCALER_STATE_DIR"
+	chmod 777 "$TCPSCALER_STATE_DIR"
+	distrusts "$TCPSCALER_STATE_DIR" "everyone may write it"
+	chmod 1777 "$TCPSCALER_STATE_DIR"
+	distrusts "$TCPSCALER_STATE_DIR" "everyone may write it"
+	chmod 700 "$TCPSCALER_STATE_DIR"
+	chown 65534 "$TCPSCALER_STATE_DIR"
+	distrusts "$TCPSCALER_STATE_DIR" "it belongs to user 65534"
+	rmdir "$TCPSCALER_STATE_DIR"
+
+	mkdir "$BATS_TEST_TMPDIR/private"
+	ln -s "$BATS_TEST_TMPDIR/private" "$TCPSCALER_STATE_DIR"
+	distrusts "$TCPSCALER_STATE_DIR" "it is a symbolic link"
+	TCPSCALER_STATE_DIR=$parent/state/
+	distrusts "$parent/state" "it is a symbolic link"
+	rm "$parent/state"
+	TCPSCALER_STATE_DIR=$parent/state
+
+	# who can write the parent can replace the directory
+	chmod 777 "$parent"
+	distrusts "$parent" "everyone may write it"
+	chmod 770 "$parent"
+	distrusts "$parent" "its group may write it"
+	chmod 700 "$parent"
+	chown 65534 "$parent"
+	distrusts "$parent" "it belongs to user 65534"
+	chown 0 "$parent"
+	chmod 777 "$parent"
+	ln -s "$parent" "$BATS_TEST_TMPDIR/link"
+	TCPSCALER_STATE_DIR=$BATS_TEST_TMPDIR/link/state
+	run inside "$client"
+	[ "$status" -eq 1 ]
+	unchanged
+	[ ! -e "$parent/state" ]
+
+	# but not where it has the sticky bit, as /tmp has
+	chmod 1777 "$parent"
+	inside "$client"
+	inside "$client" --restore
+	unchanged
+}
+
+@test "setup: nobody else may read or write what is saved, whatever the umask" {
+	hide_tracking
+	run inside sh -c 'umask 0; exec "$@"' sh "$client" -- sh -c umask
+	[ "$(stat -c %a "$TCPSCALER_STATE_DIR")" = 700 ]
+	[ "$(stat -c %a "$TCPSCALER_STATE_DIR"/* | sort -u)" = 600 ]
+	# the command has the umask of the caller
+	has_line 0000
+	inside sh -c 'umask 0; exec "$@"' sh "$server"
+	inside sh -c 'umask 0; exec "$@"' sh "$client" --restore
+	[ "$(stat -c %a "$TCPSCALER_STATE_DIR"/* | sort -u)" = 600 ]
+	inside "$server" --restore
+	unchanged
+}
+
+@test "setup: every value that --check=sysctl may print can be restored" {
+	local name names
+	names=$(sed -n 's/^    {"\([a-z0-9_]*\.[a-z0-9_.]*\)",.*/\1/p' "$BATS_TEST_DIRNAME/../lib/check.c")
+	[ "$(wc -l <<<"$names")" -gt 15 ]
+	for name in $names; do
+		grep -q "^	.*$name.*) ;;$" "$BATS_TEST_DIRNAME/../lib/setup.sh" || {
+			echo "$name is not in is_our_value()"
+			return 1
+		}
+	done
+}
+
 # ---- Connection tracking ----
 
 @test "setup: iptables rules exempt the port in both directions, and no other" {
