@@ -17,7 +17,7 @@ fi
 . "$library"
 
 set_values() {
-	if set_computed tcpserver --max-connections "$connections" "$port"; then
+	if set_computed; then
 		return
 	fi
 	set_shared_values

@@ -5,7 +5,9 @@
 # each value it wants, and then calls main with its role and its arguments.
 #
 # Saved state is two files for each script: what belongs to the whole host, and
-# what belongs to one network namespace.  They have a line for each thing to undo:
+# what belongs to one network namespace.  The first line says of which boot and
+# namespace, and then there is a line for each thing to undo:
+#	of BOOT SOCKET
 #	sysctl NAME ORIGINAL
 #	rule TOOL CHAIN SIDE PORT
 #	table NAME
@@ -37,19 +39,19 @@ main() {
 		-c)
 			[ $# -gt 1 ] || usage_error "-c needs a number of connections, as in -c 100k"
 			connections=$2
-			is_number "$2" || usage_error "-c $2: want a number from 1, such as 100k"
+			is_count "$2" || usage_error "-c $2: want a number from 1 to 1000M, such as 100k"
 			shift
 			;;
 		-r)
 			[ $# -gt 1 ] || usage_error "-r needs a rate of queries, as in -r 20k"
 			queries=$2
-			is_number "$2" || usage_error "-r $2: want queries per second, such as 20k"
+			is_number "$2" || usage_error "-r $2: want queries per second, at most 1000M, such as 20k"
 			shift
 			;;
 		-n)
 			[ $# -gt 1 ] || usage_error "-n needs a rate of new connections, as in -n 1000"
 			opens=$2
-			is_number "$2" || usage_error "-n $2: want new connections per second, such as 1000"
+			is_number "$2" || usage_error "-n $2: want new connections per second, at most 1000M, such as 1000"
 			shift
 			;;
 		--dry-run) dry_run=yes ;;
@@ -72,7 +74,6 @@ main() {
 	if [ -z "$connections" ] && [ -n "$queries$opens" ]; then
 		usage_error "-r and -n go with -c: how many connections, as in -c 100k"
 	fi
-	[ "$connections" != 0 ] || usage_error "-c 0: want a number from 1, such as 100k"
 	if [ $restore = yes ] && [ $# -gt 0 ]; then
 		usage_error "--restore runs no command: leave out '-- $1'"
 	fi
@@ -80,6 +81,7 @@ main() {
 	# Standard output belongs to the command, if there is one.
 	[ $# -eq 0 ] || report_fd=2
 
+	[ $restore = yes ] || check_size
 	open_state
 	if [ $restore = yes ]; then
 		restore_everything
@@ -101,8 +103,8 @@ raise kernel limits, and exempt PORT from connection tracking.
 
   -p PORT     the server's TCP port (default 4242)
   -c N        raise them as far as N connections take it, which
-              tcp$role --check=sysctl knows; without -c or that program they
-              are raised to fixed values, enough for some millions
+              tcp$role --check=sysctl knows; without -c, or where there is no
+              tcp$role, they are raised to fixed values, enough for some millions
   -r RATE     with -c: queries per second (default: enough for any rate)
   -n RATE     with -c: new connections per second (default: all at once)
   --dry-run   print what would be changed, change nothing
@@ -133,11 +135,20 @@ is_port() {
 	[ "$1" -le 65535 ]
 }
 
-# is_number TEXT: digits, with k or M after them.
+# is_number TEXT: digits, with k or M after them, and at most 1000M.
 is_number() {
 	case ${1%[kM]} in
-	'' | *[!0-9]* | ??????????*) return 1 ;;
+	'' | *[!0-9]* | ???????????*) return 1 ;;
 	esac
+	case $1 in
+	*M) [ "${1%M}" -le 1000 ] ;;
+	*k) [ "${1%k}" -le 1000000 ] ;;
+	*) [ "$1" -le 1000000000 ] ;;
+	esac
+}
+
+is_count() {
+	is_number "$1" && [ "${1%[kM]}" -gt 0 ]
 }
 
 dry() {
@@ -175,6 +186,8 @@ open_state() {
 	done
 	new_state=$state_dir/.rest
 	namespace=$(readlink /proc/self/ns/net | tr -cd 0-9)
+	identify
+	old_files=
 	if ! dry && ! is_root; then
 		complain "only root can do this; --dry-run shows what would be done"
 		exit 1
@@ -198,8 +211,10 @@ open_state() {
 		fi
 	fi
 	for part in host "net-$namespace"; do
-		check_file "$state_dir/client.$part"
-		check_file "$state_dir/server.$part"
+		for file in "$state_dir/client.$part" "$state_dir/server.$part"; do
+			check_file "$file"
+			drop_old "$file"
+		done
 	done
 }
 
@@ -287,7 +302,9 @@ check_lines() {
 	checked=$1
 	number=1
 	while IFS= read -r line; do
-		if ! is_record "$line" || [ "${checked##*.}" != "$(scope "$line")" ]; then
+		if [ "$number" -eq 1 ]; then
+			is_identity "$line" || distrust_line
+		elif ! is_record "$line" || [ "${checked##*.}" != "$(scope "$line")" ]; then
 			distrust_line
 		fi
 		number=$((number + 1))
@@ -298,6 +315,16 @@ check_lines() {
 distrust_line() {
 	complain "$checked: line $number is none that these scripts write: nothing is changed or restored while it is there"
 	exit 1
+}
+
+is_identity() {
+	case $1 in
+	"of "*" "*) ;;
+	*) return 1 ;;
+	esac
+	case ${1#of } in
+	*[!a-z0-9\ -]*) return 1 ;;
+	esac
 }
 
 # is_record LINE: is LINE, as a whole, one that these scripts write?
@@ -337,6 +364,39 @@ is_our_value() {
 	esac
 }
 
+# identify: the number of a namespace is used again once the namespace is gone, and
+# after a boot.  In each network namespace the kernel has a socket of its own for
+# routes, whose inode is numbered anew for each socket of the host.
+identify() {
+	boot=$(cat /proc/sys/kernel/random/boot_id 2>/dev/null)
+	socket=$(awk '$2 == 0 && $3 == 0 { print $NF }' /proc/self/net/netlink 2>/dev/null)
+	boot=${boot:-unknown}
+	socket=${socket:-unknown}
+}
+
+# identity FILE: the first line that FILE has, if it is of this boot and namespace.
+identity() {
+	case $1 in
+	*.host) printf 'of %s host' "$boot" ;;
+	*) printf 'of %s %s' "$boot" "$socket" ;;
+	esac
+}
+
+# drop_old FILE: nothing in FILE is of use any more, if it is of an earlier boot or
+# of a namespace that is gone.
+drop_old() {
+	[ -r "$1" ] && [ "$(head -n 1 -- "$1")" != "$(identity "$1")" ] || return 0
+	complain "$1: it tells of an earlier boot or of a network namespace that is gone: nothing of it is restored"
+	old_files="$old_files
+$1"
+	dry || rm -f -- "$1"
+}
+
+# is_old FILE: a dry run leaves the file where it is.
+is_old() {
+	printf '%s\n' "$old_files" | grep -qxF -e "$1"
+}
+
 # scope LINE: whether what it tells of belongs to the host or to a namespace.
 scope() {
 	case $1 in
@@ -352,7 +412,7 @@ file_for() {
 }
 
 recorded() {
-	grep -qsxF -e "$1" -- "$(file_for "$1")"
+	! is_old "$(file_for "$1")" && grep -qsxF -e "$1" -- "$(file_for "$1")"
 }
 
 # record LINE: before the change that it tells of, so that nothing is lost when
@@ -376,7 +436,11 @@ append() (
 	umask 077
 	rm -f -- "$new_state" || return
 	{
-		{ [ ! -e "$2" ] || cat -- "$2"; } && printf '%s\n' "$1"
+		if [ -e "$2" ]; then
+			cat -- "$2"
+		else
+			printf '%s\n' "$(identity "$2")"
+		fi && printf '%s\n' "$1"
 	} >"$new_state" && mv -f -- "$new_state" "$2"
 )
 
@@ -386,17 +450,21 @@ forget() {
 	fi
 	saved=$(file_for "$1")
 	rm -f -- "$new_state"
-	(umask 077 && grep -vxF -e "$1" -- "$saved" >"$new_state")
-	case $? in
-	0) mv -f -- "$new_state" "$saved" ;;
-	1) rm -f -- "$new_state" "$saved" ;; # that was the last line
-	esac
+	if ! (umask 077 && grep -vxF -e "$1" -- "$saved" >"$new_state"); then
+		return
+	elif grep -qv "^of " -- "$new_state"; then
+		mv -f -- "$new_state" "$saved"
+	else
+		rm -f -- "$new_state" "$saved" # that was the last line
+	fi
 }
 
 # originals NAME: the lines, one for each script, that tell what NAME was.
 originals() {
 	of=$(scope "sysctl $1 ")
-	grep -hs -e "^sysctl $1 " -- "$state_dir/client.$of" "$state_dir/server.$of"
+	for saved in "$state_dir/client.$of" "$state_dir/server.$of"; do
+		is_old "$saved" || grep -hs -e "^sysctl $1 " -- "$saved"
+	done
 }
 
 # record_original NAME VALUE: VALUE is the original unless one is saved already,
@@ -408,20 +476,42 @@ record_original() {
 
 # ---- Kernel values ----
 
-# set_computed PROGRAM ARG...: set what PROGRAM says that the run takes, the same
-# as its --check looks for.  False where -c was not given or PROGRAM cannot say.
+# check_size: PROGRAM takes numbers that this script takes, or its refusal ends this
+# script before anything is changed.
+check_size() {
+	[ -n "$connections" ] || return 0
+	if find_program; then
+		compute >/dev/null
+	else
+		complain "tcp$role is neither beside $me nor in PATH: fixed values, for any number of connections"
+	fi
+}
+
+find_program() {
+	program=${here:-.}/tcp$role
+	[ -x "$program" ] || program=$(command -v "tcp$role")
+}
+
+# compute: print what the program says that the run takes, the same as its --check
+# looks for.  It writes the reason itself where it refuses.
+compute() {
+	case $role in
+	# The address is one of none; it matters only that it is not this host's.
+	client) set -- -c "$connections" -p "$port" 192.0.2.1 ;;
+	server) set -- --max-connections "$connections" "$port" ;;
+	esac
+	"$program" --check=sysctl -r "${queries:-0}" -n "${opens:-0}" "$@" && return
+	case $? in
+	2) usage_error "$program does not take this -c, -r or -n" ;;
+	*) complain "$program does not say what $connections connections take; without -c the values are fixed" ;;
+	esac
+	exit 1
+}
+
+# set_computed: false where -c was not given or there is no program to ask.
 set_computed() {
-	[ -n "$connections" ] || return
-	program=${here:-.}/$1
-	if [ ! -x "$program" ] && ! program=$(command -v "$1"); then
-		complain "$1 is neither beside $me nor in PATH: fixed values, for any number of connections"
-		return 1
-	fi
-	shift
-	if ! computed=$("$program" --check=sysctl -r "${queries:-0}" -n "${opens:-0}" "$@"); then
-		complain "$program does not say what $connections connections take: fixed values instead"
-		return 1
-	fi
+	[ -n "$connections" ] && find_program || return
+	computed=$(compute) || exit
 	while read -r name value; do
 		case $queries$name in
 		net.core.netdev_max_backlog) raise "$name" $any_backlog ;;
@@ -547,7 +637,7 @@ why_unreadable() {
 restore_everything() {
 	nothing=yes
 	for file in "$state_dir/$role.host" "$state_dir/$role.net-$namespace"; do
-		[ ! -s "$file" ] || restore_from "$file"
+		[ ! -s "$file" ] || is_old "$file" || restore_from "$file"
 	done
 	[ $nothing = no ] || say "nothing to restore: there is no saved state in $state_dir"
 }

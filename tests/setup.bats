@@ -260,6 +260,12 @@ refuses() {
 	refuses "-c needs a number of connections" -c
 	refuses "-c 1e6: want a number" -c 1e6
 	refuses "-c 0: want a number" -c 0
+	refuses "-c 0k: want a number from 1 to 1000M" -c 0k
+	refuses "-c 00M: want a number from 1 to 1000M" -c 00M
+	refuses "-c 999999999M: want a number from 1 to 1000M" -c 999999999M
+	refuses "-c 18446744073709551617: want a number" -c 18446744073709551617
+	refuses "-r 1001M: want queries per second, at most 1000M" -c 10 -r 1001M
+	refuses "-n 1000001k: want new connections per second, at most 1000M" -c 10 -n 1000001k
 	refuses "-r x: want queries per second" -c 10 -r x
 	refuses "-n 1.5: want new connections per second" -c 10 -n 1.5
 	refuses "-r and -n go with -c" -r 1000
@@ -479,13 +485,26 @@ publish() {
 	[ "$status" -eq 0 ]
 	[[ "$stderr" == *"tcpserver is neither beside setup-server.sh nor in PATH: fixed values"* ]]
 	has_line "net.core.somaxconn: 4096 -> 65535"
-	# one that does not know the question is no help either
-	printf '#!/bin/sh\nexit 2\n' >"$public/tcpserver"
+	refuses "-c 0k: want a number from 1 to 1000M" -c 0k
+	# no fixed values where there is a program to ask and it does not answer
+	printf '#!/bin/sh\nexit 1\n' >"$public/tcpserver"
 	chmod +x "$public/tcpserver"
-	run --separate-stderr inside "$server" --dry-run -c 1000
-	[ "$status" -eq 0 ]
-	[[ "$stderr" == *"does not say what 1000 connections take: fixed values"* ]]
-	has_line "net.core.somaxconn: 4096 -> 65535"
+	run --separate-stderr inside "$server" -c 1000
+	[ "$status" -eq 1 ]
+	[ -z "$output" ]
+	[[ "$stderr" == *"does not say what 1000 connections take"* ]]
+	unchanged
+	[ ! -e "$TCPSCALER_STATE_DIR" ]
+}
+
+@test "setup: a number that the program refuses is refused with its reason" {
+	run --separate-stderr inside "$client" -c 20M
+	[ "$status" -eq 2 ]
+	[ -z "$output" ]
+	[[ "$stderr" == "tcpclient: -c 20M: too large"* ]]
+	[[ "$stderr" == *"tcpclient does not take this -c, -r or -n"* ]]
+	unchanged
+	[ ! -e "$TCPSCALER_STATE_DIR" ]
 }
 
 # reserves OLD PORT NEW: with OLD reserved, -p PORT leaves NEW reserved.
@@ -698,7 +717,7 @@ make_state() {
 }
 
 @test "setup: saved state with a line that the scripts do not write is refused whole" {
-	local line good="sysctl net.ipv4.tcp_tw_reuse 2"
+	local line good="of f5262758-369c-4736-ab14-337b14219d86 4204192"
 	hide_tracking
 	make_state
 	while IFS= read -r line; do
@@ -742,7 +761,9 @@ make_state() {
 @test "setup: saved state that others may write is refused" {
 	hide_tracking
 	make_state
-	echo "sysctl net.ipv4.tcp_tw_reuse 0" >"$state_file"
+	inside "$client"
+	inside sed -i 's/tcp_tw_reuse 2/tcp_tw_reuse 0/' "$state_file"
+	before=$(snapshot)
 	chmod 620 "$state_file"
 	distrusts "$state_file" "its group may write it"
 	chmod 602 "$state_file"
@@ -831,6 +852,50 @@ make_state() {
 	[ "$(stat -c %a "$TCPSCALER_STATE_DIR"/* | sort -u)" = 600 ]
 	inside "$server" --restore
 	unchanged
+}
+
+@test "setup: a network namespace gets nothing of one that had its number before" {
+	local old script
+	hide_tracking
+	make_state
+	put net.ipv4.tcp_tw_reuse 0
+	inside "$client"
+	# The same file, as the other namespace has left it.
+	old=$(sed '1s/ [0-9]*$/ 1/; /tw_reuse/!{2,$d;}' "$state_file")
+	[ "$(wc -l <<<"$old")" -eq 2 ]
+	inside "$client" --restore
+	put net.ipv4.tcp_tw_reuse 2
+	unchanged
+
+	install -m 600 /dev/stdin "$state_file" <<<"$old"
+	run --separate-stderr inside "$client" --restore --dry-run
+	[ "$status" -eq 0 ]
+	[ "$output" = "nothing to restore: there is no saved state in $TCPSCALER_STATE_DIR" ]
+	[ "$(cat "$state_file")" = "$old" ]
+	run --separate-stderr inside "$client" --restore
+	[ "$status" -eq 0 ]
+	[[ "$stderr" == "setup-client.sh: $state_file: it tells of an earlier boot or of a network namespace that is gone"* ]]
+	[ "$output" = "nothing to restore: there is no saved state in $TCPSCALER_STATE_DIR" ]
+	unchanged
+	[ ! -e "$state_file" ]
+
+	# A new run takes its own values for the originals.
+	install -m 600 /dev/stdin "$state_file" <<<"$old"
+	inside "$client"
+	inside "$client" --restore
+	unchanged
+}
+
+@test "setup: nothing is restored of an earlier boot" {
+	hide_tracking
+	inside "$server"
+	before=$(snapshot)
+	sed -i '1s/^of [^ ]*/of 00000000-0000-0000-0000-000000000000/' "$TCPSCALER_STATE_DIR"/*
+	run --separate-stderr inside "$server" --restore
+	[ "$status" -eq 0 ]
+	[[ "$stderr" == *"server.host: it tells of an earlier boot"* ]]
+	unchanged
+	[ -z "$(ls -A "$TCPSCALER_STATE_DIR")" ]
 }
 
 @test "setup: every value that --check=sysctl may print can be restored" {
