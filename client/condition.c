@@ -659,6 +659,24 @@ condition_on_service(const struct condition *c, struct condition *out)
 }
 
 bool
+condition_holds_without_read_delay(
+    const struct condition *c, const struct condition_source *source)
+{
+	const struct histogram *delay = &source->stats->read_delay;
+	double most, same;
+
+	if (!is_time(c) || histogram_count(delay) == 0 ||
+	    (c->offset != offsetof(struct stats, response) &&
+		c->offset != offsetof(struct stats, service)))
+		return true;
+	most = (double)histogram_quantile(delay, 0.99);
+	same = time_value(c, delay);
+	if (same > most)
+		most = same;
+	return compare(c, time_value(c, histogram_of(c, source)) - most);
+}
+
+bool
 condition_is_on_lateness(const struct condition *c)
 {
 	return c->subject >= CONDITION_PERCENTILE &&

@@ -117,6 +117,14 @@ enum condition_need condition_need(const struct condition *);
  */
 bool condition_on_service(const struct condition *, struct condition *out);
 
+/*
+ * Where it is on the response or service time and holds: whether it would hold as
+ * well if no answer had waited to be read. The delay of reading is taken off: the
+ * same percentile of it, or its p99 if that is more. True for all other conditions.
+ */
+bool condition_holds_without_read_delay(
+    const struct condition *, const struct condition_source *);
+
 /* Whether it is on this program's own delays: lateness, delay of reading. */
 bool condition_is_on_lateness(const struct condition *);
 

@@ -137,7 +137,8 @@ met(const struct find_max *f, const struct generator_result *sum,
  * Whether a condition is met by this side's doing: a response time that is over
  * it only because queries left late, or a worker that had no time left. late: what
  * there is to say of queries that left late, NULL if they did not; unread: of
- * answers that waited to be read, which are part of every response time.
+ * answers that waited to be read, which is part of every response time; the server
+ * is the cause where it would be over the condition without that part.
  */
 static bool
 is_own_doing(const struct find_max *f, const struct generator_result *sum,
@@ -151,7 +152,8 @@ is_own_doing(const struct find_max *f, const struct generator_result *sum,
 
 	if (condition_is_on_lateness(met))
 		return true;
-	if (unread != NULL && condition_on_service(met, &service)) {
+	if (unread != NULL &&
+	    !condition_holds_without_read_delay(met, &source)) {
 		snprintf(
 		    step->why + used, SEARCH_WHY - used, ", but %s", unread);
 		return true;

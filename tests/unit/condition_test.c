@@ -674,6 +674,44 @@ shares(void **state)
 	free(s);
 }
 
+/* Answers took 60 ms, of which they waited for the last 4, or 50, to be read. */
+static void
+a_delay_of_reading_is_taken_off(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t delay_ms;
+		bool holds;
+	} cases[] = {
+	    {"p90>35ms", 4, true},
+	    {"p90>35ms", 50, false},
+	    {"service_p50>35ms", 4, true},
+	    {"service_p50>35ms", 50, false},
+	    {"mean>35ms", 50, false},
+	    /* not on what a delay is part of */
+	    {"lateness_p90>35ms", 50, true},
+	    {"timed_out>0", 50, true},
+	};
+	struct condition c;
+	struct stats *s;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct condition_source source = source_new(&s);
+
+		histogram_add(&s->response, 60 * CLOCK_NS_PER_MS);
+		histogram_add(&s->service, 60 * CLOCK_NS_PER_MS);
+		histogram_add(
+		    &s->read_delay, cases[i].delay_ms * CLOCK_NS_PER_MS);
+		c = parsed(cases[i].text);
+		assert_int_equal(
+		    condition_holds_without_read_delay(&c, &source),
+		    cases[i].holds);
+		free(s);
+	}
+}
+
 static void
 shares_of_nothing_hold(void **state)
 {
@@ -962,6 +1000,7 @@ main(void)
 	    cmocka_unit_test(counts),
 	    cmocka_unit_test(bases),
 	    cmocka_unit_test(shares),
+	    cmocka_unit_test(a_delay_of_reading_is_taken_off),
 	    cmocka_unit_test(shares_of_nothing_hold),
 	    cmocka_unit_test(shares_refused),
 	    cmocka_unit_test(rates),
