@@ -111,7 +111,7 @@ run(struct server *s, uint64_t descriptors)
 	    &s->options, s->report.workers, descriptors);
 	server_preflight_room(&s->options, s->report.workers);
 	open_listener(s);
-	config.text_out = output_stream(s->text);
+	config.text = s->text;
 	status = serve(&config, &sum) ? finish(s, &sum) : STATUS_COULD_NOT_RUN;
 	listener_free(&s->listener);
 	free(s->report.address);

@@ -200,6 +200,12 @@ output_takes_line(int fd)
 	return poll(&out, 1, 0) == 1;
 }
 
+bool
+output_is_ready(const struct output *o)
+{
+	return output_takes_line(o->fd);
+}
+
 void
 output_answer(const char *text)
 {

@@ -67,6 +67,9 @@ void output_flush_stdout(void);
  */
 bool output_takes_line(int fd);
 
+/* The same of an output: its stream has no descriptor that fileno() would tell. */
+bool output_is_ready(const struct output *);
+
 /* Prints text on standard output and ends the program: for -h and -V. */
 void output_answer(const char *text) __attribute__((noreturn));
 

@@ -27,7 +27,7 @@ struct server {
 	const struct server_options *options;
 	struct listener *listener;
 	struct server_report *report;
-	FILE *text_out;
+	struct output *text;
 	unsigned int count; /* of workers */
 	struct handover *handover; /* NULL: one worker */
 	struct workers *workers;
@@ -58,8 +58,9 @@ say_counts(struct server *s)
 
 	watch_add_up(s->watch, &now);
 	watch_look_at_queues(s->watch);
-	if (output_takes_line(fileno(s->text_out)))
-		server_report_text(s->report, &now, clock_now(), s->text_out);
+	if (output_is_ready(s->text))
+		server_report_text(
+		    s->report, &now, clock_now(), output_stream(s->text));
 	else if (output_takes_line(STDERR_FILENO))
 		warnx("the counts are not printed: the pipe is full that they "
 		      "go to");
@@ -318,7 +319,7 @@ serve(const struct serve_config *config, struct counts *sum)
 	    .options = config->options,
 	    .listener = config->listener,
 	    .report = config->report,
-	    .text_out = config->text_out,
+	    .text = config->text,
 	    .count = config->report->workers,
 	};
 

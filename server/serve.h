@@ -6,10 +6,10 @@
 #define SERVER_SERVE_H
 
 #include <stdbool.h>
-#include <stdio.h>
 
 struct counts;
 struct listener;
+struct output;
 struct server_options;
 struct server_report;
 
@@ -21,7 +21,7 @@ struct serve_config {
 	/* With all that is known before serving, the number of workers too; gets
 	 * what the counts do not say. */
 	struct server_report *report;
-	FILE *text_out; /* for the counts on SIGUSR1 */
+	struct output *text; /* for the counts on SIGUSR1 */
 };
 
 /*
