@@ -20,7 +20,7 @@ are_a_second_old() {
 	! inside ss -Htano | grep -qE 'timewait,(1min|59)'
 }
 
-# fails_for PATTERN FIX: the run does, for want of ports, and says so.
+# fails_for PATTERN FIX: the run finds no local port, and says so and why.
 fails_for() {
 	exits 3 client "${RUN[@]}"
 	names ip_local_port_range client "$1" "$2"
