@@ -98,7 +98,15 @@ conn_begun(const struct conn *c)
 void
 conn_set_proof(struct conn *c, enum suspect proof)
 {
-	struct stats_counters *n = &c->env->stats->n;
+	static const uint32_t causes[] = {
+	    [SUSPECT_UNVERIFIED] = 0,
+	    [SUSPECT_UNACKED] = TALLY_UNACKED,
+	    [SUSPECT_QUEUED] = TALLY_QUEUED,
+	    [SUSPECT_WRONG_ANSWER] = TALLY_WRONG_ANSWER,
+	    [SUSPECT_VERIFIED] = 0,
+	};
+	struct stats *stats = c->env->stats;
+	struct stats_counters *n = &stats->n;
 	uint64_t *counter[] = {
 	    [SUSPECT_UNVERIFIED] = &n->unverified,
 	    [SUSPECT_UNACKED] = &n->suspect_unacked,
@@ -109,6 +117,10 @@ conn_set_proof(struct conn *c, enum suspect proof)
 
 	if (c->proof == proof)
 		return;
+	if (causes[c->proof] != 0)
+		tally_remove(&stats->tally, causes[c->proof], &c->way);
+	if (causes[proof] != 0)
+		tally_add(&stats->tally, causes[proof], &c->way);
 	--*counter[c->proof];
 	++*counter[proof];
 	c->proof = (uint8_t)proof;
@@ -235,7 +247,7 @@ conn_close(struct conn *c, enum conn_end end)
 	if (end == CONN_PEER_FIN || end == CONN_PEER_RST)
 		tally_add(&stats->tally,
 		    end == CONN_PEER_FIN ? TALLY_PEER_FIN : TALLY_PEER_RST,
-		    c->target);
+		    &c->way);
 	conn_log(c, QUERYLOG_CLOSED, now, QUERYLOG_NONE, QUERYLOG_NONE);
 	release(c);
 	c->env->on_ended(c, end, c->env->arg);
@@ -274,7 +286,7 @@ fail(struct conn *c, int error)
 {
 	stats_count_failure(c->env->stats, error);
 	if (error > 0 && error < STATS_ERRNOS && error != EADDRNOTAVAIL)
-		tally_add(&c->env->stats->tally, (uint32_t)error, c->target);
+		tally_add(&c->env->stats->tally, (uint32_t)error, &c->way);
 	conn_log(c, QUERYLOG_FAILED, clock_now(), QUERYLOG_NONE, QUERYLOG_NONE);
 	c->state = CONN_ENDED;
 	c->env->on_ended(c, CONN_FAILED, c->env->arg);
@@ -284,6 +296,7 @@ void
 conn_refuse(struct conn *c, int error)
 {
 	c->env->stats->n.attempted++;
+	tally_attempted(&c->env->stats->tally, &c->way);
 	fail(c, error);
 }
 

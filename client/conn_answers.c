@@ -131,6 +131,7 @@ handle_messages(struct conn *c, const uint8_t *data, size_t length,
 			handle_message(c, &message, data + used, answers, now);
 		else {
 			n->malformed++;
+			tally_add(&env->stats->tally, TALLY_MALFORMED, &c->way);
 			malformed += message.framed_length;
 			conn_note_wrong_answer(
 			    c, data + used, message.framed_length);

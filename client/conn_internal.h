@@ -14,6 +14,7 @@
 #include "client/read_delay.h"
 #include "client/stats.h"
 #include "client/suspect.h"
+#include "client/tally.h"
 #include "client/wheel.h"
 
 struct bufferevent;
@@ -38,7 +39,7 @@ struct conn {
 	uint32_t id;
 	int send_error; /* why it is broken */
 	uint32_t queries_left; /* where they are limited */
-	uint32_t target; /* see route */
+	struct tally_way way;
 	uint8_t state;
 	uint8_t leaves; /* enum conn_end, see conn_leaves() */
 	uint8_t proof; /* enum suspect */

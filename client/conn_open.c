@@ -119,6 +119,7 @@ opened(struct conn *c, uint64_t seen)
 	c->queries_left = env->most_queries;
 	histogram_add(&stats->connect, now - c->begun);
 	stats->n.opened++;
+	tally_opened(&stats->tally, &c->way);
 	stats->n.unverified++;
 	if (stats_open(stats) > stats->n.peak)
 		stats->n.peak = stats_open(stats);
@@ -247,7 +248,8 @@ conn_open(struct conn *c, const struct route *route,
 	uint64_t begun;
 	int error;
 
-	c->target = route->target_number;
+	c->way.place[TALLY_TARGET] = route->target_number;
+	c->way.place[TALLY_SOURCE] = route->source_number;
 	c->fd = connector_open(route, connector, &begun);
 	error = c->fd == -1 ? errno : 0;
 	if (error != EAGAIN)
@@ -255,6 +257,7 @@ conn_open(struct conn *c, const struct route *route,
 	if (error != 0)
 		return error;
 	env->stats->n.attempted++;
+	tally_attempted(&env->stats->tally, &c->way);
 	c->state = CONN_CONNECTING;
 	c->bev = bufferevent_socket_new(env->base, c->fd, 0);
 	if (c->bev == NULL)

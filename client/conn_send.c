@@ -90,6 +90,7 @@ book_no_id(struct conn *c, uint64_t due, uint64_t now)
 		return;
 	c->out_of_ids = true;
 	n->out_of_ids++;
+	tally_add(&c->env->stats->tally, TALLY_OUT_OF_IDS, &c->way);
 }
 
 /* Takes the query into the books; false if there is no ID left for it. */

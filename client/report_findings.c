@@ -1,12 +1,10 @@
 /*
  * The limits that a run has met: found, and said in mid-run.
  */
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "client/report_internal.h"
-#include "client/routes.h"
 #include "lib/findings.h"
 
 /*
@@ -23,96 +21,39 @@ not_served(const struct report *r, const struct stats_counters *n)
 	return n->suspect_queued;
 }
 
-/*
- * At which targets.
- */
-
-#define PLACES_SHOWN 4
-
 struct places {
-	const struct routes *routes;
+	const struct report *report;
 	const struct tally *tally;
 };
 
 static uint32_t
 cause_of(int cause)
 {
-	if (cause == DIAGNOSIS_WHERE_SEEN + DIAGNOSIS_CLOSED_BY_PEER)
+	switch (cause - DIAGNOSIS_WHERE_SEEN) {
+	case DIAGNOSIS_CLOSED_BY_PEER:
 		return TALLY_PEER_FIN;
-	if (cause == DIAGNOSIS_WHERE_SEEN + DIAGNOSIS_RESET_BY_PEER)
+	case DIAGNOSIS_RESET_BY_PEER:
 		return TALLY_PEER_RST;
-	return (uint32_t)cause;
-}
-
-/* The rows of one cause. */
-static uint32_t
-find_rows(const struct tally *t, uint32_t cause,
-    const struct tally_row *found[TALLY_TARGETS])
-{
-	uint32_t i, count = 0;
-
-	for (i = 0; i < t->used && count < TALLY_TARGETS; i++)
-		if (t->rows[i].cause == cause)
-			found[count++] = &t->rows[i];
-	return count;
-}
-
-/* Connections are spread so that targets differ by one or two. */
-static bool
-are_alike(const struct tally_row *const *rows, uint32_t count)
-{
-	uint64_t least = UINT64_MAX, most = 0;
-	uint32_t i;
-
-	for (i = 0; i < count; i++) {
-		if (rows[i]->count < least)
-			least = rows[i]->count;
-		if (rows[i]->count > most)
-			most = rows[i]->count;
+	case DIAGNOSIS_NOT_SERVED:
+		return TALLY_QUEUED;
+	case DIAGNOSIS_WRONG_ANSWER:
+		return TALLY_WRONG_ANSWER;
+	case DIAGNOSIS_MALFORMED:
+		return TALLY_MALFORMED;
+	case DIAGNOSIS_OUT_OF_IDS:
+		return TALLY_OUT_OF_IDS;
+	default:
+		return (uint32_t)cause; /* an errno */
 	}
-	return most - least <= 1 + most / 10;
-}
-
-static void
-list_places(const struct places *p, const struct tally_row *const *rows,
-    uint32_t count, uint64_t total, char text[DIAGNOSIS_PLACES])
-{
-	char target[ADDR_FORMAT];
-	struct addr address;
-	size_t used = 0;
-	uint32_t i;
-
-	for (i = 0; i < count && i < PLACES_SHOWN &&
-	     used < DIAGNOSIS_PLACES - ADDR_FORMAT;
-	     i++) {
-		routes_target(p->routes, rows[i]->target, &address);
-		addr_format(&address, target);
-		used += (size_t)snprintf(text + used, DIAGNOSIS_PLACES - used,
-		    "%s%s: %" PRIu64, i == 0 ? "of " : ", ", target,
-		    rows[i]->count);
-		total -= rows[i]->count < total ? rows[i]->count : total;
-	}
-	if (total > 0 && used < DIAGNOSIS_PLACES)
-		snprintf(text + used, DIAGNOSIS_PLACES - used,
-		    ", of others: %" PRIu64, total);
 }
 
 static bool
-say_targets(
+say_places(
     const void *arg, int cause, uint64_t total, char text[DIAGNOSIS_PLACES])
 {
 	const struct places *p = arg;
-	const struct tally_row *rows[TALLY_TARGETS];
-	uint32_t count = find_rows(p->tally, cause_of(cause), rows);
 
-	if (count == 0 || routes_targets(p->routes) == 1)
-		return false;
-	if (count == routes_targets(p->routes) && are_alike(rows, count))
-		snprintf(text, DIAGNOSIS_PLACES,
-		    "all %" PRIu32 " targets alike", count);
-	else
-		list_places(p, rows, count, total, text);
-	return true;
+	return report_places(p->report, p->tally, cause_of(cause), total, text);
 }
 
 void
@@ -120,7 +61,7 @@ report_diagnose(
     struct report *r, const struct stats *stats, const struct netstat *delta)
 {
 	const struct stats_counters *n = &stats->n;
-	const struct places places = {r->config.routes, &stats->tally};
+	const struct places places = {r, &stats->tally};
 	char first_bytes[FIRST_BYTES_TEXT];
 	struct diagnosis_source source = {
 	    .view = r->config.view,
@@ -143,7 +84,7 @@ report_diagnose(
 	    .fin_wait1 = r->closing.fin_wait1,
 	    .fin_wait2 = r->closing.fin_wait2,
 	    .connections = r->config.connections,
-	    .where = r->config.routes == NULL ? NULL : say_targets,
+	    .where = say_places,
 	    .where_arg = &places,
 	};
 

@@ -14,7 +14,7 @@
 #include "client/report.h"
 
 #define REPORT_LINES	   128
-#define REPORT_LINE_SIZE   300
+#define REPORT_LINE_SIZE   700
 #define REPORT_TARGET_SIZE 200
 
 /* Sentences for people. The last one says how many more there are. */
@@ -195,6 +195,14 @@ void report_diagnose(
  */
 void report_conclude(struct report *);
 void report_judge(struct report *);
+
+/*
+ * At which targets and from which sources it happened, for people: "of A: all 10,
+ * B: 3 of 12; all 2 sources alike". total: how often in all. False, and "": there
+ * is nothing to say, as of one target and no sources, or of merged runs.
+ */
+bool report_places(const struct report *, const struct tally *, uint32_t cause,
+    uint64_t total, char text[DIAGNOSIS_PLACES]);
 
 struct json_node;
 

@@ -13,6 +13,7 @@
 #define OVERRUN_MOST (100 * CLOCK_NS_PER_MS) /* and 0.5 % of the duration */
 #define TOGETHER     0.95 /* of the longest of merged runs */
 #define SIGMAS	     6 /* no Poisson process is that far from its mean */
+#define PLACES_TEXT  (DIAGNOSIS_PLACES + 4)
 #define CHANGE_LATE  CLOCK_NS_PER_MS /* as of a query's lateness */
 
 static void __attribute__((format(printf, 2, 3)))
@@ -133,18 +134,32 @@ where_queued(const struct report *r)
 	       "accepted: it is stuck";
 }
 
+/* " (of 192.0.2.1:53: all 10)", or nothing. */
+static const char *
+places(const struct report *r, enum tally_cause cause, uint64_t total,
+    char text[PLACES_TEXT])
+{
+	char at[DIAGNOSIS_PLACES];
+
+	text[0] = '\0';
+	if (report_places(r, &r->total.stats.tally, cause, total, at))
+		snprintf(text, PLACES_TEXT, " (%s)", at);
+	return text;
+}
+
 static void
 judge_wrong_answers(struct report *r)
 {
 	const struct stats *s = &r->total.stats;
-	char first[FIRST_BYTES_TEXT];
+	char first[FIRST_BYTES_TEXT], at[PLACES_TEXT];
 
 	if (s->n.wrong_answer > 0)
 		add(&r->reasons,
 		    "%" PRIu64
-		    " connections: bytes came that are no DNS answer (first "
+		    " connections%s: bytes came that are no DNS answer (first "
 		    "bytes: %s): wrong port or protocol?",
 		    s->n.wrong_answer,
+		    places(r, TALLY_WRONG_ANSWER, s->n.wrong_answer, at),
 		    first_bytes_format(&s->first_bytes, first));
 }
 
@@ -153,18 +168,22 @@ static void
 judge_suspects(struct report *r)
 {
 	const struct stats_counters *n = &r->total.stats.n;
+	char at[PLACES_TEXT];
 
 	if (n->suspect_unacked > 0)
 		add(&r->reasons,
-		    "%" PRIu64 " connections are open here only: their last "
+		    "%" PRIu64 " connections%s are open here only: their last "
 		    "ACK was dropped by a full accept queue; larger backlog "
 		    "and net.core.somaxconn in the server, or lower -n",
-		    n->suspect_unacked);
+		    n->suspect_unacked,
+		    places(r, TALLY_UNACKED, n->suspect_unacked, at));
 	if (n->suspect_queued > 0)
 		add(&r->reasons,
-		    "%" PRIu64 " connections were accepted by the server's "
+		    "%" PRIu64 " connections%s were accepted by the server's "
 		    "kernel and never answered: %s; look at the server",
-		    n->suspect_queued, where_queued(r));
+		    n->suspect_queued,
+		    places(r, TALLY_QUEUED, n->suspect_queued, at),
+		    where_queued(r));
 }
 
 /*

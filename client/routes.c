@@ -36,6 +36,12 @@ routes_target(const struct routes *r, uint64_t t, struct addr *out)
 	addr_from_ip(&r->hosts.at[host], r->ports.at[port], out);
 }
 
+void
+routes_source(const struct routes *r, uint64_t s, struct addr *out)
+{
+	addr_from_ip(&r->sources.at[s], 0, out);
+}
+
 uint64_t
 routes_count(const struct routes *r)
 {
@@ -63,7 +69,8 @@ routes_get(const struct routes *r, uint64_t k, struct route *out)
 
 	out->source.length = 0;
 	if (r->sources.count > 0)
-		addr_from_ip(&r->sources.at[s], 0, &out->source);
+		routes_source(r, s, &out->source);
+	out->source_number = (uint32_t)s;
 	out->target_number = (uint32_t)t;
 	routes_target(r, t, &out->target);
 }

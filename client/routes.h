@@ -29,6 +29,7 @@ struct route {
 	struct addr source; /* length 0: the kernel's choice */
 	struct addr target;
 	uint32_t target_number; /* below routes_targets(), up to 2^32 */
+	uint32_t source_number; /* of the sources; 0 where there are none */
 };
 
 /* How many ways there are. */
@@ -42,6 +43,9 @@ uint64_t routes_targets(const struct routes *);
 
 /* Target t, 0 <= t < routes_targets(). */
 void routes_target(const struct routes *, uint64_t t, struct addr *);
+
+/* Source s, 0 <= s < sources.count, without a port. */
+void routes_source(const struct routes *, uint64_t s, struct addr *);
 
 /* The ports of all targets, in no order. */
 const struct port_list *routes_ports(const struct routes *);

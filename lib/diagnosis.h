@@ -36,7 +36,7 @@ enum diagnosis_seen {
 	DIAGNOSIS_SEEN
 };
 
-#define DIAGNOSIS_PLACES     240
+#define DIAGNOSIS_PLACES     400
 #define DIAGNOSIS_WHERE_SEEN 200
 
 struct diagnosis_source {
@@ -55,7 +55,7 @@ struct diagnosis_source {
 	uint64_t fin_wait2;
 	uint64_t connections; /* asked for */
 	/*
-	 * At which targets, for people: of an errno, or of DIAGNOSIS_WHERE_SEEN
+	 * At which targets and from which sources, for people: of an errno, or of DIAGNOSIS_WHERE_SEEN
 	 * and an enum diagnosis_seen. False: there is nothing to say. NULL: that
 	 * is not known.
 	 */
@@ -64,7 +64,7 @@ struct diagnosis_source {
 	const void *where_arg;
 };
 
-#define DIAGNOSIS_TEXT 320
+#define DIAGNOSIS_TEXT 720
 
 struct diagnosis_finding {
 	const char *limit; /* the same string for the same finding */
