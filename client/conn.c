@@ -361,14 +361,14 @@ conn_book_timeout(
 }
 
 void
-conn_expire(struct conn *c, uint64_t now)
+conn_expire(struct conn *c, uint64_t seen, uint64_t now)
 {
 	const struct conn_env *env = c->env;
 	struct inflight_query query;
 	uint64_t deadline;
 	bool any = false;
 
-	while (inflight_expire(&c->inflight, env->inflight, now, &query)) {
+	while (inflight_expire(&c->inflight, env->inflight, seen, &query)) {
 		conn_book_timeout(c, &query, now);
 		any = true;
 	}

@@ -139,8 +139,11 @@ void conn_abandon(struct conn *);
 /* Sends the chain of arrivals that starts at first, or books why not. */
 void conn_send(struct conn *, const struct batch *, uint32_t first);
 
-/* Books what has timed out, and has itself looked at again if need be. */
-void conn_expire(struct conn *, uint64_t now);
+/*
+ * Books what had timed out by seen, when all that had come by then has been read,
+ * and has itself looked at again if need be.
+ */
+void conn_expire(struct conn *, uint64_t seen, uint64_t now);
 
 /* Ends it, if it is open or broken; what is in flight is lost. */
 void conn_close(struct conn *, enum conn_end);

@@ -26,11 +26,27 @@ book_answer_before(struct conn *c, const struct dns_message *m,
 	conn_log(c, type, now, m->id, now - query->sent);
 }
 
+/* It did not come before its query was sent, nor before anything could have. */
+static void
+book_read_delay(struct stats *stats, struct conn_reading *r, uint64_t sent)
+{
+	uint64_t from = r->since > sent ? r->since : sent;
+
+	if (from != r->from) {
+		histogram_add_many(
+		    &stats->read_delay, r->now - r->from, r->answers);
+		r->from = from;
+		r->answers = 0;
+	}
+	r->answers++;
+}
+
 static void
 book_answer(struct conn *c, const struct dns_message *m,
-    const struct inflight_query *query, uint64_t now)
+    const struct inflight_query *query, struct conn_reading *r)
 {
 	struct stats *stats = c->env->stats;
+	uint64_t now = r->now;
 
 	if (conn_is_unmeasured(c, query->due)) {
 		book_answer_before(c, m, query, now);
@@ -38,6 +54,7 @@ book_answer(struct conn *c, const struct dns_message *m,
 	}
 	histogram_add(&stats->response, now - query->due);
 	histogram_add(&stats->service, now - query->sent);
+	book_read_delay(stats, r, query->sent);
 	stats->n.answered++;
 	if (dns_message_is_response(m))
 		stats->n.rcode[dns_message_rcode(m)]++;
@@ -75,22 +92,23 @@ conn_judge_input(struct conn *c)
 /* By ID and, where it is repeated, by question (RFC 7766, 7). */
 static void
 handle_message(struct conn *c, const struct dns_message *m,
-    const uint8_t *framed, bool answers, uint64_t now)
+    const uint8_t *framed, bool answers, struct conn_reading *r)
 {
 	struct stats_counters *n = &c->env->stats->n;
 	struct inflight_query query;
+	uint64_t now = r->now;
 	enum inflight_match found = INFLIGHT_UNKNOWN;
 
 	if (answers)
 		found = inflight_take(
-		    &c->inflight, c->env->inflight, m->id, now, &query);
+		    &c->inflight, c->env->inflight, m->id, r->since, &query);
 
 	/* most often it is verified: no call for that */
 	if (found != INFLIGHT_UNKNOWN && c->proof != SUSPECT_VERIFIED)
 		conn_set_proof(c, SUSPECT_VERIFIED);
 	switch (found) {
 	case INFLIGHT_ANSWERED:
-		book_answer(c, m, &query, now);
+		book_answer(c, m, &query, r);
 		break;
 	case INFLIGHT_EXPIRED:
 		conn_book_timeout(c, &query, now);
@@ -115,7 +133,7 @@ handle_message(struct conn *c, const struct dns_message *m,
  */
 static size_t
 handle_messages(struct conn *c, const uint8_t *data, size_t length,
-    uint64_t now, size_t *wanted)
+    struct conn_reading *r, size_t *wanted)
 {
 	const struct conn_env *env = c->env;
 	struct stats_counters *n = &env->stats->n;
@@ -128,14 +146,14 @@ handle_messages(struct conn *c, const uint8_t *data, size_t length,
 		    env->query_length, &message, &answers)) != DNS_INCOMPLETE) {
 		n->replies++;
 		if (result == DNS_COMPLETE)
-			handle_message(c, &message, data + used, answers, now);
+			handle_message(c, &message, data + used, answers, r);
 		else {
 			n->malformed++;
 			tally_add(&env->stats->tally, TALLY_MALFORMED, &c->way);
 			malformed += message.framed_length;
 			conn_note_wrong_answer(
 			    c, data + used, message.framed_length);
-			conn_log(c, QUERYLOG_MALFORMED, now, QUERYLOG_NONE,
+			conn_log(c, QUERYLOG_MALFORMED, r->now, QUERYLOG_NONE,
 			    QUERYLOG_NONE);
 		}
 		used += message.framed_length;
@@ -152,7 +170,7 @@ handle_messages(struct conn *c, const uint8_t *data, size_t length,
  * so that it is empty again but for the beginning of the next.
  */
 static void
-handle_buffered(struct conn *c, struct evbuffer *input, uint64_t now)
+handle_buffered(struct conn *c, struct evbuffer *input, struct conn_reading *r)
 {
 	size_t length, piece, used, wanted;
 	unsigned char *data;
@@ -160,7 +178,7 @@ handle_buffered(struct conn *c, struct evbuffer *input, uint64_t now)
 	while ((length = evbuffer_get_length(input)) > 0) {
 		piece = evbuffer_get_contiguous_space(input);
 		data = evbuffer_pullup(input, (ev_ssize_t)piece);
-		used = handle_messages(c, data, piece, now, &wanted);
+		used = handle_messages(c, data, piece, r, &wanted);
 		if (used > 0) {
 			evbuffer_drain(input, used);
 			continue;
@@ -174,27 +192,36 @@ handle_buffered(struct conn *c, struct evbuffer *input, uint64_t now)
 	}
 }
 
+/* What follows the beginning of a message, or is the beginning of one. */
+static void
+keep_partial(
+    struct conn *c, const uint8_t *data, size_t length, struct conn_reading *r)
+{
+	struct evbuffer *input = bufferevent_get_input(c->bev);
+
+	evbuffer_unfreeze(input, 0);
+	if (evbuffer_add(input, data, length) == -1)
+		err(1, "no memory for a message");
+	if (c->partial)
+		handle_buffered(c, input, r);
+	c->partial = evbuffer_get_length(input) > 0;
+}
+
 /*
  * Messages are read where they lie. Only the beginning of one that is not whole
  * is copied, into the bufferevent's input: less than one message and one read.
  */
 void
 conn_handle_input(
-    struct conn *c, const uint8_t *data, size_t length, uint64_t now)
+    struct conn *c, const uint8_t *data, size_t length, struct conn_reading *r)
 {
-	struct evbuffer *input;
 	size_t used = 0, wanted;
 
 	c->env->stats->n.bytes_received += length;
 	if (!c->partial)
-		used = handle_messages(c, data, length, now, &wanted);
-	if (used == length)
-		return;
-	input = bufferevent_get_input(c->bev);
-	evbuffer_unfreeze(input, 0);
-	if (evbuffer_add(input, data + used, length - used) == -1)
-		err(1, "no memory for a message");
-	if (c->partial)
-		handle_buffered(c, input, now);
-	c->partial = evbuffer_get_length(input) > 0;
+		used = handle_messages(c, data, length, r, &wanted);
+	if (used < length)
+		keep_partial(c, data + used, length - used, r);
+	histogram_add_many(
+	    &c->env->stats->read_delay, r->now - r->from, r->answers);
 }

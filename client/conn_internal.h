@@ -82,7 +82,7 @@ void conn_suspect(struct conn *);
 void conn_note_wrong_answer(struct conn *, const uint8_t *data, size_t length);
 void conn_judge_input(struct conn *);
 
-/* A query whose time was out at now. */
+/* A query whose time was out; noticed at now. */
 void conn_book_timeout(
     struct conn *, const struct inflight_query *, uint64_t now);
 
@@ -101,9 +101,19 @@ bool conn_is_end_of_stream(int error);
 /* For an error that the socket reported once it was open. */
 void conn_close_for_errno(struct conn *, int error);
 
-/* What was read at now. */
+/*
+ * One read of one connection. Answers that may have waited in the socket since the
+ * same moment are booked together: most often all of a read.
+ */
+struct conn_reading {
+	uint64_t now;
+	uint64_t since; /* what was read did not come before, see read_delay */
+	uint64_t from; /* the answers to be booked may have waited since */
+	uint64_t answers; /* how many these are */
+};
+
 void conn_handle_input(
-    struct conn *, const uint8_t *data, size_t length, uint64_t now);
+    struct conn *, const uint8_t *data, size_t length, struct conn_reading *);
 
 /*
  * Straight to the socket while nothing waits in the output buffer: through the

@@ -36,11 +36,12 @@ end_of_stream(struct conn *c, int error)
 }
 
 /*
- * A read that fills the buffer may leave some of what it was reported for, which
- * then has waited for longer than what the next wait reports.
+ * What this read has not come before. One that fills the buffer may leave some of
+ * what it was reported for, which then has waited for longer than what the next
+ * wait reports.
  */
-static void
-book_read_delay(struct conn *c, size_t length, uint64_t now, uint64_t answers)
+static uint64_t
+read_since(struct conn *c, size_t length, uint64_t now)
 {
 	const struct conn_env *env = c->env;
 	uint64_t since = now;
@@ -50,7 +51,7 @@ book_read_delay(struct conn *c, size_t length, uint64_t now, uint64_t answers)
 	if (c->unread_since != 0 && c->unread_since < since)
 		since = c->unread_since;
 	c->unread_since = length == CONN_INPUT_SIZE ? since : 0;
-	histogram_add_many(&env->stats->read_delay, now - since, answers);
+	return since;
 }
 
 static void
@@ -60,13 +61,13 @@ on_readable(int fd, short what, void *arg)
 	const struct conn_env *env = c->env;
 	ssize_t n = recv(fd, env->input, CONN_INPUT_SIZE, MSG_DONTWAIT);
 	int error = errno;
-	uint64_t now = clock_now(), answered = env->stats->n.answered;
+	uint64_t now = clock_now();
+	struct conn_reading reading = {.now = now};
 
 	(void)what;
 	if (n > 0) {
-		conn_handle_input(c, env->input, (size_t)n, now);
-		book_read_delay(
-		    c, (size_t)n, now, env->stats->n.answered - answered);
+		reading.since = reading.from = read_since(c, (size_t)n, now);
+		conn_handle_input(c, env->input, (size_t)n, &reading);
 		if (c->overdue)
 			conn_close(c, CONN_ON_TIMEOUT);
 		if (c->leaves != CONN_NOT_ENDED)

@@ -12,6 +12,9 @@
 #include "client/querylog.h"
 #include "client/schedule.h"
 
+/* What a worker has in its event loop beside its connections, at most. */
+#define OTHER_DESCRIPTORS 64
+
 /* Rows of a slow run must not wait for a full buffer. */
 #define LOG_FLUSH (250 * CLOCK_NS_PER_MS)
 
@@ -330,7 +333,8 @@ generator_init(struct generator *g, struct worker *worker,
 		g->log = querylog_new(STDOUT_FILENO, worker_index(worker));
 	g->pool = pool_new(&config->pool, g->base, &g->result->stats, g->log,
 	    generator_on_progress, g);
-	read_delay_begin(&g->delay, &g->result->causes,
+	read_delay_begin(&g->delay, pool_capacity(g->pool) + OTHER_DESCRIPTORS,
+	    &g->result->causes,
 	    g->log == NULL ? NULL : querylog_write_time(g->log), awaits_answers,
 	    g);
 	pool_measure_delay(g->pool, &g->delay);

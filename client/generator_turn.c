@@ -131,7 +131,7 @@ generator_on_tick_timer(int fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (pool_expire(g->pool, now))
+	if (pool_expire(g->pool, read_delay_seen(&g->delay), now))
 		timer_set(g->tick_timer, pool_tick(g->pool));
 	after = clock_now();
 	g->delay.spent.expiring += after - now;

@@ -237,7 +237,7 @@ inflight_add(struct inflight *f, struct inflight_pool *pool, uint64_t due,
 
 enum inflight_match
 inflight_take(struct inflight *f, struct inflight_pool *pool, uint16_t id,
-    uint64_t now, struct inflight_query *query)
+    uint64_t came, struct inflight_query *query)
 {
 	enum inflight_match match;
 	struct inflight_record *r;
@@ -255,8 +255,8 @@ inflight_take(struct inflight *f, struct inflight_pool *pool, uint16_t id,
 		return INFLIGHT_LATE;
 	}
 	waiting_remove(f, r);
-	match = now - r->sent > pool->timeout ? INFLIGHT_EXPIRED :
-						INFLIGHT_ANSWERED;
+	match = came > r->sent + pool->timeout ? INFLIGHT_EXPIRED :
+						 INFLIGHT_ANSWERED;
 	record_free(f, r);
 	return match;
 }

@@ -87,11 +87,11 @@ inflight_expired(const struct inflight *in)
 }
 
 /*
- * Matches the answer with this ID that was read at now, which is not before any
- * query was sent. Whatever was found is held no longer.
+ * Matches the answer with this ID, which did not come before came. Whatever was
+ * found is held no longer.
  */
 enum inflight_match inflight_take(struct inflight *, struct inflight_pool *,
-    uint16_t id, uint64_t now, struct inflight_query *);
+    uint16_t id, uint64_t came, struct inflight_query *);
 
 /*
  * Takes out one query that has been waiting for longer than the timeout; false if

@@ -380,6 +380,12 @@ pool_start_clock(struct pool *p, uint64_t clock, uint64_t measure)
 }
 
 uint32_t
+pool_capacity(const struct pool *p)
+{
+	return p->capacity;
+}
+
+uint32_t
 pool_usable(const struct pool *p)
 {
 	return p->usable_count;
@@ -401,13 +407,13 @@ expire_connects(struct pool *p, uint64_t now)
 }
 
 bool
-pool_expire(struct pool *p, uint64_t now)
+pool_expire(struct pool *p, uint64_t seen, uint64_t now)
 {
 	struct wheel_node *node;
 
 	expire_connects(p, now);
-	while ((node = wheel_take(&p->expiry, now)) != NULL)
-		conn_expire(conn_of_expiry(node), now);
+	while ((node = wheel_take(&p->expiry, seen)) != NULL)
+		conn_expire(conn_of_expiry(node), seen, now);
 	return slots_count(&p->slots, SLOTS_CONNECTING) > 0 ||
 	    p->expiry.queued > 0 || backoff_waits(&p->backoff);
 }

@@ -139,6 +139,9 @@ bool pool_open_next(struct pool *);
  */
 void pool_start_clock(struct pool *, uint64_t clock, uint64_t measure);
 
+/* The most connections that it may ever have at once. */
+uint32_t pool_capacity(const struct pool *);
+
 /* How many can be sent on. */
 uint32_t pool_usable(const struct pool *);
 
@@ -159,11 +162,12 @@ void pool_skip(struct pool *, const struct arrival *);
 void pool_flush(struct pool *);
 
 /*
- * Books the connects and queries that have timed out by now. False when there
- * is nothing left that could, and nothing waits to be tried again: no need to
- * call again before there is.
+ * Books the connects that have timed out by now, and the queries that had by seen:
+ * all that was in a socket by then has been read, so none of them has its answer
+ * there. False when there is nothing left that could time out, and nothing waits to
+ * be tried again: no need to call again before there is.
  */
-bool pool_expire(struct pool *, uint64_t now);
+bool pool_expire(struct pool *, uint64_t seen, uint64_t now);
 
 /* How often pool_expire() should be called while it returns true. */
 uint64_t pool_tick(const struct pool *);

@@ -37,10 +37,12 @@ run_delay(const struct read_delay *d)
 }
 
 void
-read_delay_begin(struct read_delay *d, struct read_delay_causes *causes,
-    const uint64_t *written, bool (*awaits)(const void *arg), const void *arg)
+read_delay_begin(struct read_delay *d, uint64_t sockets,
+    struct read_delay_causes *causes, const uint64_t *written,
+    bool (*awaits)(const void *arg), const void *arg)
 {
 	memset(d, 0, sizeof(*d));
+	d->sockets = sockets;
 	d->causes = causes;
 	d->written = written;
 	d->awaits = awaits;
@@ -143,6 +145,21 @@ sleep_until_ready(struct read_delay *d, int epoll, struct epoll_event *events,
 	return n;
 }
 
+/* A wait that began at now had no room for more than the n that it reported. */
+static void
+note_full(struct read_delay *d, uint64_t n, uint64_t now)
+{
+	if (d->full_since == 0) {
+		d->full_since = now;
+		d->reported = 0;
+	}
+	d->reported += n;
+	if (d->reported >= d->sockets) {
+		d->looked = d->full_since;
+		d->full_since = 0;
+	}
+}
+
 static int
 watched_wait(struct read_delay *d, int epoll, struct epoll_event *events,
     int room, int timeout)
@@ -153,12 +170,18 @@ watched_wait(struct read_delay *d, int epoll, struct epoll_event *events,
 	d->waits++;
 	end_turn(d, now);
 	n = epoll_pwait(epoll, events, room, 0, NULL);
-	if (n == 0 && timeout != 0)
+	if (n == 0 && timeout != 0) {
+		d->full_since = 0;
 		return sleep_until_ready(d, epoll, events, room, timeout, now);
+	}
 	d->since = d->looked;
 	d->turn = now;
-	if (n >= 0 && n < room)
+	if (n == room)
+		note_full(d, (uint64_t)n, now);
+	else if (n >= 0) {
 		d->looked = now;
+		d->full_since = 0;
+	}
 	return n;
 }
 

@@ -4,7 +4,9 @@
  * The time between two waits of the event loop is a turn. A socket that a wait
  * reports was not ready when the wait before had looked, if that one had room for
  * more sockets than it reported. So an answer read in a turn has waited at most
- * since the last wait that had room and did not report it:
+ * since the last wait that had room and did not report it. Where no wait has room,
+ * the kernel reports the ready sockets in turn: as many as there are sockets, and
+ * each that was ready before is among them.
  *
  *	wait k-1 looks | turn k-1 runs | wait k looks | turn k runs, and reads
  *	               ^ since here, if wait k found sockets ready at once
@@ -46,6 +48,10 @@ struct read_delay {
 	uint64_t since; /* what is read in this turn may have waited since */
 	uint64_t looked; /* nothing but what is reported was ready then */
 	uint64_t turn; /* when this turn began */
+	uint64_t
+	    full_since; /* no wait has had room since then; 0: the last had */
+	uint64_t reported; /* sockets, in these waits */
+	uint64_t sockets; /* the most that there are */
 	uint64_t waits; /* that were seen */
 	struct read_delay_causes spent; /* in this turn */
 	struct read_delay_causes *causes;
@@ -58,12 +64,13 @@ struct read_delay {
 };
 
 /*
- * Watches the waits of this process from now on; one at a time can. Adds to
- * causes, and looks at written if it is not NULL; both outlive it. awaits says
+ * Watches the waits of this process from now on, for at most so many sockets; one
+ * at a time can. Adds to causes, and looks at written if it is not NULL; both outlive it. awaits says
  * whether answers are outstanding.
  */
-void read_delay_begin(struct read_delay *, struct read_delay_causes *causes,
-    const uint64_t *written, bool (*awaits)(const void *arg), const void *arg);
+void read_delay_begin(struct read_delay *, uint64_t sockets,
+    struct read_delay_causes *causes, const uint64_t *written,
+    bool (*awaits)(const void *arg), const void *arg);
 
 /* Ends the program if no wait was seen: with another libevent, perhaps. */
 void read_delay_end(struct read_delay *);
@@ -73,6 +80,16 @@ static inline uint64_t
 read_delay_since(const struct read_delay *d)
 {
 	return d->since;
+}
+
+/*
+ * What was in a socket by then has been read, once the events of this turn have
+ * run. Less than a turn ago, unless the last wait was full.
+ */
+static inline uint64_t
+read_delay_seen(const struct read_delay *d)
+{
+	return d->looked;
 }
 
 /* into += from. */

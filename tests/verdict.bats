@@ -131,6 +131,33 @@ stopped_client() {
 	grep -q '^read delay  ' client.out
 }
 
+@test "an answer that came in time and was read late has not timed out" {
+	local worker
+	# 100 queries are always in flight: their answers come during the stop, in
+	# which the timeout passes
+	start_server --delay 50ms
+	start_client -c 100 -n 0 -r 2000 -t 3 --timeout 1s --control control ::1
+	wait_until told stats '.seconds > 0.5'
+	worker=$(worker_of "$CLIENT")
+	kill -STOP "$worker"
+	sleep 1.3
+	kill -CONT "$worker"
+	exits 3 wait "$CLIENT"
+	accounts_close
+	holds '.service_ns.max >= 1300e6' '.read_delay_ns.max >= 1200e6' \
+		'.queries.timed_out == 0 and .queries.late == 0' \
+		'.connections.suspect | add == 0'
+}
+
+@test "no answer waited for longer than it took" {
+	start_server
+	# where the client is late, most answers wait for it
+	run_client -c 50 -n 0 -r 200k -t 500ms ::1 || (($? == 3))
+	accounts_close
+	holds '[.service_ns, .read_delay_ns | .p50, .p90, .p99, .p99_9, .max] as $all |
+		all(range(5); $all[. + 5] <= $all[.])'
+}
+
 @test "a client with nothing else to do reads in microseconds" {
 	start_server --delay 20ms
 	client -c 2 -n 0 -r 100 -t 1 --fail 'read_delay_max>1h' ::1

@@ -328,9 +328,9 @@ probe_times_out(void **state)
 
 	(void)state;
 	f->window.size = 8;
-	conn_expire(the(f), clock_now());
+	conn_expire(the(f), clock_now(), clock_now());
 	assert_int_equal(f->stats.n.probe_timed_out, 0);
-	conn_expire(the(f), clock_now() + LONG);
+	conn_expire(the(f), clock_now() + LONG, clock_now() + LONG);
 	expect_probes(&f->stats, 0, 1, 0);
 	assert_int_equal(window_size(&f->window), 4);
 	assert_int_equal(f->stats.n.verified, 0);
@@ -542,9 +542,9 @@ warmup_times_out(void **state)
 
 	(void)state;
 	send_now(f, peer, got);
-	conn_expire(the(f), clock_now());
+	conn_expire(the(f), clock_now(), clock_now());
 	assert_int_equal(f->stats.n.warmup_timed_out, 0);
-	conn_expire(the(f), clock_now() + LONG);
+	conn_expire(the(f), clock_now() + LONG, clock_now() + LONG);
 	expect_warmup(&f->stats, 0, 1, 0);
 	assert_int_equal(window_size(&f->window), 2);
 	assert_int_equal(f->stats.n.verified, 0);
@@ -723,7 +723,7 @@ both_kinds_time_out(void **state)
 	int peer = send_both_kinds(f, got);
 
 	(void)state;
-	conn_expire(the(f), clock_now() + LONG);
+	conn_expire(the(f), clock_now() + LONG, clock_now() + LONG);
 	assert_int_equal(f->stats.n.warmup_timed_out, 3);
 	assert_int_equal(f->stats.n.timed_out, 3);
 	assert_int_equal(f->stats.n.probe_timed_out, 0);
@@ -926,7 +926,7 @@ anew_it_is_verified_again(void **state)
 		assert_int_equal(f->stats.n.answered, 2 * i);
 		/* one that is late for the connection that comes next */
 		send_now(f, peer, got);
-		conn_expire(the(f), clock_now() + LONG);
+		conn_expire(the(f), clock_now() + LONG, clock_now() + LONG);
 		conn_close(the(f), CONN_LOCAL);
 		close(peer);
 		peer = open_again(f);
@@ -1029,7 +1029,7 @@ anew_it_expires(void **state)
 	assert_int_equal(f->wheel.queued, 1);
 	now = clock_now() + 2 * LONG;
 	while ((node = wheel_take(&f->wheel, now)) != NULL)
-		conn_expire(conn_of_expiry(node), now);
+		conn_expire(conn_of_expiry(node), now, now);
 	assert_int_equal(f->stats.n.warmup_timed_out, 1);
 	assert_int_equal(f->stats.n.warmup_lost, 1);
 	conn_close(the(f), CONN_LOCAL);

@@ -252,8 +252,8 @@ leaves_once_it_is_timed_out(void **state)
 	const uint64_t now = clock_now();
 
 	(void)state;
-	(void)pool_expire(f->pool, now + LONG);
-	(void)pool_expire(f->pool, now + 2 * LONG);
+	(void)pool_expire(f->pool, now + LONG, now + LONG);
+	(void)pool_expire(f->pool, now + 2 * LONG, now + 2 * LONG);
 	assert_int_equal(f->stats.n.timed_out, CONNECTIONS);
 	assert_int_equal(f->stats.n.closed_churned, 2);
 	expect_coming(f, 2, 0, 0);
@@ -461,7 +461,7 @@ expect_wait(struct fixture *f, uint64_t begun, uint64_t whole, uint64_t *latest)
 
 	pool_replace(f->pool, begun + whole / 2 - MS);
 	expect_coming(f, 1, 1, 0);
-	assert_true(pool_expire(f->pool, begun));
+	assert_true(pool_expire(f->pool, begun, begun));
 	*latest = (over > *latest ? over : *latest) + 20 * MS;
 	pool_replace(f->pool, *latest);
 	expect_coming(f, 1, 1, 1);
@@ -756,7 +756,8 @@ with_a_timeout(struct life life)
 	while (clock_now() < sent + 10 * MS)
 		;
 	send_to(f, 2);
-	(void)pool_expire(f->pool, sent + SHORT + 5 * MS);
+	(void)pool_expire(
+	    f->pool, sent + SHORT + 5 * MS, sent + SHORT + 5 * MS);
 	assert_int_equal(f->stats.n.timed_out, 1);
 	return f;
 }

@@ -124,16 +124,16 @@ those_that_took_too_long(void **state)
 	int filling;
 
 	(void)state;
-	assert_false(pool_expire(f->pool, now));
+	assert_false(pool_expire(f->pool, now, now));
 	pool_hold(f->pool, 4);
 	open_all(f);
 	filling = fill_accept_queue(f);
-	assert_false(pool_expire(f->pool, now + 3 * LONG));
+	assert_false(pool_expire(f->pool, now + 3 * LONG, now + 3 * LONG));
 	pool_hold(f->pool, CONNECTIONS);
 	assert_int_equal(begin_all(f), 4);
-	assert_true(pool_expire(f->pool, now));
+	assert_true(pool_expire(f->pool, now, now));
 	assert_int_equal(f->stats.n.failed, 0);
-	assert_false(pool_expire(f->pool, now + 3 * LONG));
+	assert_false(pool_expire(f->pool, now + 3 * LONG, now + 3 * LONG));
 	assert_int_equal(f->stats.n.failed, 4);
 	assert_int_equal(f->stats.n.failed_errno[ETIMEDOUT], 4);
 	expect_held(f, 0, 4);
@@ -141,8 +141,9 @@ those_that_took_too_long(void **state)
 	pool_hold(f->pool, 0);
 	pool_hold(f->pool, 2);
 	assert_int_equal(begin_all(f), 2);
-	assert_true(pool_expire(f->pool, now));
-	assert_false(pool_expire(f->pool, clock_now() + LONG));
+	assert_true(pool_expire(f->pool, now, now));
+	assert_false(
+	    pool_expire(f->pool, clock_now() + LONG, clock_now() + LONG));
 	assert_int_equal(f->stats.n.failed_errno[ETIMEDOUT], 6);
 	expect_held(f, 0, 0);
 	close(filling);
@@ -170,7 +171,8 @@ abandoned_while_connecting(void **state)
 	/* neither those on their way nor those that had not begun */
 	assert_int_equal(f->stats.n.abandoned, 2);
 	expect_held(f, 0, 3);
-	assert_false(pool_expire(f->pool, clock_now() + 3 * LONG));
+	assert_false(pool_expire(
+	    f->pool, clock_now() + 3 * LONG, clock_now() + 3 * LONG));
 	assert_int_equal(f->stats.n.failed, 0);
 	pool_abandon(f->pool);
 	assert_int_equal(f->stats.n.abandoned, 2);
@@ -335,11 +337,11 @@ in_flight_when_the_time_is_out(void **state)
 	const uint64_t now = clock_now();
 
 	(void)state;
-	assert_true(pool_expire(f->pool, now));
+	assert_true(pool_expire(f->pool, now, now));
 	assert_int_equal(stats_waiting(&f->stats), CONNECTIONS);
 	/* some are looked at too early, and put back */
-	(void)pool_expire(f->pool, now + LONG);
-	(void)pool_expire(f->pool, now + 2 * LONG);
+	(void)pool_expire(f->pool, now + LONG, now + LONG);
+	(void)pool_expire(f->pool, now + 2 * LONG, now + 2 * LONG);
 	assert_int_equal(n->warmup_timed_out, CONNECTIONS / 2);
 	assert_int_equal(n->timed_out, CONNECTIONS / 2);
 	assert_int_equal(stats_waiting(&f->stats), 0);

@@ -15,8 +15,9 @@
 #include "lib/timer.h"
 #include "client/read_delay.h"
 
-#define MS   CLOCK_NS_PER_MS
-#define MANY 5000 /* more than libevent takes from one wait, 4,096 */
+#define MS     CLOCK_NS_PER_MS
+#define MANY   5000 /* more than libevent takes from one wait, 4,096 */
+#define OTHERS 8 /* descriptors that a base has of its own, at most */
 
 struct fixture {
 	struct event_base *base;
@@ -28,6 +29,7 @@ struct fixture {
 	size_t
 	    early; /* of these, with a bound later than when they were ready */
 	bool awaits;
+	bool sticky; /* what is ready stays ready */
 };
 
 /* A descriptor that is ready once raised. */
@@ -53,6 +55,8 @@ on_source(int fd, short what, void *arg)
 	uint64_t value;
 
 	(void)what;
+	if (s->f->sticky)
+		return;
 	assert_int_equal(read(fd, &value, sizeof(value)), sizeof(value));
 	s->since = read_delay_since(&s->f->delay);
 	s->f->read++;
@@ -97,7 +101,8 @@ fixture_new(size_t count)
 		    f->base, s->fd, EV_READ | EV_PERSIST, on_source, s);
 		assert_int_equal(event_add(s->event, NULL), 0);
 	}
-	read_delay_begin(&f->delay, &f->causes, NULL, awaits, f);
+	read_delay_begin(
+	    &f->delay, count + OTHERS, &f->causes, NULL, awaits, f);
 	turn(f);
 	return f;
 }
@@ -222,17 +227,54 @@ more_ready_than_the_first_wait_takes(void **state)
 }
 
 static void
-more_ready_than_any_wait_takes(void **state)
+need_descriptors(rlim_t count)
 {
 	struct rlimit limit;
 
-	(void)state;
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
 	limit.rlim_cur = limit.rlim_max;
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
-	if (limit.rlim_max < MANY + 100)
+	if (limit.rlim_max < count)
 		skip();
+}
+
+static void
+more_ready_than_any_wait_takes(void **state)
+{
+	(void)state;
+	need_descriptors(MANY + 100);
 	full_waits(MANY);
+}
+
+/*
+ * Where no wait has room, all that was ready at one of them has been reported once
+ * as many have been as there are sockets: here by the next wait.
+ */
+static void
+no_wait_has_room(void **state)
+{
+	struct fixture *f;
+	uint64_t begun;
+	size_t i;
+
+	(void)state;
+	need_descriptors(MANY + 100);
+	f = fixture_new(MANY);
+	f->sticky = true;
+	for (i = 0; i < MANY; i++)
+		raise_source(&f->sources[i]);
+	for (i = 0; i < 10; i++) /* libevent begins with room for 32 */
+		turn(f);
+	for (i = 0; i < 3; i++) {
+		begun = clock_now();
+		turn(f);
+		assert_true(read_delay_seen(&f->delay) < begun);
+		turn(f);
+		turn(f);
+		turn(f);
+		assert_true(read_delay_seen(&f->delay) >= begun);
+	}
+	fixture_free(f);
 }
 
 static void
@@ -275,6 +317,7 @@ main(void)
 	    cmocka_unit_test(the_time_within_a_turn_counts),
 	    cmocka_unit_test(more_ready_than_the_first_wait_takes),
 	    cmocka_unit_test(more_ready_than_any_wait_takes),
+	    cmocka_unit_test(no_wait_has_room),
 	    cmocka_unit_test(sleeping_with_nothing_ready_is_no_delay),
 	};
 
