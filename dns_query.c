@@ -157,7 +157,7 @@ enum dns_result
 dns_message_read(const uint8_t *data, size_t length, struct dns_message *m)
 {
 	const uint8_t *header;
-	size_t message;
+	size_t message, questions, rest;
 
 	m->framed_length = 0;
 	if (length < DNS_PREFIX_LENGTH)
@@ -173,12 +173,19 @@ dns_message_read(const uint8_t *data, size_t length, struct dns_message *m)
 	m->flags = (uint16_t)dns_get16(header + 2);
 	m->question = NULL;
 	m->question_length = 0;
-	if (dns_get16(header + 4) == 0)
-		return DNS_COMPLETE;
-	m->question = header + DNS_HEADER_LENGTH;
-	m->question_length =
-	    question_length(m->question, message - DNS_HEADER_LENGTH);
-	return m->question_length == 0 ? DNS_MALFORMED : DNS_COMPLETE;
+	questions = dns_get16(header + 4);
+	rest = message - DNS_HEADER_LENGTH;
+	if (questions > 0) {
+		m->question = header + DNS_HEADER_LENGTH;
+		m->question_length = question_length(m->question, rest);
+		if (m->question_length == 0)
+			return DNS_MALFORMED;
+		rest -= m->question_length;
+		questions--;
+	}
+	return rest < DNS_QUESTION_LEAST * questions + dns_records_least(data) ?
+	    DNS_MALFORMED :
+	    DNS_COMPLETE;
 }
 
 const char *
@@ -224,9 +231,10 @@ dns_answer_parse(const uint8_t *data, size_t length, const uint8_t *query,
 	enum dns_result result = dns_message_read(data, length, m);
 
 	*answers = result == DNS_COMPLETE &&
-	    (m->question == NULL ||
-		dns_question_equal(m->question, m->question_length,
-		    query + DNS_QUESTION_OFFSET,
-		    query_length - DNS_QUESTION_OFFSET));
+	    (m->question == NULL ?
+		    dns_message_is_response(m) :
+		    dns_question_equal(m->question, m->question_length,
+			query + DNS_QUESTION_OFFSET,
+			query_length - DNS_QUESTION_OFFSET));
 	return result;
 }

@@ -23,6 +23,8 @@
 #define DNS_LABEL_MAX	    63
 #define DNS_QUESTION_FIXED  4 /* type and class */
 #define DNS_CLASS_IN	    1
+#define DNS_QUESTION_LEAST  5 /* the root, type and class */
+#define DNS_RECORD_LEAST    11 /* the root, type, class, TTL, no data */
 
 /* RFC 6895, 2.3 */
 enum dns_rcode {
@@ -83,7 +85,8 @@ enum dns_result {
  * Reads the message at the start of data. Total: any bytes, any length. Reads
  * nothing behind data + length, allocates nothing. Malformed is a message
  * shorter than a header, or whose first question runs out of the message or is
- * compressed (nothing precedes it that it could point to).
+ * compressed (nothing precedes it that it could point to), or too short for as
+ * many questions and records as its header says. Records are not read.
  */
 enum dns_result dns_message_read(
     const uint8_t *data, size_t length, struct dns_message *);
@@ -102,6 +105,15 @@ dns_put16(uint8_t *p, unsigned int value)
 	p[1] = (uint8_t)(value & 0xff);
 }
 
+/* Bytes that as many records take at least as the framed message says it has. */
+static inline size_t
+dns_records_least(const uint8_t *framed)
+{
+	return DNS_RECORD_LEAST *
+	    ((size_t)dns_get16(framed + 8) + dns_get16(framed + 10) +
+		dns_get16(framed + 12));
+}
+
 /* dns_answer_read() where the question is not the same to the byte. */
 enum dns_result dns_answer_parse(const uint8_t *data, size_t length,
     const uint8_t *query, size_t query_length, struct dns_message *,
@@ -110,9 +122,9 @@ enum dns_result dns_answer_parse(const uint8_t *data, size_t length,
 /*
  * Reads the message at the start of data as dns_message_read() does, and tells
  * whether it may answer a query of dns_query_build(): whether it repeats that
- * one's question (dns_question_equal()) or has none. Inline: it runs once for
- * each answer, and a question that is the same to the byte, the usual case,
- * needs no parsing.
+ * one's question (dns_question_equal()), or has none and is a response. Inline: it
+ * runs once for each answer, and a question that is the same to the byte, the usual
+ * case, needs no parsing.
  */
 static inline enum dns_result
 dns_answer_read(const uint8_t *data, size_t length, const uint8_t *query,
@@ -120,12 +132,14 @@ dns_answer_read(const uint8_t *data, size_t length, const uint8_t *query,
 {
 	size_t framed;
 
-	/* QDCOUNT is 1, the message is whole, and the question is ours */
+	/* QDCOUNT is 1, the message is whole, the question is ours, and behind it
+	 * there is room for the records */
 	if (length >= query_length && dns_get16(data + 6) == 1 &&
 	    (framed = DNS_PREFIX_LENGTH + dns_get16(data)) >= query_length &&
 	    framed <= length &&
 	    memcmp(data + DNS_QUESTION_OFFSET, query + DNS_QUESTION_OFFSET,
-		query_length - DNS_QUESTION_OFFSET) == 0) {
+		query_length - DNS_QUESTION_OFFSET) == 0 &&
+	    framed - query_length >= dns_records_least(data)) {
 		m->framed_length = framed;
 		m->id = (uint16_t)dns_get16(data + 2);
 		m->flags = (uint16_t)dns_get16(data + 4);

@@ -83,11 +83,14 @@ first_bytes_name(const struct first_bytes *f)
 {
 	const char *name = name_of_other_protocol(f->at, f->length);
 
-	if (name == NULL &&
-	    f->length >= DNS_PREFIX_LENGTH + DNS_HEADER_LENGTH &&
-	    first_bytes_may_be_dns(f->at, f->length))
-		return "a DNS message that answers no query";
-	return name;
+	if (name != NULL || f->length < DNS_PREFIX_LENGTH + DNS_HEADER_LENGTH ||
+	    !first_bytes_may_be_dns(f->at, f->length))
+		return name;
+	if (DNS_HEADER_LENGTH + DNS_QUESTION_LEAST * dns_get16(f->at + 6) +
+		dns_records_least(f->at) >
+	    dns_get16(f->at))
+		return "a DNS message too short for its counts of records";
+	return "a DNS message that answers no query";
 }
 
 const char *

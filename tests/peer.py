@@ -22,6 +22,8 @@ rst N       the same, but resets it
 close       closes each connection at once
 answer B    sends the bytes B (escapes as in C) for the first bytes that come
 flood B     sends them over and over as soon as a connection is there
+lie N       answers (QR set) with N as the count of answers, and none of them
+zeros       answers each query with a message of twelve zero bytes
 sink        reads, never answers
 noread      accepts, never reads
 """
@@ -88,6 +90,12 @@ async def answer(state, message, writer):
         state.clear()
     elif MODE == "servfail":
         writer.write(frame(respond(message, 2)))
+    elif MODE == "lie":
+        reply = respond(message)
+        writer.write(frame(
+            reply[:6] + struct.pack("!H", int(NUMBER)) + reply[8:]))
+    elif MODE == "zeros":
+        writer.write(frame(b"\0" * 12))
     elif MODE == "upper":
         writer.write(frame(respond(message)[:12] + message[12:].upper()))
     elif MODE == "garbage":

@@ -88,8 +88,31 @@ listens() {
 @test "DNS answers whose counts lie: all are malformed" {
 	start_peer answer '\x00\x0c\x12\x34\x81\x80\x00\x01\x00\x00\x00\x00\x00\x00'
 	ask 5
-	named 5 '"a DNS message that answers no query, 00 0c 12 34"'
+	named 5 '"a DNS message too short for its counts of records, 00 0c 12 34"'
 	holds '.queries.malformed > 0 and .queries.malformed == .queries.replies'
+}
+
+@test "answers with the right ID and question, but more records than bytes" {
+	start_peer lie 1
+	ask 5
+	named 5 '"a DNS message that answers no query, 00 1d "'
+	holds '.queries.malformed == 5 and .queries.replies == 5'
+	start_peer lie 65535
+	ask 5
+	named 5 '"a DNS message too short for its counts of records, 00 1d "'
+	holds '.queries.malformed == 5 and .queries.replies == 5'
+}
+
+# The first ID of a connection is 0, and no question is repeated; but it is no
+# response.
+@test "twelve zero bytes answer no query" {
+	start_peer zeros
+	ask 5
+	holds '.connections.wrong_answer == 5' \
+		'.queries.replies == 5 and .queries.unmatched == 5' \
+		'.queries.answered == 0 and .connections.probes.answered == 0' \
+		'.verdict.reasons[0] | contains("bytes came that are no DNS answer")'
+	accounts_close
 }
 
 @test "a whole DNS answer to another query" {

@@ -756,6 +756,8 @@ static enum dns_result
 model_read(const uint8_t *data, size_t length, struct dns_message *m)
 {
 	const uint8_t *name_end, *end;
+	ptrdiff_t least;
+	size_t i;
 
 	memset(m, 0, sizeof(*m));
 	if (length < 2)
@@ -767,15 +769,18 @@ model_read(const uint8_t *data, size_t length, struct dns_message *m)
 		return DNS_MALFORMED;
 	m->id = (uint16_t)(data[2] * 256U + data[3]);
 	m->flags = (uint16_t)(data[4] * 256U + data[5]);
-	if (data[6] == 0 && data[7] == 0)
-		return DNS_COMPLETE;
 	end = data + m->framed_length;
+	least = 5 * (data[6] * 256L + data[7]);
+	for (i = 8; i < 14; i += 2)
+		least += 11 * (data[i] * 256L + data[i + 1]);
+	if (data[6] == 0 && data[7] == 0)
+		return end - (data + 14) < least ? DNS_MALFORMED : DNS_COMPLETE;
 	m->question = data + 14;
 	name_end = model_name_end(m->question, end, 255);
 	if (name_end == NULL || end - name_end < 4)
 		return DNS_MALFORMED;
 	m->question_length = (size_t)(name_end + 4 - m->question);
-	return DNS_COMPLETE;
+	return end - (name_end + 4) < least - 5 ? DNS_MALFORMED : DNS_COMPLETE;
 }
 
 static void
@@ -814,6 +819,9 @@ fill(uint8_t *data, size_t length, uint64_t likeness, struct rng *rng)
 		return;
 	data[6] = 0;
 	data[7] = (uint8_t)rng_below(rng, 2);
+	/* few records, so that there is room for them at times */
+	memset(data + 8, 0, 6);
+	data[9 + 2 * rng_below(rng, 3)] = (uint8_t)rng_below(rng, 4);
 	/* labels as they should be, most of them */
 	for (i = HEADER_END; i < length;) {
 		data[i] = (uint8_t)rng_below(rng, 66);
@@ -873,7 +881,8 @@ may_answer(const struct bytes *b, const uint8_t *query, size_t query_length)
 		assert_int_equal(is.flags, should.flags);
 		assert_ptr_equal(is.question, should.question);
 		assert_int_equal(is.question_length, should.question_length);
-		same = should.question == NULL ||
+		same = should.question == NULL ?
+		    (should.flags & 0x8000) != 0 :
 		    dns_question_equal(should.question, should.question_length,
 			query + HEADER_END, query_length - HEADER_END);
 		assert_int_equal(answers, same);
@@ -917,6 +926,55 @@ answer_read(void **state)
 	b.at[7] = 0;
 	finish(&b);
 	assert_true(may_answer_default(&b));
+	/* which a query does not have, nor an echo of one */
+	b.at[4] &= 0x7f;
+	assert_false(may_answer_default(&b));
+	memset(b.at + DNS_PREFIX_LENGTH, 0, DNS_HEADER_LENGTH);
+	assert_false(may_answer_default(&b));
+}
+
+/* Of each section: one record of 11 bytes has room in 11 bytes, two have not. */
+static void
+answer_with_wrong_counts(void **state)
+{
+	static const uint8_t record[] = {0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0};
+	struct bytes b = {.length = 0};
+	struct dns_message m;
+	size_t count;
+
+	(void)state;
+	append(&b, default_query, sizeof(default_query));
+	b.at[4] = 0x81;
+	append(&b, record, sizeof(record));
+	finish(&b);
+	for (count = 8; count < 14; count += 2) {
+		b.at[count + 1] = 1;
+		assert_true(may_answer_default(&b));
+		b.at[count + 1] = 2;
+		expect_malformed(&b);
+		assert_false(may_answer_default(&b));
+		b.at[count] = b.at[count + 1] = 0xff;
+		expect_malformed(&b);
+		assert_false(may_answer_default(&b));
+		b.at[count] = b.at[count + 1] = 0;
+	}
+	/* one byte less */
+	b.at[9] = 1;
+	b.length--;
+	finish(&b);
+	expect_malformed(&b);
+	/* no question, as of many that are refused, and more than there can be */
+	b.length = HEADER_END;
+	b.at[7] = b.at[9] = 0;
+	finish(&b);
+	assert_int_equal(read_exact(&b, &m), DNS_COMPLETE);
+	b.at[9] = 1;
+	expect_malformed(&b);
+	start(&b, 1, 0x8180, 2);
+	append(&b, "\0\0\1\0\1", 5);
+	append(&b, "\0\0\1\0", 4);
+	finish(&b);
+	expect_malformed(&b);
 }
 
 static void
@@ -1016,6 +1074,7 @@ main(void)
 	    cmocka_unit_test(question_case_folding),
 	    cmocka_unit_test(read_anything),
 	    cmocka_unit_test(answer_read),
+	    cmocka_unit_test(answer_with_wrong_counts),
 	    cmocka_unit_test(answer_to_something_else),
 	    cmocka_unit_test(answer_anything),
 	};
