@@ -54,6 +54,8 @@ struct subject {
 #define SKIPPED(name)	 COUNTER(skipped_##name, SCHEDULED)
 #define LOST(name)	 COUNTER(lost_##name, SENT)
 #define PROBE(name)	 COUNTER(probe_##name, PROBES)
+#define SUSPECT(name)	 COUNTER(suspect_##name, ASKED)
+#define WARMUP(name)	 COUNTER(warmup_##name, NOTHING)
 
 /*
  * The first of a name counts. A list of stats.h brings its own commas, which
@@ -63,6 +65,8 @@ struct subject {
 static const struct subject subjects[] = {
 	{"skipped", CONDITION_SKIPPED, CONDITION_OF_SCHEDULED, 0},
 	{"lost", CONDITION_LOST, CONDITION_OF_SENT, 0},
+	{"suspect", CONDITION_SUSPECT, CONDITION_OF_ASKED, 0},
+	{"failed_total", CONDITION_COUNTER, CONDITION_OF_ASKED, AT(failed)},
 	{"sent_qps", CONDITION_RATE, CONDITION_OF_TARGET, AT(sent)},
 	{"answered_qps", CONDITION_RATE, CONDITION_OF_TARGET, AT(answered)},
 	/* those that are no part of what the rest of their list is part of */
@@ -79,10 +83,13 @@ static const struct subject subjects[] = {
 	COUNTER(bytes_of_no_answer, NOTHING)
 	COUNTER(probe_sent, ASKED)
 	STATS_CONNECTIONS(CONNECTION)
+	STATS_GAUGES(CONNECTION)
+	STATS_SUSPECTS(SUSPECT)
 	STATS_QUERIES(QUERY)
 	STATS_SKIPPED(SKIPPED)
 	STATS_LOST(LOST)
 	STATS_PROBES(PROBE)
+	STATS_WARMUP(WARMUP)
 };
 /* clang-format on */
 
@@ -521,10 +528,16 @@ count_value(const struct condition *c, const struct condition_source *source)
 		return (double)stats_skipped(n);
 	if (c->subject == CONDITION_LOST)
 		return (double)stats_lost(n);
-	count = *(const uint64_t *)(const void *)((const char *)n + c->offset);
-	if (c->subject == CONDITION_COUNTER)
-		return (double)count;
-	return (double)count / source->seconds;
+	if (c->subject == CONDITION_SUSPECT)
+		count = stats_suspects(n);
+	else
+		count = *(const uint64_t *)(const void *)((const char *)n +
+		    c->offset);
+	/* a gauge may have gone down since a step of a search began */
+	if (count > INT64_MAX)
+		count = 0;
+	return c->subject == CONDITION_RATE ? (double)count / source->seconds :
+					      (double)count;
 }
 
 /* What a percentage is of, and what to call it. */

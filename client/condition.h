@@ -30,6 +30,7 @@ enum condition_subject {
 	CONDITION_RATE, /* the same, per second */
 	CONDITION_SKIPPED, /* for whatever reason */
 	CONDITION_LOST,
+	CONDITION_SUSPECT,
 	CONDITION_PERCENTILE, /* of the histogram at offset in struct stats */
 	CONDITION_MIN,
 	CONDITION_MEAN,

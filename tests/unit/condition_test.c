@@ -126,11 +126,16 @@ every_counter(void **state)
 #define FOUND_SKIPPED(name) FOUND(skipped_##name)
 #define FOUND_LOST(name)    FOUND(lost_##name)
 #define FOUND_PROBE(name)   FOUND(probe_##name)
+#define FOUND_SUSPECT(name) FOUND(suspect_##name)
+#define FOUND_WARMUP(name)  FOUND(warmup_##name)
 	STATS_CONNECTIONS(FOUND)
 	STATS_QUERIES(FOUND)
 	STATS_SKIPPED(FOUND_SKIPPED)
 	STATS_LOST(FOUND_LOST)
 	STATS_PROBES(FOUND_PROBE)
+	STATS_GAUGES(FOUND)
+	STATS_SUSPECTS(FOUND_SUSPECT)
+	STATS_WARMUP(FOUND_WARMUP)
 	free(s);
 }
 
@@ -150,6 +155,15 @@ totals(void **state)
 	holds(&source, "lost==3");
 	holds(&source, "skipped==12");
 	measures(&source, "lost>0", "lost is 3");
+	s->n.suspect_unacked = 16;
+	s->n.suspect_queued = 32;
+	holds(&source, "suspect==48");
+	s->n.failed = 64;
+	holds(&source, "failed_total==64");
+	/* in a step of a search fewer than before: none that is new */
+	s->n.suspect_unacked = s->n.wrong_answer = (uint64_t)-40;
+	holds(&source, "suspect==0");
+	holds(&source, "wrong_answer==0");
 	free(s);
 }
 
