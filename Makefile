@@ -27,8 +27,9 @@ ALL_CFLAGS = -I. -std=c11 -D_GNU_SOURCE $(WARNINGS) $(PKG_CFLAGS) $(CFLAGS)
 LDLIBS = $(PKG_LIBS) -lm
 
 LIB_SOURCES = $(wildcard lib/*.c)
-CLIENT_SOURCES = tcpclient.c dns_query.c $(wildcard client/*.c) $(LIB_SOURCES)
-SERVER_SOURCES = tcpserver.c dns_query.c dns_reply.c \
+WIRE_SOURCES = dns_query.c $(wildcard wire/*.c)
+CLIENT_SOURCES = tcpclient.c $(WIRE_SOURCES) $(wildcard client/*.c) $(LIB_SOURCES)
+SERVER_SOURCES = tcpserver.c $(WIRE_SOURCES) dns_reply.c \
     $(wildcard server/*.c) $(LIB_SOURCES)
 UNIT_SOURCES = $(wildcard tests/unit/*.c)
 HELPER_SOURCES = $(wildcard tests/helpers/*.c)
@@ -37,14 +38,14 @@ PRELOAD_SOURCES = $(wildcard tests/preload/*.c)
 HELPERS = $(HELPER_SOURCES:%.c=$(BUILD)/%) $(PRELOAD_SOURCES:%.c=$(BUILD)/%.so)
 FUZZ_SOURCES = $(wildcard tests/fuzz/*_fuzz.c)
 FUZZERS = $(FUZZ_SOURCES:%.c=$(BUILD)/%)
-FORMATTED = $(wildcard *.[ch] lib/*.[ch] client/*.[ch] server/*.[ch] \
+FORMATTED = $(wildcard *.[ch] lib/*.[ch] client/*.[ch] server/*.[ch] wire/*.[ch] \
     bench/*.[ch] tests/unit/*.[ch] tests/helpers/*.[ch] \
     tests/fuzz/*.[ch] tests/faults/*.c tests/preload/*.[ch])
 
 comma = ,
 objects = $(1:%.c=$(BUILD)/%.o)
 # what a unit test may link: everything but the programs
-TESTABLE = $(call objects,dns_query.c dns_reply.c $(wildcard client/*.c) \
+TESTABLE = $(call objects,$(WIRE_SOURCES) dns_reply.c $(wildcard client/*.c) \
     $(wildcard server/*.c) $(LIB_SOURCES))
 
 SANITIZED = sanitize-gcc sanitize-clang

@@ -17,8 +17,8 @@
 
 #include "dns_query.h"
 #include "lib/histogram.h"
-#include "client/first_bytes.h"
 #include "client/tally.h"
+#include "wire/first_bytes.h"
 
 /* X(name): what became of connections. */
 #define STATS_CONNECTIONS(X)                                                   \

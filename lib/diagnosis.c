@@ -56,7 +56,7 @@ side_of(enum diagnosis_view view, enum diagnosis_blame blame)
 	case BLAME_LISTENER:
 		return view == DIAGNOSIS_FROM_SOME ? "cannot tell" : "server";
 	case BLAME_PEER:
-		return "server";
+		return view == DIAGNOSIS_FROM_SERVER ? "client" : "server";
 	case BLAME_PATH:
 		return "path";
 	case BLAME_NOBODY:

@@ -31,6 +31,7 @@ enum diagnosis_seen {
 	DIAGNOSIS_NOT_SERVED, /* connections: never, while others were */
 	DIAGNOSIS_WRONG_ANSWER, /* connections: bytes came, but no answer */
 	DIAGNOSIS_MALFORMED, /* messages */
+	DIAGNOSIS_WRONG_QUERY, /* connections: bytes came, but no query */
 	DIAGNOSIS_OUT_OF_IDS, /* connections: unanswered queries hold all */
 	DIAGNOSIS_KILLED, /* processes of this program, by SIGKILL or so */
 	DIAGNOSIS_SEEN

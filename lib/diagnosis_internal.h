@@ -13,7 +13,7 @@ enum diagnosis_blame {
 	BLAME_OWN, /* this program's side */
 	BLAME_HOST, /* this host's, whoever is on it */
 	BLAME_LISTENER, /* a server of this host; of no use to others' clients */
-	BLAME_PEER, /* the server, as a client sees it */
+	BLAME_PEER, /* the server, as a client sees it, or the clients */
 	BLAME_PATH,
 	BLAME_NOBODY, /* that is not told by it */
 };

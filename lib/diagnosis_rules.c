@@ -148,6 +148,12 @@ const struct diagnosis_rule diagnosis_rules[] = {
 	"messages received that are malformed",
 	"look at what the server sends: tcpdump -X", NULL,
 	diagnosis_explain_first_bytes},
+    {BY_SEEN, DIAGNOSIS_WRONG_QUERY, ROLE_SERVER, BLAME_PEER, EFFECT_NONE,
+	EFFECT_NONE, "bytes that are no DNS query",
+	"connections on which bytes came that are no DNS query",
+	"wrong port or protocol? clients have to speak DNS over TCP, without "
+	"TLS",
+	NULL, diagnosis_explain_first_bytes},
     {BY_ERRNO, ECONNRESET, ROLE_CLIENT, BLAME_PEER, EFFECT_RESET, EFFECT_NONE,
 	"the server, or what is on the way, resets", "connects reset",
 	"look at the server's limit of connections", NULL, NULL},

@@ -2,6 +2,7 @@
 
 #include "dns_reply.h"
 #include "server/answer.h"
+#include "wire/first_bytes.h"
 
 #define PING_LENGTH 4
 
@@ -70,6 +71,19 @@ answer_make(
 		memcpy(out, message, length);
 		return length;
 	}
+}
+
+bool
+answer_is_foreign(enum service_mode mode, const uint8_t *message, size_t length,
+    const uint8_t *answer, size_t made)
+{
+	if (mode != SERVICE_DNS)
+		return false;
+	if (made == 0)
+		return true;
+	return dns_get16(answer + DNS_PREFIX_LENGTH + 2) % DNS_RCODES !=
+	    DNS_NOERROR &&
+	    first_bytes_protocol(message, length) != NULL;
 }
 
 uint64_t

@@ -32,6 +32,14 @@ size_t answer_cut(
 size_t answer_make(
     enum service_mode, const uint8_t *message, size_t length, uint8_t *out);
 
+/*
+ * Whether such a message is no DNS query, by what answer_make() made of it: it has no
+ * answer, or it is refused and begins as a message of another protocol, whose first
+ * bytes were taken for a length. False in all modes but SERVICE_DNS.
+ */
+bool answer_is_foreign(enum service_mode, const uint8_t *message, size_t length,
+    const uint8_t *answer, size_t made);
+
 /* How many answers end in these bytes, which follow those of the last call. */
 uint64_t answer_count(
     enum service_mode, struct frame *, const uint8_t *data, size_t length);

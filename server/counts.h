@@ -14,6 +14,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "wire/first_bytes.h"
+
 /*
  * X(name). Where a message ends: its bytes come in, and it is answered (all of
  * the answer was handed to the kernel) or one of the other messages_. Where a
@@ -33,6 +35,7 @@
 	X(closed_locally) /* by this program, at its end */                      \
 	X(closed_by_control) /* by this program, as somebody asked it to */      \
 	X(closed_worker_died)                                                    \
+	X(wrong_query) /* of accepted: bytes came that are no DNS query */       \
 	X(peak) /* most served at once */                                        \
 	X(messages) /* whole ones received, by their two bytes of length */      \
 	X(messages_answered)                                                     \
@@ -58,6 +61,7 @@ struct counts {
 /* A worker's slot of shared memory. */
 struct counts_slot {
 	struct counts counts;
+	struct first_bytes first_bytes; /* that are no DNS query */
 	/* connections it can take on now, in the low 32 bits; above them, how
 	 * often that was written; atomic, the others read it */
 	uint64_t room;

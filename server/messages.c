@@ -8,6 +8,7 @@
 #include "lib/clock.h"
 #include "lib/timer.h"
 #include "server/session_internal.h"
+#include "wire/first_bytes.h"
 
 /*
  * Reading.
@@ -34,6 +35,28 @@ skip(struct session *s, const uint8_t *data, size_t length)
 	all->counts->bytes_discarded += length;
 }
 
+/* Bytes came that are no DNS query, beginning with these. */
+static void
+note_wrong_query(struct session *s, const uint8_t *data, size_t length)
+{
+	if (!s->more->wrong_query)
+		s->all->counts->wrong_query++;
+	s->more->wrong_query = true;
+	first_bytes_note(s->all->config.first_bytes, data, length);
+}
+
+/* What another protocol's first bytes announce as a message may never come. */
+static void
+judge_partial(struct session *s)
+{
+	const struct session_more *m = s->more;
+
+	if (s->all->service->mode == SERVICE_DNS && m->partial != NULL &&
+	    !m->wrong_query &&
+	    !first_bytes_may_be_dns(m->partial, m->partial_length))
+		note_wrong_query(s, m->partial, m->partial_length);
+}
+
 /* A whole message, which came now. Its answer goes to the output, or waits. */
 static void
 take(struct session *s, const uint8_t *message, size_t length, uint64_t now)
@@ -54,6 +77,8 @@ take(struct session *s, const uint8_t *message, size_t length, uint64_t now)
 		counts->bytes_consumed += length;
 		counts->bytes_made += made;
 	}
+	if (answer_is_foreign(all->service->mode, message, length, out, made))
+		note_wrong_query(s, message, length);
 	if (made == 0) {
 		counts->messages_unanswerable++;
 		return;
@@ -168,6 +193,7 @@ messages_read(struct session *s, int fd)
 	all->output_length = 0;
 	used = take_all(s, all->input, have + got);
 	keep(s, all->input + used, have + got - used);
+	judge_partial(s);
 	if (session_send(s, all->output, all->output_length))
 		messages_settle(s);
 }

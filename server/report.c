@@ -39,13 +39,18 @@ server_report_finish(struct server_report *r, const struct counts *c)
 {
 	struct netstat end;
 	uint64_t by_errno[ERRNOS] = {0};
+	char first_bytes[FIRST_BYTES_TEXT];
 	struct diagnosis_source source = {
 	    .view = DIAGNOSIS_FROM_SERVER,
 	    .delta = &r->kernel,
 	    .gauges = &r->gauges.most,
 	    .by_errno = by_errno,
 	    .errnos = ERRNOS,
-	    .seen = {[DIAGNOSIS_KILLED] = r->workers_died},
+	    .seen = {[DIAGNOSIS_KILLED] = r->workers_died,
+		[DIAGNOSIS_WRONG_QUERY] = c->wrong_query},
+	    .first_bytes = r->first_bytes.length == 0 ?
+		NULL :
+		first_bytes_format(&r->first_bytes, first_bytes),
 	};
 
 	netstat_read(&end, "/proc");
@@ -158,14 +163,22 @@ print_ends(const struct counts *c, FILE *out)
 }
 
 static void
-print_messages(const struct counts *c, FILE *out)
+print_messages(const struct server_report *r, const struct counts *c, FILE *out)
 {
+	char first_bytes[FIRST_BYTES_TEXT];
+
 	fprintf(out,
 	    "             messages answered %" PRIu64 ", dropped %" PRIu64
 	    ", unanswerable %" PRIu64 ", swallowed %" PRIu64
 	    ", discarded %" PRIu64 "\n",
 	    c->messages_answered, c->messages_dropped, c->messages_unanswerable,
 	    c->messages_swallowed, c->messages_discarded);
+	if (c->wrong_query > 0)
+		fprintf(out,
+		    "             %" PRIu64 " connections: bytes came that are "
+		    "no DNS query (first bytes: %s): wrong port or protocol?\n",
+		    c->wrong_query,
+		    first_bytes_format(&r->first_bytes, first_bytes));
 	if (c->bytes_made + c->bytes_consumed > 0)
 		fprintf(out,
 		    "             bytes consumed %" PRIu64 ", made %" PRIu64
@@ -212,7 +225,7 @@ server_report_text(const struct server_report *r, const struct counts *c,
 	    ", out %" PRIu64 ", discarded %" PRIu64 "\n",
 	    c->messages, c->bytes_in, c->bytes_out, c->bytes_discarded);
 	if (!service_is_plain(r->service) || c->messages_discarded > 0)
-		print_messages(c, out);
+		print_messages(r, c, out);
 	if (c->handed_over > 0)
 		fprintf(out,
 		    "             handed over to a worker with room %" PRIu64
@@ -306,6 +319,23 @@ queues_json(const struct server_report *r)
 	return o;
 }
 
+/* null: all that came were queries, or nobody looked. */
+static json_t *
+first_bytes_json(const struct first_bytes *f)
+{
+	char hex[2 * FIRST_BYTES_MOST + 1];
+	const char *name = first_bytes_name(f);
+	json_t *o;
+
+	if (f->length == 0)
+		return json_null();
+	o = json_object();
+	first_bytes_to_hex(f, hex);
+	json_put(o, "hex", json_string(hex));
+	json_put(o, "name", name == NULL ? json_null() : json_string(name));
+	return o;
+}
+
 #define PUT_COUNT(name) json_put_count(counts, #name, c->name);
 
 json_t *
@@ -322,6 +352,7 @@ server_report_counts(
 	json_put(counts, "peak_accepts_per_second",
 	    json_integer((json_int_t)r->peak_accepts));
 	json_put(o, "counts", counts);
+	json_put(o, "first_bytes", first_bytes_json(&r->first_bytes));
 	json_put(o, "accept_queue", queues_json(r));
 	json_put(o, "workers_died", json_integer(r->workers_died));
 	return o;

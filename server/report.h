@@ -32,6 +32,7 @@ struct server_report {
 	unsigned int workers_died;
 	int full; /* errno of the first pause of accepting; 0: room was asked to
 		   * end there, or there was none of them */
+	struct first_bytes first_bytes; /* that are no DNS query; none: 0 */
 	int unwatched; /* errno, why a socket could not be watched; 0: none */
 	struct netstat kernel; /* when it began; at the end what it rose by */
 	struct gauges_span gauges;

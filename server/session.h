@@ -24,12 +24,14 @@
 
 struct counts;
 struct event_base;
+struct first_bytes;
 struct service;
 struct sessions; /* all of a worker's */
 
 struct sessions_config {
 	struct event_base *base;
 	const struct service *service;
+	struct first_bytes *first_bytes; /* that are no DNS query are kept */
 	struct counts *counts; /* where it counts bytes, messages and ends */
 	unsigned int worker; /* its index, ... */
 	unsigned int workers; /* ... of so many */

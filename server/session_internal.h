@@ -37,6 +37,7 @@ struct session_more {
 	bool is_parked; /* nothing is waited for until it is unparked */
 	bool ended; /* the peer's FIN is here, and answers wait */
 	bool lingering; /* the own FIN is sent */
+	bool wrong_query; /* counted as such */
 	uint64_t taken; /* messages that have been or will be answered */
 };
 

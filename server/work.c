@@ -168,6 +168,7 @@ work_new(struct worker *worker, const struct work_config *config)
 	struct sessions_config sessions = {
 	    .base = worker_base(worker),
 	    .service = config->service,
+	    .first_bytes = &slot->first_bytes,
 	    .counts = &slot->counts,
 	    .worker = worker_index(worker),
 	    .workers = worker_count(worker),

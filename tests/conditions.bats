@@ -19,15 +19,15 @@ counters() {
 }
 
 @test "each counter of the JSON totals is known to --fail" {
-	local conditions
+	local some
 	start_server --mode dns
 	client -c 5 -n 0 --probe -r 100 --warmup 100ms -t 200ms 127.0.0.1
 	[ "$(counters | wc -l)" -ge 60 ]
 	# 32 at a time, which is as many as there may be
 	counters | sed 's/$/<0/' | xargs -n 32 | tr ' ' , >conditions
-	while read -r conditions; do
-		echo "$conditions"
-		client -c 5 -n 0 -r 0 -t 1ms --fail "$conditions" 127.0.0.1
+	while read -r some; do
+		echo "$some"
+		client -c 5 -n 0 -r 0 -t 1ms --fail "$some" 127.0.0.1
 		holds '.verdict.failed == []'
 	done <conditions
 }

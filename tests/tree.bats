@@ -21,7 +21,7 @@ arrows() {
 			sub(/_internal$/, "", to)
 			if (from != to)
 				print from, to
-		}' *.[ch] lib/*.[ch] client/*.[ch] server/*.[ch] |
+		}' *.[ch] lib/*.[ch] client/*.[ch] server/*.[ch] wire/*.[ch] |
 		sort -u >"$list"
 	cat "$list"
 }
@@ -34,13 +34,14 @@ only() {
 
 @test "includes point one way: lib knows neither programs nor their parts" {
 	only 'lib/.*' 'lib/.*'
-	only 'client/.*' 'client/.*|lib/.*|dns_query'
-	only 'server/.*' 'server/.*|lib/.*|dns_reply'
+	only 'client/.*' 'client/.*|lib/.*|wire/.*|dns_query'
+	only 'server/.*' 'server/.*|lib/.*|wire/.*|dns_reply'
+	only 'wire/.*' 'wire/.*|lib/.*|dns_query'
 	only 'server/(frame|delay)' 'lib/clock'
 	only 'server/service' 'lib/(clock|parse)'
-	only 'server/answer' 'server/(frame|service)|dns_reply'
+	only 'server/answer' 'server/(frame|service)|wire/first_bytes|dns_reply'
 	only 'server/patience' 'lib/(clock|timer)'
-	only 'server/messages' 'server/session|lib/(clock|timer)'
+	only 'server/messages' 'server/session|wire/first_bytes|lib/(clock|timer)'
 	only 'dns_query' 'nothing'
 	only 'dns_reply' 'dns_query'
 	only 'tcpserver' 'server/.*|lib/.*'
@@ -86,7 +87,7 @@ only() {
 	only 'client/schedule' 'client/(program|random|turns)|lib/clock'
 	only 'client/turns' 'nothing'
 	only 'client/tally' 'nothing'
-	only 'client/stats' 'client/(first_bytes|tally)|lib/histogram|lib/accounts|dns_query'
+	only 'client/stats' 'client/tally|wire/first_bytes|lib/histogram|lib/accounts|dns_query'
 	only 'client/condition' \
 		'client/stats|lib/(histogram|parse|clock)|dns_query'
 	only 'client/program.*' 'client/program|lib/(clock|parse)'

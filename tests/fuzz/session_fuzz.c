@@ -28,6 +28,7 @@
 struct side {
 	struct counts counts;
 	struct sessions *sessions;
+	struct first_bytes first_bytes;
 	int peer;
 	size_t sent;
 	size_t heard;
@@ -49,6 +50,7 @@ side_begin(struct side *s, const struct service *service, bool small)
 	    .base = base,
 	    .service = service,
 	    .counts = &s->counts,
+	    .first_bytes = &s->first_bytes,
 	    .workers = 1,
 	    .closed = on_closed,
 	};

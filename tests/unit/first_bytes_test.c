@@ -1,6 +1,6 @@
 #include "tests/unit/support.h"
 
-#include "client/first_bytes.h"
+#include "wire/first_bytes.h"
 
 #define BYTES(text) text, sizeof(text) - 1
 

@@ -28,6 +28,7 @@ struct bench {
 	struct counts counts;
 	int peer; /* -1: closed */
 	int theirs; /* the other end */
+	struct first_bytes first_bytes;
 };
 
 static void
@@ -51,6 +52,7 @@ begin(struct bench *b, const struct service *service)
 	assert_non_null(b->base);
 	config.base = b->base;
 	config.counts = &b->counts;
+	config.first_bytes = &b->first_bytes;
 	b->sessions = sessions_new(&config);
 	assert_int_equal(
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);

@@ -1,12 +1,12 @@
 /*
- * The first bytes that a peer sent and that are no DNS answer: kept, and named where
- * they are those of a protocol that is often found on a wrong port.
+ * The first bytes that a peer sent and that are no DNS message: kept, and named
+ * where they are those of a protocol that is often found on a wrong port.
  *
  * Flat and without pointers, as it lives in shared memory: one worker writes, the
  * parent reads. length is stored last, so bytes that can be seen are whole.
  */
-#ifndef CLIENT_FIRST_BYTES_H
-#define CLIENT_FIRST_BYTES_H
+#ifndef WIRE_FIRST_BYTES_H
+#define WIRE_FIRST_BYTES_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,6 +25,9 @@ void first_bytes_note(struct first_bytes *, const uint8_t *data, size_t length);
 
 /* What they are: "an SSH banner"; NULL if that is not known. */
 const char *first_bytes_name(const struct first_bytes *);
+
+/* The other protocol that such bytes begin; NULL if none is known to. */
+const char *first_bytes_protocol(const uint8_t *data, size_t length);
 
 /* For people: the name, if there is one, and the bytes, as text or in hex. */
 const char *first_bytes_format(

@@ -1,20 +1,19 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "client/first_bytes.h"
 #include "dns_query.h"
+#include "wire/first_bytes.h"
 
 #define TEXT_LEAST 4 /* fewer printable bytes are no text */
 
-#define FLAG_QR 0x80
-#define OPCODE	0x78
+#define OPCODE 0x78
 
 #define BEGINS_WITH(text)              \
 	(length >= sizeof(text) - 1 && \
 	    memcmp(data, text, sizeof(text) - 1) == 0)
 
-static const char *
-name_of_other_protocol(const uint8_t *data, size_t length)
+const char *
+first_bytes_protocol(const uint8_t *data, size_t length)
 {
 	if (BEGINS_WITH("SSH-"))
 		return "an SSH banner";
@@ -27,9 +26,14 @@ name_of_other_protocol(const uint8_t *data, size_t length)
 		return "a TLS alert";
 	if (BEGINS_WITH("\x16\x03"))
 		return "a TLS handshake";
-	/* ID, QR and opcode QUERY, QDCOUNT 1, a small ANCOUNT */
-	if (length >= DNS_HEADER_LENGTH &&
-	    (data[2] & (FLAG_QR | OPCODE)) == FLAG_QR &&
+	if (BEGINS_WITH("GET ") || BEGINS_WITH("HEAD ") ||
+	    BEGINS_WITH("POST ") || BEGINS_WITH("PUT ") ||
+	    BEGINS_WITH("OPTIONS "))
+		return "an HTTP request";
+	if (BEGINS_WITH("PRI * HTTP/2"))
+		return "the preface of HTTP/2";
+	/* ID, opcode QUERY, QDCOUNT 1, a small ANCOUNT */
+	if (length >= DNS_HEADER_LENGTH && (data[2] & OPCODE) == 0 &&
 	    dns_get16(data + 4) == 1 && data[6] == 0)
 		return "a DNS message without its length in front";
 	return NULL;
@@ -55,7 +59,7 @@ printable(const uint8_t *data, size_t length)
 bool
 first_bytes_may_be_dns(const uint8_t *data, size_t length)
 {
-	if (name_of_other_protocol(data, length) != NULL)
+	if (first_bytes_protocol(data, length) != NULL)
 		return false;
 	if (length >= DNS_PREFIX_LENGTH && dns_get16(data) < DNS_HEADER_LENGTH)
 		return false;
@@ -81,7 +85,7 @@ first_bytes_note(struct first_bytes *f, const uint8_t *data, size_t length)
 const char *
 first_bytes_name(const struct first_bytes *f)
 {
-	const char *name = name_of_other_protocol(f->at, f->length);
+	const char *name = first_bytes_protocol(f->at, f->length);
 
 	if (name != NULL || f->length < DNS_PREFIX_LENGTH + DNS_HEADER_LENGTH ||
 	    !first_bytes_may_be_dns(f->at, f->length))
