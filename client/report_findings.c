@@ -79,6 +79,8 @@ report_diagnose(
 	    .first_bytes = stats->first_bytes.length == 0 ?
 		NULL :
 		first_bytes_format(&stats->first_bytes, first_bytes),
+	    .never_answered = n->verified == 0 &&
+		n->sent + n->probe_sent + n->warmup_sent > 0,
 	    .ways = r->config.ways,
 	    .resets = r->config.reset,
 	    .fin_wait1 = r->closing.fin_wait1,

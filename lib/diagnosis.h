@@ -47,6 +47,7 @@ struct diagnosis_source {
 	const uint64_t *by_errno; /* failed connects, or accepts */
 	size_t errnos;
 	uint64_t seen[DIAGNOSIS_SEEN];
+	bool never_answered; /* queries were sent, and no connection answered */
 	const char *first_bytes; /* that were no answer; NULL: none */
 	struct limits_ways ways; /* of a client; ports 0: unknown */
 	bool resets; /* it closes with a RST */

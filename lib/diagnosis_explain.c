@@ -85,6 +85,19 @@ diagnosis_explain_first_bytes(const struct diagnosis_source *s, uint64_t count,
 		diagnosis_add_evidence(f, "first bytes: %s", s->first_bytes);
 }
 
+/* A TLS server, for one, may close on a query without a word. */
+void
+diagnosis_explain_end_by_peer(const struct diagnosis_source *s, uint64_t count,
+    struct diagnosis_finding *f)
+{
+	(void)count;
+	if (!s->never_answered)
+		return;
+	diagnosis_add_evidence(f, "no query was answered on any connection");
+	diagnosis_add(f->fix,
+	    "; or is it the wrong port or protocol? a TLS server may close so");
+}
+
 /* The count is of once a second: a short run may not have been seen at all. */
 void
 diagnosis_explain_table(const struct diagnosis_source *s, uint64_t count,

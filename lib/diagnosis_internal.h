@@ -97,5 +97,6 @@ DIAGNOSIS_EXPLAIN(resends);
 DIAGNOSIS_EXPLAIN(accept_queue);
 DIAGNOSIS_EXPLAIN(syn_queue);
 DIAGNOSIS_EXPLAIN(first_bytes);
+DIAGNOSIS_EXPLAIN(end_by_peer);
 
 #endif

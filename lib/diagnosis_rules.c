@@ -162,7 +162,7 @@ const struct diagnosis_rule diagnosis_rules[] = {
 	"connections reset by the other side",
 	"look whether the server has ended, at its limit of connections and at "
 	"its accept queue (nstat -az TcpExtListenOverflows there)",
-	NULL, NULL},
+	NULL, diagnosis_explain_end_by_peer},
     {BY_SEEN, DIAGNOSIS_NOT_SERVED, ROLE_CLIENT, BLAME_PEER, EFFECT_NONE,
 	EFFECT_NONE, "RLIMIT_NOFILE of the server, or its limit of connections",
 	"connections wait in its accept queue unserved, while others were "
@@ -180,7 +180,7 @@ const struct diagnosis_rule diagnosis_rules[] = {
 	"connections closed by the other side",
 	"look whether the server has ended, at its limit of connections and at "
 	"how long it lets them idle",
-	NULL, NULL},
+	NULL, diagnosis_explain_end_by_peer},
     {COUNTER(Tcp, RetransSegs), ROLE_ANY, BLAME_NOBODY, EFFECT_RESENT,
 	EFFECT_NONE, "packets are lost", "segments sent again",
 	"look for drops: ip -s link, ethtool -S, nstat, on both hosts",

@@ -79,6 +79,33 @@ listens() {
 	named 5 '"a TLS alert, 15 03 01 00 02 02 46"'
 }
 
+# It reads a query as a record whose version it does not know, and closes without an
+# alert: there are no bytes to name.
+@test "a TLS server that closes without an alert" {
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+		-keyout key -out cert -subj /CN=x 2>openssl.err
+	pick_port
+	start openssl s_server -quiet -accept "127.0.0.1:$PORT" -key key \
+		-cert cert
+	wait_until listens
+	ask 3
+	holds '.connections.wrong_answer == 0' '.connections.first_bytes == null' \
+		'.findings | length == 1 and (.[0] |
+			(.limit | test("^the server( closes|, or what .* resets)$")) and
+			.side == "server" and
+			(.evidence | contains("no query was answered on any connection")) and
+			(.fix | contains("wrong port or protocol?")))'
+}
+
+# The same end, but it has answered: nothing is wrong with its protocol.
+@test "a DNS server that closes is not said to speak another protocol" {
+	start_peer fin 1
+	exits 3 client -c 5 -n 0 --probe -r 10 -t 200ms 127.0.0.1
+	holds '.connections.closed_by_peer == 5' \
+		'.findings[0] | .limit == "the server closes" and
+			(.fix | contains("protocol") | not)'
+}
+
 @test "DNS messages without their length in front" {
 	start_peer answer '\x12\x34\x81\x80\x00\x01\x00\x00\x00\x00\x00\x00\x07example\x03com\x00\x00\x01\x00\x01'
 	ask 5
