@@ -234,12 +234,12 @@ judge(const struct find_max *f, const struct generator_result *sum,
     const struct health_usage *usage, bool cut, struct search_step *step)
 {
 	const struct condition *condition;
-	char sickness[HEALTH_TEXT];
+	struct health_reasons sickness;
 	enum health health = health_check(&f->change, usage,
-	    search_config(f->search)->max_lateness, sickness);
+	    search_config(f->search)->max_lateness, &sickness);
 
 	if (health == HEALTH_OVERLOADED || health == HEALTH_PEER)
-		snprintf(step->why, SEARCH_WHY, "%s", sickness);
+		snprintf(step->why, SEARCH_WHY, "%s", sickness.at[0]);
 	if (health == HEALTH_OVERLOADED)
 		return SEARCH_BY_CLIENT;
 	if (health != HEALTH_PEER && !is_short(f, sum, cut, step)) {
@@ -248,10 +248,8 @@ judge(const struct find_max *f, const struct generator_result *sum,
 			return SEARCH_HELD;
 		if (nothing_was_due(f, condition, step))
 			return SEARCH_BY_CLIENT;
-		if (is_own_doing(f, sum, usage,
-			health == HEALTH_LATE ? sickness : NULL,
-			health == HEALTH_UNREAD ? sickness : NULL, condition,
-			step))
+		if (is_own_doing(f, sum, usage, sickness.late, sickness.unread,
+			condition, step))
 			return SEARCH_BY_CLIENT;
 	}
 	return meets_kernel(f, step) ? SEARCH_BY_KERNEL : SEARCH_BY_SERVER;

@@ -1,4 +1,5 @@
 #include <inttypes.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -9,6 +10,8 @@
 #define SENT_LEAST     100 /* a p99 of fewer is but their maximum */
 #define BUSY_AT_TIMES  0.5 /* of a processor: what comes in bursts waits */
 #define LATENESS_SHARE 10 /* a tenth of the response time */
+
+#define USAGE_TEXT 240
 
 #define MS(ns) ((double)(ns) / (double)CLOCK_NS_PER_MS)
 
@@ -39,9 +42,15 @@ static const char *
 advice_for_slowness(
     const struct histogram *h, const struct health_usage *u, uint64_t most)
 {
+	if (isnan(u->ran))
+		return "no worker was left to say what kept it";
 	if (explains(h, most, u->stolen))
 		return "the host of this virtual machine took its processors "
 		       "away: query from another one";
+	if (explains(h, most, u->throttled))
+		return "the CPU quota of its control group stopped it (cpu.max, "
+		       "cpu.cfs_quota_us): raise that, or query from another "
+		       "host";
 	if (is_main_cause(&u->causes, u->causes.writing))
 		return "standard output (-R) was not read in time: a faster "
 		       "reader, or a file";
@@ -82,32 +91,63 @@ left_late(const struct stats *s, uint64_t most)
 	return is_large(s, &s->lateness, s->n.sent, most);
 }
 
+static bool
+is_unread(const struct stats *s, uint64_t most)
+{
+	return is_large(s, &s->read_delay, s->n.answered, most);
+}
+
+/* Fewer connections were closed by --churn or the like than by other causes. */
+static bool
+ended_by_others(const struct stats_counters *n)
+{
+	return n->failed + n->closed_by_peer + n->reset_by_peer +
+	    n->closed_by_error + n->closed_on_timeout >=
+	    n->closed_churned + n->closed_used_up;
+}
+
+/* What kept most of the arrivals that this program was ready to send. */
+static enum health
+blame_peer(const struct stats_counters *n, const char **advice)
+{
+	if (n->skipped_no_connection < n->skipped_ids_exhausted ||
+	    n->skipped_no_connection < n->skipped_output_full)
+		*advice = "too much waited for answers; a lower rate, or more "
+			  "connections (-c)";
+	else if (ended_by_others(n))
+		*advice = "no connection was open for them: look at what ended "
+			  "or refused them, above";
+	else {
+		*advice = "all connections were being replaced: more of them "
+			  "(-c), or a lower rate";
+		return HEALTH_OVERLOADED;
+	}
+	return HEALTH_PEER;
+}
+
 /*
  * Which reason for skipping is the most frequent, in words. Who is late in
- * sending is late in reading, too: then answers that are there wait to be read,
- * and hold their IDs.
+ * sending is late in reading and in replacing connections, too: then answers that
+ * are there wait to be read, and hold their IDs.
  */
 static enum health
 blame(const struct stats *s, const struct health_usage *u, uint64_t most,
     const char **advice)
 {
 	const struct stats_counters *n = &s->n;
+	uint64_t own = n->skipped_overload + n->skipped_worker_died;
 	uint64_t peer = n->skipped_ids_exhausted + n->skipped_output_full +
 	    n->skipped_no_connection;
+	bool by_others = n->skipped_no_connection > 0 && ended_by_others(n);
 
-	if (n->skipped_overload + n->skipped_worker_died >= peer ||
-	    (n->skipped_no_connection == 0 && left_late(s, most))) {
+	if (own >= peer && n->skipped_worker_died > n->skipped_overload)
+		*advice = "a worker died; look at its message";
+	else if (own >= peer ||
+	    (!by_others && (left_late(s, most) || is_unread(s, most))))
 		*advice = advice_for_slowness(&s->lateness, u, most);
-		return HEALTH_OVERLOADED;
-	}
-	if (n->skipped_no_connection >= n->skipped_ids_exhausted &&
-	    n->skipped_no_connection >= n->skipped_output_full)
-		*advice = "no connection was open for them: look at what ended "
-			  "or refused them, above";
 	else
-		*advice = "too much waited for answers; a lower rate, or more "
-			  "connections (-c)";
-	return HEALTH_PEER;
+		return blame_peer(n, advice);
+	return HEALTH_OVERLOADED;
 }
 
 /*
@@ -122,15 +162,22 @@ are_ids_used_up(const struct stats_counters *n)
 	    2 * n->skipped_ids_exhausted > stats_skipped(n);
 }
 
+static char *
+next_reason(struct health_reasons *reasons)
+{
+	return reasons->at[reasons->count++];
+}
+
 /* Why less than enough of the schedule was sent. */
 static enum health
 explain_unsent(const struct stats *s, const struct health_usage *u,
-    uint64_t most, char why[HEALTH_TEXT])
+    uint64_t most, struct health_reasons *reasons)
 {
 	const struct stats_counters *n = &s->n;
 	double percent = 100.0 * (double)n->sent / (double)n->scheduled;
 	enum health health;
 	const char *advice;
+	char *why = next_reason(reasons);
 
 	if (are_ids_used_up(n)) {
 		snprintf(why, HEALTH_TEXT,
@@ -149,33 +196,59 @@ explain_unsent(const struct stats *s, const struct health_usage *u,
 	return health;
 }
 
+/* " (the busiest worker ran ...)", or nothing where that is not known. */
 static void
-say_slow(const char *what, const struct histogram *h,
-    const struct health_usage *u, uint64_t most, char why[HEALTH_TEXT])
+format_usage(const struct health_usage *u, char text[USAGE_TEXT])
 {
-	snprintf(why, HEALTH_TEXT,
-	    "%s %.3f ms (the busiest worker ran %.0f %% of the time and waited "
-	    "%.0f %% for a processor, and %.1f %% was stolen); %s",
-	    what, MS(histogram_quantile(h, 0.99)), 100 * u->ran,
-	    100 * u->waited, 100 * u->stolen, advice_for_slowness(h, u, most));
+	int length;
+
+	text[0] = '\0';
+	if (isnan(u->ran))
+		return;
+	length = snprintf(text, USAGE_TEXT,
+	    " (the busiest worker ran %.0f %% of the time and waited %.0f %% "
+	    "for a processor, and %.1f %% was stolen",
+	    100 * u->ran, 100 * u->waited, 100 * u->stolen);
+	if (u->throttled > 0)
+		length += snprintf(text + length, USAGE_TEXT - (size_t)length,
+		    "; its quota stopped it for %.0f %%", 100 * u->throttled);
+	snprintf(text + length, USAGE_TEXT - (size_t)length, ")");
+}
+
+/* Returns the reason. */
+static const char *
+say_slow(const char *what, const struct histogram *h,
+    const struct health_usage *u, uint64_t most, struct health_reasons *reasons)
+{
+	char usage[USAGE_TEXT], *why = next_reason(reasons);
+
+	format_usage(u, usage);
+	snprintf(why, HEALTH_TEXT, "%s %.3f ms%s; %s", what,
+	    MS(histogram_quantile(h, 0.99)), usage,
+	    advice_for_slowness(h, u, most));
+	return why;
 }
 
 enum health
 health_check(const struct stats *s, const struct health_usage *u, uint64_t most,
-    char why[HEALTH_TEXT])
+    struct health_reasons *reasons)
 {
 	const struct stats_counters *n = &s->n;
+	enum health health = HEALTH_SOUND;
 
+	*reasons = (struct health_reasons){.count = 0};
 	if ((double)n->sent < SENT_ENOUGH * (double)n->scheduled)
-		return explain_unsent(s, u, most, why);
+		health = explain_unsent(s, u, most, reasons);
 	if (left_late(s, most)) {
-		say_slow("queries left late, p99", &s->lateness, u, most, why);
-		return HEALTH_LATE;
+		reasons->late = say_slow(
+		    "queries left late, p99", &s->lateness, u, most, reasons);
+		health = health == HEALTH_SOUND ? HEALTH_LATE : health;
 	}
-	if (is_large(s, &s->read_delay, s->n.answered, most)) {
-		say_slow("answers waited to be read, p99 up to", &s->read_delay,
-		    u, most, why);
-		return HEALTH_UNREAD;
+	if (is_unread(s, most)) {
+		reasons->unread =
+		    say_slow("answers waited to be read, p99 up to",
+			&s->read_delay, u, most, reasons);
+		health = health == HEALTH_SOUND ? HEALTH_UNREAD : health;
 	}
-	return HEALTH_SOUND;
+	return health;
 }

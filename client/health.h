@@ -5,10 +5,13 @@
 #ifndef CLIENT_HEALTH_H
 #define CLIENT_HEALTH_H
 
+#include <stddef.h>
+
 #include "client/read_delay.h"
 #include "client/stats.h"
 
-#define HEALTH_TEXT 280
+#define HEALTH_TEXT    360
+#define HEALTH_REASONS 3
 
 enum health {
 	HEALTH_SOUND,
@@ -23,19 +26,28 @@ struct health_usage {
 	double ran;
 	double waited; /* ready to run, but another process did */
 	double stolen; /* of every processor, by a virtual machine's host */
+	double throttled; /* stopped by the CPU quota of the control group */
 	struct read_delay_causes causes; /* of all workers */
 };
 
 /* Past that a worker may be what limits the rate. */
 #define HEALTH_BUSY 0.85
 
+/* Each says what is wrong, and behind a semicolon what to do. */
+struct health_reasons {
+	size_t count;
+	const char *late; /* which of them is on lateness; NULL: none */
+	const char *unread; /* and on the delay of reading */
+	char at[HEALTH_REASONS][HEALTH_TEXT];
+};
+
 /*
  * Not sound: less than 99.9 % of the schedule was sent, or the lateness' p99 (of
  * 100 queries at least) is over max_lateness (nanoseconds) and over a tenth of
  * the response time's p50, or the p99 of the delay of reading is (of 100 answers).
- * Then why is the reason, and behind a semicolon what to do.
+ * Then all of these that hold are the reasons, and the first is what is returned.
  */
 enum health health_check(const struct stats *, const struct health_usage *,
-    uint64_t max_lateness, char why[HEALTH_TEXT]);
+    uint64_t max_lateness, struct health_reasons *);
 
 #endif

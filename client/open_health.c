@@ -24,11 +24,32 @@ failed(const struct stats_counters *n, const struct open_asked *asked)
 	return n->failed < n->paced ? n->failed : n->paced;
 }
 
+/* By the pace: those for which there was no time. */
 static uint64_t
-missed(const struct stats_counters *n)
+missed(const struct stats *s, const struct open_asked *asked)
 {
-	return n->missed_window_full + n->missed_all_busy +
-	    n->missed_after_failure + n->missed_late;
+	const struct stats_counters *n = &s->n;
+	uint64_t late = histogram_quantile(&s->open_lateness, 0.99);
+	uint64_t all = n->missed_window_full + n->missed_all_busy +
+	    n->missed_after_failure;
+
+	if (late == HISTOGRAM_NONE || late > asked->max_lateness)
+		all += n->missed_late;
+	return all;
+}
+
+/*
+ * Too few to matter. Where all connections came in the end, but late, no more can
+ * be missing than there are: 5 in 0.2 s are not 195 too few of 1,000 a second.
+ */
+static bool
+is_little(const struct stats_counters *n, const struct open_asked *asked,
+    uint64_t without)
+{
+	if (!asked->exchanges && without > n->paced)
+		without = n->paced;
+	return without < MISSED_LEAST ||
+	    (double)without < MISSED_SECONDS * asked->rate;
 }
 
 /* Which cause had the most connects missing, in words, and what to do. */
@@ -69,11 +90,10 @@ open_health_is_short(const struct stats *s, const struct open_asked *asked,
 {
 	const struct stats_counters *n = &s->n;
 	uint64_t failures = failed(n, asked), came = n->paced - failures;
-	uint64_t without = missed(n) + failures, due = came + without;
+	uint64_t without = missed(s, asked) + failures, due = came + without;
 	double share;
 
-	if (asked->rate <= 0 || without < MISSED_LEAST ||
-	    (double)without < MISSED_SECONDS * asked->rate ||
+	if (asked->rate <= 0 || is_little(n, asked, without) ||
 	    (double)came >= CAME_ENOUGH * (double)due)
 		return false;
 	share = (double)came / (double)due;

@@ -16,11 +16,13 @@
 struct open_asked {
 	double rate; /* per second; 0: as fast as possible, which cannot fail */
 	bool exchanges; /* the rate is that of connections without queries */
+	uint64_t max_lateness; /* of a valid run: what comes so late has come */
 };
 
 /*
  * Less than 99.9 % of the connects that were due came, and those that did not are
- * 10 at least, and as many as are due in 0.1 s. Then why has the reason, and behind
+ * 10 at least, and as many as are due in 0.1 s. Where all came at last, no more are
+ * missing than there were. Then why has the reason, and behind
  * a semicolon what to do.
  */
 bool open_health_is_short(const struct stats *, const struct open_asked *,

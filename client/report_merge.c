@@ -304,6 +304,8 @@ add_report(struct report *sum, struct report *in)
 	sum->end.usage.ran = fmax(sum->end.usage.ran, in->end.usage.ran);
 	sum->end.usage.stolen =
 	    fmax(sum->end.usage.stolen, in->end.usage.stolen);
+	sum->end.usage.throttled =
+	    fmax(sum->end.usage.throttled, in->end.usage.throttled);
 	sum->end.usage.waited =
 	    fmax(sum->end.usage.waited, in->end.usage.waited);
 #define ADD_CAUSE(name)                           \

@@ -2,6 +2,7 @@
  * Reading a JSON result, member by member as report_json.c writes it. What can
  * be derived from other members, as the findings, is not read.
  */
+#include <math.h>
 #include <bsd/err.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -235,6 +236,11 @@ read_end(const struct json_node *top, struct report *r)
 	r->end.usage.ran = json_get_real_or_null(&at, "busiest_ran");
 	r->end.usage.waited = json_get_real_or_null(&at, "busiest_waited");
 	r->end.usage.stolen = json_get_real_or_null(&at, "stolen");
+	/* absent from results of earlier programs */
+	r->end.usage.throttled =
+	    json_object_get(at.value, "throttled") == NULL ?
+	    NAN :
+	    json_get_real_or_null(&at, "throttled");
 	read_causes(&at, &r->end.usage.causes);
 	r->total.outage.none = json_get_count(&at, "none_open_ns");
 	r->total.outage.some = json_get_count(&at, "some_missing_ns");

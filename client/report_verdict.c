@@ -223,6 +223,7 @@ judge_opening(struct report *r)
 	const struct open_asked asked = {
 	    .rate = r->config.open_rate,
 	    .exchanges = life->limited && life->most_queries == 0,
+	    .max_lateness = r->config.max_lateness,
 	};
 	bool is_load = asked.exchanges || life->churn > 0;
 	char why[OPEN_HEALTH_TEXT];
@@ -237,16 +238,18 @@ judge_opening(struct report *r)
 static void
 judge_queries(struct report *r)
 {
-	char why[HEALTH_TEXT];
+	struct health_reasons why;
+	size_t i;
 
 	if (ended_early(r))
 		judge_end(r);
 	judge_opening(r);
 	judge_schedule(r);
-	if (health_check(&r->total.stats, &r->end.usage, r->config.max_lateness,
-		why) != HEALTH_SOUND)
-		add(&r->reasons, "%s", why);
-	else if (overran(r))
+	(void)health_check(
+	    &r->total.stats, &r->end.usage, r->config.max_lateness, &why);
+	for (i = 0; i < why.count; i++)
+		add(&r->reasons, "%s", why.at[i]);
+	if (why.count == 0 && overran(r))
 		add(&r->reasons,
 		    "too slow for the rate: the last query of %.1f s was sent "
 		    "after %.3f s; more workers (-w), another host, or a lower "

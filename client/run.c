@@ -103,7 +103,8 @@ run_lead(const struct run *run)
 struct health_usage
 run_busiest(const struct run *run)
 {
-	struct health_usage most = {.ran = NAN, .waited = NAN, .stolen = NAN};
+	struct health_usage most = {
+	    .ran = NAN, .waited = NAN, .stolen = NAN, .throttled = NAN};
 	struct read_delay_causes causes = {0};
 	const struct generator_result *r;
 	double length, ran, waited;
@@ -120,7 +121,8 @@ run_busiest(const struct run *run)
 		if (isnan(most.ran) || ran + waited > most.ran + most.waited)
 			most = (struct health_usage){.ran = ran,
 			    .waited = waited,
-			    .stolen = (double)r->usage.stolen / length};
+			    .stolen = (double)r->usage.stolen / length,
+			    .throttled = (double)r->usage.throttled / length};
 	}
 	most.causes = causes;
 	return most;

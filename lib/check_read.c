@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/cgroup.h"
 #include "lib/check_internal.h"
 #include "lib/limits.h"
 
@@ -161,11 +162,11 @@ struct group_files {
 	const char *spare; /* a field of memory.stat that can be had back */
 };
 
-static const struct group_files unified[] = {
+static const struct group_files second_version[] = {
     {"memory", "memory.max", "memory.current", "inactive_file"},
     {"pids", "pids.max", "pids.current", NULL},
 };
-static const struct group_files separate[] = {
+static const struct group_files first_version[] = {
     {"memory", "memory.limit_in_bytes", "memory.usage_in_bytes",
 	"total_inactive_file"},
     {"pids", "pids.max", "pids.current", NULL},
@@ -201,87 +202,36 @@ group_left(const char *directory, const struct group_files *f, uint64_t *left)
 	return true;
 }
 
-/* A group and those above it. In a container its path may not be there. */
+struct group_search {
+	size_t which;
+	uint64_t *left;
+};
+
 static bool
-groups_left(
-    const char *top, char *path, const struct group_files *f, uint64_t *left)
+visit_group(const char *directory, bool unified, void *arg)
 {
-	char directory[PATH];
-	char *slash;
+	const struct group_search *search = arg;
 
-	*left = UINT64_MAX;
-	if (access(top, X_OK) == -1)
-		return false;
-	for (;;) {
-		snprintf(directory, sizeof(directory), "%s%s", top, path);
-		if (!group_left(directory, f, left))
-			return false;
-		slash = strrchr(path, '/');
-		if (slash == NULL)
-			return true;
-		*slash = '\0';
-	}
-}
-
-/* Whether a list such as "cpu,cpuacct" of that length has the word. */
-static bool
-is_listed(const char *list, size_t length, const char *word)
-{
-	const char *end = list + length, *item = list, *comma;
-
-	while (item < end) {
-		comma = memchr(item, ',', (size_t)(end - item));
-		if (comma == NULL)
-			comma = end;
-		if ((size_t)(comma - item) == strlen(word) &&
-		    strncmp(item, word, strlen(word)) == 0)
-			return true;
-		item = comma + 1;
-	}
-	return false;
-}
-
-/* "5:memory:/path" of the first version, "0::/path" of the second. */
-static bool
-group_line(char *line, const char *controller, char **path, bool *of_second)
-{
-	char *list = strchr(line, ':');
-	char *end = list == NULL ? NULL : strchr(list + 1, ':');
-
-	if (end == NULL)
-		return false;
-	list++;
-	*path = end + 1;
-	*of_second = end == list;
-	return *of_second || is_listed(list, (size_t)(end - list), controller);
+	return group_left(directory,
+	    unified ? &second_version[search->which] :
+		      &first_version[search->which],
+	    search->left);
 }
 
 bool
 check_cgroup(const struct check_host *h, const char *controller, uint64_t *left)
 {
-	const size_t which = strcmp(controller, "memory") == 0 ? 0 : 1;
-	char file[PATH], line[CHECK_LINE], top[PATH];
-	char *path;
-	bool of_second, ok = false;
-	FILE *groups;
+	const struct cgroup_roots roots = {
+	    .proc = h->proc,
+	    .groups = h->cgroup,
+	};
+	struct group_search search = {
+	    .which = strcmp(controller, "memory") == 0 ? 0 : 1,
+	    .left = left,
+	};
 
-	snprintf(file, sizeof(file), "%s/self/cgroup", h->proc);
-	groups = fopen(file, "re");
-	if (groups == NULL)
-		return false;
-	while (fgets(line, sizeof(line), groups) != NULL) {
-		squeeze(line);
-		if (!group_line(line, controller, &path, &of_second))
-			continue;
-		snprintf(top, sizeof(top), "%s%s%s", h->cgroup,
-		    of_second ? "" : "/", of_second ? "" : controller);
-		ok = groups_left(top, path,
-		    of_second ? &unified[which] : &separate[which], left);
-		if (!of_second)
-			break; /* the first version has it; it is there only */
-	}
-	fclose(groups);
-	return ok;
+	*left = UINT64_MAX;
+	return cgroup_walk(&roots, controller, visit_group, &search);
 }
 
 /* A mask of processors, "00000000,00000003". */

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "lib/cgroup.h"
 #include "lib/clock.h"
 #include "lib/usage.h"
 
@@ -47,6 +48,7 @@ usage_read(struct usage *u)
 	u->ran = clock_read(CLOCK_PROCESS_CPUTIME_ID);
 	u->waited = read_waited();
 	u->stolen = read_stolen();
+	u->throttled = cgroup_throttled(&cgroup_roots);
 }
 
 void
@@ -55,4 +57,5 @@ usage_subtract(struct usage *later, const struct usage *earlier)
 	later->ran -= earlier->ran;
 	later->waited -= earlier->waited;
 	later->stolen -= earlier->stolen;
+	later->throttled -= earlier->throttled;
 }

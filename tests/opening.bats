@@ -51,14 +51,13 @@ fills_the_range() {
 	holds '.connections | .opened == 800 and .failed_total == 0'
 }
 
-
-@test "service times are those that tcpdump sees, or the run is not valid" {
+@test "service times are those that tcpdump sees, but for the delay of reading" {
 	[ "$(id -u)" -eq 0 ] || skip "only root can make a network namespace"
 	unshare -n true 2>/dev/null || skip "no network namespaces here"
 	PORTS="40000 40999" "$BATS_TEST_DIRNAME/../bench/exchange" \
 		"$(dirname "$TCPCLIENT")" -c 20 -r 300 -t 2 >out 2>&1 ||
 		grep 'not as asked' out
-	grep '^tcpdump ' out
+	grep '^on the average .*: enough$' out
 }
 
 # start_slow_server RATE BACKLOG: it accepts so many a second. Sets PORT.

@@ -149,6 +149,48 @@ stopped_client() {
 		'.connections.suspect | add == 0'
 }
 
+@test "late replacing of connections is not said to be the doing of others" {
+	local worker
+	start_server
+	start_client -c 20 -r 500 -t 2 --queries-per-connection 1 --close rst \
+		--control control ::1
+	wait_until told stats '.seconds > 0.3'
+	worker=$(worker_of "$CLIENT")
+	kill -STOP "$worker"
+	sleep 0.5
+	kill -CONT "$worker"
+	exits 3 wait "$CLIENT"
+	accounts_close
+	holds '.verdict.reasons | any(startswith("queries left late")) and
+		all(contains("look at what ended") | not)'
+}
+
+@test "a CPU quota that stopped the client is named" {
+	local group status=0
+	[ "$(id -u)" -eq 0 ] || skip "only root can make a cgroup"
+	group=/sys/fs/cgroup/cpu/tcpscaler-test.$$
+	if [ -e /sys/fs/cgroup/cpu/cpu.cfs_quota_us ]; then
+		mkdir "$group" || skip "no cgroup can be made here"
+		echo 3000 >"$group/cpu.cfs_quota_us"
+	elif grep -qw cpu /sys/fs/cgroup/cgroup.subtree_control 2>/dev/null; then
+		group=/sys/fs/cgroup/tcpscaler-test.$$
+		mkdir "$group" || skip "no cgroup can be made here"
+		echo "3000 100000" >"$group/cpu.max"
+	else
+		skip "no CPU cgroups here"
+	fi
+	start_server
+	(
+		echo "$BASHPID" >"$group/cgroup.procs"
+		run_client -c 20 -n 0 -r 20000 -t 2 ::1
+	) || status=$?
+	rmdir "$group"
+	[ "$status" -eq 3 ]
+	# 3 % of a processor is less than that rate takes
+	holds '.end.throttled > 0.5' '.end.throttled <= .end.busiest_waited + 0.1' \
+		'.verdict.reasons | any(contains("the CPU quota of its control group"))'
+}
+
 @test "no answer waited for longer than it took" {
 	start_server
 	# where the client is late, most answers wait for it

@@ -1,5 +1,7 @@
 #include "tests/unit/support.h"
 
+#include <math.h>
+
 #include "lib/clock.h"
 #include "client/health.h"
 
@@ -27,6 +29,15 @@
 #define TOO_MUCH \
 	"; too much waited for answers; a lower rate, or more connections (-c)"
 #define OUT_OF_IDS "; more connections (-c), --drop-on-timeout, or a lower rate"
+
+#define REPLACED                                                                \
+	"; all connections were being replaced: more of them (-c), or a lower " \
+	"rate"
+#define DIED   "; a worker died; look at its message"
+#define NOBODY "; no worker was left to say what kept it"
+#define QUOTA                                                        \
+	"; the CPU quota of its control group stopped it (cpu.max, " \
+	"cpu.cfs_quota_us): raise that, or query from another host"
 
 static const struct health_usage idle = {.ran = 0.1};
 
@@ -69,8 +80,9 @@ static void
 found(struct stats *s, struct health_usage usage, enum health expected,
     const char *advice)
 {
-	char why[HEALTH_TEXT] = "";
-	enum health health = health_check(s, &usage, MS, why);
+	struct health_reasons reasons;
+	enum health health = health_check(s, &usage, MS, &reasons);
+	const char *why = reasons.count == 0 ? "" : reasons.at[0];
 	size_t length = strlen(why);
 
 	if (health != expected)
@@ -86,10 +98,11 @@ found(struct stats *s, struct health_usage usage, enum health expected,
 static void
 said(struct stats *s, struct health_usage usage, const char *expected)
 {
-	char why[HEALTH_TEXT];
+	struct health_reasons reasons;
 
-	assert_int_not_equal(health_check(s, &usage, MS, why), HEALTH_SOUND);
-	assert_string_equal(why, expected);
+	assert_int_not_equal(
+	    health_check(s, &usage, MS, &reasons), HEALTH_SOUND);
+	assert_string_equal(reasons.at[0], expected);
 	free(s);
 }
 
@@ -204,7 +217,74 @@ static void
 a_worker_that_died_was_not_slowed_down_by_others(void **state)
 {
 	(void)state;
-	found(skipped(0, 1000, 0, 0, 0), idle, HEALTH_OVERLOADED, STOPPED);
+	found(skipped(0, 1000, 0, 0, 0), idle, HEALTH_OVERLOADED, DIED);
+}
+
+/* Where all of them died, nothing is known of their use of processors. */
+static void
+what_is_not_known_is_not_said(void **state)
+{
+	struct stats *s = run_late(500, 50 * MS, MS);
+
+	(void)state;
+	said(s,
+	    (struct health_usage){
+		.ran = NAN, .waited = NAN, .stolen = NAN, .throttled = NAN},
+	    "queries left late, p99 50.000 ms" NOBODY);
+}
+
+/* Those who are late in replacing connections have nobody else to blame, either. */
+static void
+no_connection_was_open(void **state)
+{
+	struct stats *s = skipped(0, 0, 1000, 0, 0);
+
+	(void)state;
+	/* on time: each is in use for too long */
+	s->n.closed_used_up = 9000;
+	found(s, idle, HEALTH_OVERLOADED, REPLACED);
+	s = skipped(0, 0, 1000, 0, 0);
+	s->n.closed_used_up = 9000;
+	add(&s->lateness, 50 * MS, 9000);
+	found(s, (struct health_usage){.ran = 0.9}, HEALTH_OVERLOADED,
+	    MORE_WORKERS);
+	s = skipped(0, 0, 1000, 0, 0);
+	s->n.closed_churned = 9000;
+	add(&s->read_delay, 50 * MS, 9000);
+	found(s, (struct health_usage){.ran = 0.9}, HEALTH_OVERLOADED,
+	    MORE_WORKERS);
+	/* what others ended is theirs, however late */
+	s = skipped(0, 0, 1000, 0, 0);
+	s->n.closed_used_up = s->n.reset_by_peer = 9000;
+	add(&s->lateness, 50 * MS, 9000);
+	found(s, idle, HEALTH_PEER, CLOSED);
+}
+
+/* What was not sent, what left late and what was read late. */
+static void
+each_reason_is_said(void **state)
+{
+	struct health_reasons reasons;
+	struct stats *s = skipped(1000, 0, 0, 0, 0);
+	const struct health_usage busy = {.ran = 0.9};
+
+	(void)state;
+	add(&s->lateness, 50 * MS, 9000);
+	add(&s->read_delay, 40 * MS, 9000);
+	assert_int_equal(
+	    health_check(s, &busy, MS, &reasons), HEALTH_OVERLOADED);
+	assert_int_equal(reasons.count, 3);
+	assert_ptr_equal(reasons.late, reasons.at[1]);
+	assert_ptr_equal(reasons.unread, reasons.at[2]);
+	assert_int_equal(
+	    strncmp(reasons.late, "queries left late, p99 50.", 26), 0);
+	assert_int_equal(strncmp(reasons.unread,
+			     "answers waited to be read, p99 up to 4", 38),
+	    0);
+	s->n.sent = s->n.scheduled;
+	assert_int_equal(health_check(s, &busy, MS, &reasons), HEALTH_LATE);
+	assert_int_equal(reasons.count, 2);
+	free(s);
 }
 
 /*
@@ -357,6 +437,19 @@ the_host_of_the_machine_had_it(void **state)
 	    HEALTH_LATE, OTHERS);
 }
 
+/* The time counts as waited, too. */
+static void
+its_own_quota_stopped_it(void **state)
+{
+	(void)state;
+	found(run_late(500, 50 * MS, MS),
+	    (struct health_usage){.ran = 0.1, .waited = 0.9, .throttled = 0.85},
+	    HEALTH_LATE, QUOTA);
+	found(run_late(500, 50 * MS, MS),
+	    (struct health_usage){.ran = 0.1, .waited = 0.9, .throttled = 0.01},
+	    HEALTH_LATE, OTHERS);
+}
+
 static void
 too_little_sent_has_the_same_advice(void **state)
 {
@@ -414,6 +507,10 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(nothing_to_send_is_sound),
+	    cmocka_unit_test(what_is_not_known_is_not_said),
+	    cmocka_unit_test(no_connection_was_open),
+	    cmocka_unit_test(each_reason_is_said),
+	    cmocka_unit_test(its_own_quota_stopped_it),
 	    cmocka_unit_test(one_in_a_thousand_may_be_missing),
 	    cmocka_unit_test(whoever_kept_more_from_being_sent_is_to_blame),
 	    cmocka_unit_test(who_is_late_in_reading_has_no_one_else_to_blame),

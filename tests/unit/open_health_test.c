@@ -43,6 +43,11 @@ static const struct {
     {NULL, 1000, false, 999000, 0, 0, 0, 1000, 0, 0, 0},
     {"opened 999/s of the 1000/s asked (-n): " OURS, 1000, false, 998999, 0, 0,
 	0, 1001, 0, 0, 0},
+    /* no more are missing than there are */
+    {NULL, 1000, false, 5, 0, 0, 0, 195, 0, 0, 0},
+    {NULL, 1000, false, 99, 0, 0, 0, 195, 0, 0, 0},
+    {"opened 338.98/s of the 1000/s asked (-n): " OURS, 1000, false, 100, 0, 0,
+	0, 195, 0, 0, 0},
     /* most of what is missing has one cause */
     {"opened 200/s of the 1000/s asked (-n): " SERVER, 1000, false, 1000, 3000,
 	500, 0, 500, 0, 0, 0},
@@ -71,7 +76,7 @@ the_rate_that_was_asked_against_what_came(void **state)
 {
 	struct stats *s = calloc(1, sizeof(*s));
 	struct stats_counters *n = &s->n;
-	struct open_asked asked;
+	struct open_asked asked = {.max_lateness = MS};
 	char why[OPEN_HEALTH_TEXT];
 	bool is_short;
 	size_t i;
@@ -143,10 +148,34 @@ connects_that_begin_late(void **state)
 	free(s);
 }
 
+/* As far as --max-lateness allows, what is late has come. */
+static void
+lateness_that_is_allowed(void **state)
+{
+	struct stats *s = calloc(1, sizeof(*s));
+	struct open_asked asked = {.rate = 1000, .max_lateness = 200 * MS};
+	char why[OPEN_HEALTH_TEXT];
+
+	(void)state;
+	assert_non_null(s);
+	s->n.opened = s->n.paced = 1000;
+	s->n.missed_late = 150;
+	add(&s->open_lateness, 150 * MS, 1000);
+	assert_false(open_health_is_short(s, &asked, why));
+	asked.max_lateness = 100 * MS;
+	assert_true(open_health_is_short(s, &asked, why));
+	/* what others held back is theirs all the same */
+	asked.max_lateness = 200 * MS;
+	s->n.missed_window_full = 150;
+	assert_true(open_health_is_short(s, &asked, why));
+	free(s);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(lateness_that_is_allowed),
 	    cmocka_unit_test(the_rate_that_was_asked_against_what_came),
 	    cmocka_unit_test(connects_that_begin_late),
 	};
