@@ -46,7 +46,7 @@ server_report_finish(struct server_report *r, const struct counts *c)
 	    .gauges = &r->gauges.most,
 	    .by_errno = by_errno,
 	    .errnos = ERRNOS,
-	    .seen = {[DIAGNOSIS_KILLED] = r->workers_died,
+	    .seen = {[DIAGNOSIS_KILLED] = r->workers_died - r->workers_killed,
 		[DIAGNOSIS_WRONG_QUERY] = c->wrong_query},
 	    .first_bytes = r->first_bytes.length == 0 ?
 		NULL :

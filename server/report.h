@@ -30,6 +30,7 @@ struct server_report {
 	uint64_t peak_accepts; /* most in one second */
 	uint64_t peak_seen; /* most open at once when somebody looked */
 	unsigned int workers_died;
+	unsigned int workers_killed; /* of them, by this program */
 	int full; /* errno of the first pause of accepting; 0: room was asked to
 		   * end there, or there was none of them */
 	struct first_bytes first_bytes; /* that are no DNS query; none: 0 */

@@ -1,5 +1,7 @@
 #include <sys/wait.h>
 
+#include <event2/event.h>
+
 #include <err.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -12,6 +14,7 @@
 #include "lib/events.h"
 #include "lib/output.h"
 #include "lib/status.h"
+#include "lib/timer.h"
 #include "lib/worker.h"
 #include "server/commands.h"
 #include "server/work.h"
@@ -21,6 +24,9 @@
 #include "server/report.h"
 #include "server/serve.h"
 #include "server/watch.h"
+
+/* A worker that has not ended that long after a second signal is killed. */
+#define KILL_AFTER (800 * CLOCK_NS_PER_MS)
 
 /* The server, seen from the parent. */
 struct server {
@@ -33,7 +39,10 @@ struct server {
 	struct workers *workers;
 	struct watch *watch;
 	struct commands *commands; /* NULL: not to be controlled */
+	struct event *kill_timer;
 	bool *ready; /* by worker */
+	bool ending; /* workers were told to end */
+	bool killing; /* workers that had not ended were killed */
 	bool said_listening;
 	bool said_full;
 	bool said_unwatched;
@@ -46,8 +55,27 @@ end(void *arg)
 {
 	struct server *s = arg;
 
+	s->ending = true;
 	watch_look_at_queues(s->watch);
 	workers_tell(s->workers, WORKER_DRAIN, 0);
+}
+
+/* A worker may be stuck. More signals do not put its end off. */
+static void
+end_soon(struct server *s)
+{
+	timer_start(s->kill_timer, KILL_AFTER);
+}
+
+static void
+on_kill_timer(int fd, short what, void *arg)
+{
+	struct server *s = arg;
+
+	(void)fd;
+	(void)what;
+	s->killing = true;
+	workers_kill(s->workers);
 }
 
 /* Not into a full pipe: the server would not end before somebody reads. */
@@ -74,6 +102,8 @@ on_signal(struct workers *workers, int number, void *arg)
 	(void)workers;
 	if (number == SIGUSR1)
 		say_counts(s);
+	else if (s->ending)
+		end_soon(s);
 	else
 		end(s);
 }
@@ -205,11 +235,25 @@ on_message(struct workers *workers, unsigned int index,
 }
 
 static void
+say_death(struct server *s, unsigned int index, int number)
+{
+	if (!output_takes_line(STDERR_FILENO))
+		return; /* the result says that it died */
+	if (s->killing && number == SIGKILL)
+		warnx("worker %u had not ended %.1f s after the second signal: "
+		      "it was killed",
+		    index, clock_to_seconds(KILL_AFTER));
+	else
+		warnx("worker %u was ended by signal %d (%s)", index, number,
+		    strsignal(number));
+}
+
+static void
 note_death(struct server *s, unsigned int index, int status)
 {
-	if (WIFSIGNALED(status) && output_takes_line(STDERR_FILENO))
-		warnx("worker %u was ended by signal %d (%s)", index,
-		    WTERMSIG(status), strsignal(WTERMSIG(status)));
+	if (WIFSIGNALED(status))
+		say_death(s, index, WTERMSIG(status));
+	s->report->workers_killed += s->killing;
 	watch_bury(s->watch, index);
 	check_ready(s);
 }
@@ -308,6 +352,7 @@ let_go(struct server *s)
 	if (s->commands != NULL)
 		commands_free(s->commands);
 	watch_free(s->watch);
+	event_free(s->kill_timer);
 	workers_free(s->workers);
 	free(s->ready);
 }
@@ -326,6 +371,7 @@ serve(const struct serve_config *config, struct counts *sum)
 	s.report->begun = clock_now();
 	server_report_begin(s.report);
 	start_workers(&s);
+	s.kill_timer = timer_new(workers_base(s.workers), 0, on_kill_timer, &s);
 	s.watch = watch_new(s.workers, s.report, s.options->report_every);
 	start_commands(&s);
 	workers_loop(s.workers);
