@@ -643,6 +643,27 @@ condition_holds(const struct condition *c,
 	return compare(c, share);
 }
 
+bool
+condition_needs_time(const struct condition *c, uint64_t limit)
+{
+	return is_time(c) && (c->outcomes & BELOW) == 0 &&
+	    c->limit >= (double)limit;
+}
+
+bool
+condition_is_on_answers(const struct condition *c)
+{
+	return is_time(c) &&
+	    (c->offset == offsetof(struct stats, response) ||
+		c->offset == offsetof(struct stats, service));
+}
+
+bool
+condition_is_on_connects(const struct condition *c)
+{
+	return is_time(c) && c->offset == offsetof(struct stats, connect);
+}
+
 enum condition_need
 condition_need(const struct condition *c)
 {
@@ -678,9 +699,7 @@ condition_holds_without_read_delay(
 	const struct histogram *delay = &source->stats->read_delay;
 	double most, same;
 
-	if (!is_time(c) || histogram_count(delay) == 0 ||
-	    (c->offset != offsetof(struct stats, response) &&
-		c->offset != offsetof(struct stats, service)))
+	if (!condition_is_on_answers(c) || histogram_count(delay) == 0)
 		return true;
 	most = (double)histogram_quantile(delay, 0.99);
 	same = time_value(c, delay);

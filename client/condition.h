@@ -109,6 +109,16 @@ bool condition_holds(const struct condition *, const struct condition_source *,
 bool condition_has_value(
     const struct condition *, const struct condition_source *);
 
+/*
+ * Whether it holds only for times of limit nanoseconds or more: "p99>10s" does for
+ * limits up to 10 s. False for conditions that are on no time.
+ */
+bool condition_needs_time(const struct condition *, uint64_t limit);
+
+/* Whether it is on the response time or the service time; on the connect time. */
+bool condition_is_on_answers(const struct condition *);
+bool condition_is_on_connects(const struct condition *);
+
 /* What it needs to have a value, apart from time. */
 enum condition_need condition_need(const struct condition *);
 

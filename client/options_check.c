@@ -185,6 +185,36 @@ make_program(struct draft *d)
 }
 
 /*
+ * What takes longer than a timeout is not answered or not opened, and so in no
+ * histogram: a limit on the time would let every server pass.
+ */
+static void
+check_within_timeouts(const char *option, const struct condition *list,
+    size_t count, const struct options_load *o)
+{
+	const struct condition *c;
+
+	for (c = list; c < list + count; c++) {
+		if (condition_is_on_answers(c) &&
+		    condition_needs_time(c, o->timeout))
+			errx(STATUS_USAGE,
+			    "%s %s: never holds, as a query times out after %g "
+			    "s (--timeout): a longer --timeout, or a condition "
+			    "on timed_out",
+			    option, condition_text(c),
+			    clock_to_seconds(o->timeout));
+		if (condition_is_on_connects(c) &&
+		    condition_needs_time(c, o->connect_timeout))
+			errx(STATUS_USAGE,
+			    "%s %s: never holds, as a connect times out after "
+			    "%g s (--connect-timeout): a longer "
+			    "--connect-timeout, or a condition on failed",
+			    option, condition_text(c),
+			    clock_to_seconds(o->connect_timeout));
+	}
+}
+
+/*
  * A condition that can never have a value would let every step hold, or none:
  * no step of a search replaces connections, those for a rate open none, and
  * without a rate nothing is sent.
@@ -245,6 +275,10 @@ options_complete(struct draft *d)
 	check_rate(d);
 	check_goal(d);
 	options_complete_life(d);
+	check_within_timeouts(
+	    "--fail", o->goal.fail, o->goal.fail_count, &o->load);
+	check_within_timeouts("--until", o->goal.search.until,
+	    o->goal.search.until_count, &o->load);
 	if (o->goal.max_lateness == CLOCK_NEVER)
 		o->goal.max_lateness = MAX_LATENESS;
 	make_program(d);

@@ -10,11 +10,12 @@
 #include "client/open_health.h"
 #include "client/report_internal.h"
 
-#define OVERRUN_MOST (100 * CLOCK_NS_PER_MS) /* and 0.5 % of the duration */
-#define TOGETHER     0.95 /* of the longest of merged runs */
-#define SIGMAS	     6 /* no Poisson process is that far from its mean */
-#define PLACES_TEXT  (DIAGNOSIS_PLACES + 4)
-#define CHANGE_LATE  CLOCK_NS_PER_MS /* as of a query's lateness */
+#define OVERRUN_MOST	(100 * CLOCK_NS_PER_MS) /* and 0.5 % of the duration */
+#define TOGETHER	0.95 /* of the longest of merged runs */
+#define ANSWERED_ENOUGH 0.99 /* of what was sent, for percentiles of all */
+#define SIGMAS		6 /* no Poisson process is that far from its mean */
+#define PLACES_TEXT	(DIAGNOSIS_PLACES + 4)
+#define CHANGE_LATE	CLOCK_NS_PER_MS /* as of a query's lateness */
 
 static void __attribute__((format(printf, 2, 3)))
 add(struct report_lines *lines, const char *format, ...)
@@ -337,6 +338,24 @@ warn(struct report *r)
 		    text);
 }
 
+/* Response times are of answers only: those that are missing took longest. */
+static void
+warn_of_unanswered(struct report *r)
+{
+	const struct stats_counters *n = &r->total.stats.n;
+
+	if (r->config.search != NULL || n->answered == 0 ||
+	    (double)n->answered >= ANSWERED_ENOUGH * (double)n->sent)
+		return;
+	add(&r->warnings,
+	    "percentiles are of the %.1f %% of queries sent that were answered "
+	    "(timed out %" PRIu64 ", lost %" PRIu64
+	    "): a limit on them needs a condition on answered or timed_out "
+	    "beside it",
+	    100.0 * (double)n->answered / (double)n->sent, n->timed_out,
+	    stats_lost(n));
+}
+
 static void
 judge_conditions(struct report *r)
 {
@@ -374,6 +393,7 @@ report_judge(struct report *r)
 	else
 		judge_queries(r);
 	judge_conditions(r);
+	warn_of_unanswered(r);
 	warn(r);
 }
 

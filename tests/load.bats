@@ -507,7 +507,7 @@ start_loop() {
 @test "SIGINT in the middle of a search: what it has found so far" {
 	start_server
 	start_client -c 5 -n 0 --find-max rate -r 100 -t 300ms -i 50ms \
-		--until 'p50>10s' 127.0.0.1
+		--until 'p50>4s' 127.0.0.1
 	wait_until grep -q ' held$' client.err
 	kill -INT "$CLIENT"
 	exits 3 wait_client
@@ -520,7 +520,7 @@ start_loop() {
 @test "the server dies in the middle of a search: said, exit 3" {
 	start_server
 	start_client -c 5 -n 0 --find-max rate -r 100 -t 300ms -i 50ms \
-		--until 'p50>10s' 127.0.0.1
+		--until 'p50>4s' 127.0.0.1
 	wait_until grep -q ' held$' client.err
 	kill -KILL "$(worker_of "$SERVER")"
 	wait_until gone "$CLIENT"
