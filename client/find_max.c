@@ -10,13 +10,16 @@
 struct find_max {
 	struct search *search;
 	enum diagnosis_view view;
+	struct open_asked open;
+	bool opening;
 	struct netstat kernel; /* when the step began */
 	struct stats before;
 	struct stats change;
 };
 
 struct find_max *
-find_max_new(struct search *search, enum diagnosis_view view)
+find_max_new(struct search *search, enum diagnosis_view view,
+    const struct open_asked *open, bool opening)
 {
 	struct find_max *f = calloc(1, sizeof(*f));
 
@@ -24,6 +27,8 @@ find_max_new(struct search *search, enum diagnosis_view view)
 		err(1, "no memory for the search");
 	f->search = search;
 	f->view = view;
+	f->open = *open;
+	f->opening = opening;
 	return f;
 }
 
@@ -226,6 +231,28 @@ nothing_was_due(const struct find_max *f, const struct condition *met,
 }
 
 /*
+ * Whether connections were not opened or replaced at the rate that was asked, as in
+ * any run. *own: by this program's doing.
+ */
+static bool
+opens_short(const struct find_max *f, const struct generator_result *sum,
+    bool *own, struct search_step *step)
+{
+	uint64_t most_late = search_config(f->search)->max_lateness;
+	char why[OPEN_HEALTH_TEXT];
+
+	if (open_health_is_short(&f->change, &f->open, why))
+		*own = open_health_is_own_doing(&f->change, &f->open);
+	else if (f->opening && open_health_is_late(&f->change, most_late, why))
+		*own = true;
+	else if (!open_health_churn_is_short(
+		     &f->change, step_seconds(sum), own, why))
+		return false;
+	snprintf(step->why, SEARCH_WHY, "%s", why);
+	return true;
+}
+
+/*
  * A step that was sent late has held all the same, if no condition is met: times
  * count from when a query was due.
  */
@@ -235,6 +262,7 @@ judge(const struct find_max *f, const struct generator_result *sum,
 {
 	const struct condition *condition;
 	struct health_reasons sickness;
+	bool own = false;
 	enum health health = health_check(&f->change, usage,
 	    search_config(f->search)->max_lateness, &sickness);
 
@@ -242,7 +270,8 @@ judge(const struct find_max *f, const struct generator_result *sum,
 		snprintf(step->why, SEARCH_WHY, "%s", sickness.at[0]);
 	if (health == HEALTH_OVERLOADED)
 		return SEARCH_BY_CLIENT;
-	if (health != HEALTH_PEER && !is_short(f, sum, cut, step)) {
+	if (health != HEALTH_PEER && !is_short(f, sum, cut, step) &&
+	    !opens_short(f, sum, &own, step)) {
 		condition = met(f, sum, step);
 		if (condition == NULL)
 			return SEARCH_HELD;
@@ -252,6 +281,8 @@ judge(const struct find_max *f, const struct generator_result *sum,
 			condition, step))
 			return SEARCH_BY_CLIENT;
 	}
+	if (own)
+		return SEARCH_BY_CLIENT;
 	return meets_kernel(f, step) ? SEARCH_BY_KERNEL : SEARCH_BY_SERVER;
 }
 

@@ -10,13 +10,19 @@
 
 #include "client/generator.h"
 #include "client/health.h"
+#include "client/open_health.h"
 #include "client/search.h"
 #include "lib/diagnosis.h"
 
 struct find_max;
 
-/* The search outlives it. Exits on lack of memory. */
-struct find_max *find_max_new(struct search *, enum diagnosis_view);
+/*
+ * The search outlives it. Exits on lack of memory. open: what was asked of opening,
+ * which each step is held against; opening: connections come and go all the time, so
+ * that a late connect is load that was late.
+ */
+struct find_max *find_max_new(struct search *, enum diagnosis_view,
+    const struct open_asked *open, bool opening);
 void find_max_free(struct find_max *);
 
 /* A step begins: all that is counted from now on is its own. */

@@ -258,6 +258,7 @@ generator_churn_begin(struct generator *g, uint64_t now)
 void
 generator_churn_end(struct generator *g, uint64_t now)
 {
+	struct stats_counters *n = &g->result->stats.n;
 	double due;
 
 	if (g->config->pool.life.churn <= 0 || now <= g->result->clock_begin)
@@ -266,8 +267,10 @@ generator_churn_end(struct generator *g, uint64_t now)
 		      g->config->pool.life.churn -
 		  worker_index(g->worker)) /
 	    g->config->pool.workers;
-	if (due >= (double)g->churned + 1)
-		g->result->stats.n.churn_skipped += (uint64_t)due - g->churned;
+	if (due >= (double)g->churned + 1) {
+		n->churn_late += (uint64_t)due - g->churned;
+		n->churn_skipped += (uint64_t)due - g->churned;
+	}
 }
 
 static void

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "lib/clock.h"
+#include "lib/number.h"
 #include "client/open_health.h"
 
 #define CAME_ENOUGH    0.999 /* of the connects that were due */
@@ -52,9 +53,11 @@ is_little(const struct stats_counters *n, const struct open_asked *asked,
 	    (double)without < MISSED_SECONDS * asked->rate;
 }
 
-/* Which cause had the most connects missing, in words, and what to do. */
-static const char *
-explain(const struct stats_counters *n, uint64_t failures)
+enum cause { CAUSE_FAILURES, CAUSE_WINDOW, CAUSE_BUSY, CAUSE_LATE };
+
+/* Which cause had the most connects missing. */
+static enum cause
+cause_of(const struct stats_counters *n, uint64_t failures)
 {
 	uint64_t after_failure = n->missed_after_failure + failures,
 		 late = n->missed_late, window = n->missed_window_full,
@@ -67,21 +70,44 @@ explain(const struct stats_counters *n, uint64_t failures)
 	}
 	if (after_failure >= window && after_failure >= busy &&
 	    after_failure >= late)
+		return CAUSE_FAILURES;
+	if (window >= busy && window >= late)
+		return CAUSE_WINDOW;
+	return busy >= late ? CAUSE_BUSY : CAUSE_LATE;
+}
+
+/* In words, and what to do. */
+static const char *
+explain(const struct stats_counters *n, enum cause cause)
+{
+	switch (cause) {
+	case CAUSE_FAILURES:
 		return 2 * n->failed_errno[EADDRNOTAVAIL] > n->failed ?
 		    "the local ports were used up (TIME_WAIT keeps each for a "
 		    "minute); more sources (-a) or target ports (-p), or "
 		    "--close rst" :
 		    "connects failed; the causes are named above";
-	if (window >= busy && window >= late)
+	case CAUSE_WINDOW:
 		return "the server or the path to it was slower in taking "
 		       "connections: this program held back further ones "
 		       "while as many as it takes were pending; look at the "
 		       "server and its backlog, or lower -n";
-	if (busy >= late)
+	case CAUSE_BUSY:
 		return "every connection was in use for longer than that rate "
 		       "leaves for each; more connections (-c)";
+	case CAUSE_LATE:
+		break;
+	}
 	return "this program was late; more workers (-w), another host, or a "
 	       "lower -n";
+}
+
+bool
+open_health_is_own_doing(const struct stats *s, const struct open_asked *asked)
+{
+	enum cause cause = cause_of(&s->n, failed(&s->n, asked));
+
+	return cause == CAUSE_BUSY || cause == CAUSE_LATE;
 }
 
 bool
@@ -99,7 +125,7 @@ open_health_is_short(const struct stats *s, const struct open_asked *asked,
 	share = (double)came / (double)due;
 	snprintf(why, OPEN_HEALTH_TEXT,
 	    "opened %.5g/s of the %.10g/s asked (-n): %s", share * asked->rate,
-	    asked->rate, explain(n, failures));
+	    asked->rate, explain(n, cause_of(n, failures)));
 	return true;
 }
 
@@ -119,5 +145,36 @@ open_health_is_late(
 	    "--churn: something stopped this program, or it had too much to "
 	    "do; more workers (-w), another host, or a lower rate",
 	    MS(late));
+	return true;
+}
+
+bool
+open_health_churn_is_short(const struct stats *s, double seconds, bool *own,
+    char why[OPEN_HEALTH_TEXT])
+{
+	const struct stats_counters *n = &s->n;
+	uint64_t due = n->closed_churned + n->churn_skipped;
+	uint64_t late =
+	    n->churn_late < n->churn_skipped ? n->churn_late : n->churn_skipped;
+	uint64_t none_open = n->churn_skipped - late;
+	int used;
+
+	if ((double)n->closed_churned >= CAME_ENOUGH * (double)due)
+		return false;
+	*own = late > none_open;
+	used = snprintf(why, OPEN_HEALTH_TEXT,
+	    "churned %" PRIu64 " of %" PRIu64 " connections, %s/s",
+	    n->closed_churned, due,
+	    number_text(number_rate(n->closed_churned, seconds), 1).text);
+	if (none_open > 0)
+		used += snprintf(why + used, OPEN_HEALTH_TEXT - (size_t)used,
+		    ": for %" PRIu64 " of them none was open; more connections "
+		    "(-c), or look at what ended them",
+		    none_open);
+	if (late > 0)
+		snprintf(why + used, OPEN_HEALTH_TEXT - (size_t)used,
+		    "%s for %" PRIu64 " of them this program was late; more "
+		    "workers (-w), or a lower --churn",
+		    none_open > 0 ? ";" : ":", late);
 	return true;
 }

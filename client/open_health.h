@@ -29,6 +29,20 @@ bool open_health_is_short(const struct stats *, const struct open_asked *,
     char why[OPEN_HEALTH_TEXT]);
 
 /*
+ * Of what is short: whether this program, or too few connections, kept most of those
+ * that are missing; false: the other side did, or a limit of this host's kernel.
+ */
+bool open_health_is_own_doing(const struct stats *, const struct open_asked *);
+
+/*
+ * Less than 99.9 % of the connections that were to be churned were. why says for how
+ * many none was open, and for how many this program was late; *own: for most of them
+ * it was. seconds: of querying.
+ */
+bool open_health_churn_is_short(const struct stats *, double seconds, bool *own,
+    char why[OPEN_HEALTH_TEXT]);
+
+/*
  * The p99 of lateness, of 100 connects at least, is over ten times max_lateness and
  * over a tenth of the connect time's p50. Ten times: a connect that is a few
  * milliseconds late changes nothing that is measured on connections.

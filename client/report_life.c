@@ -8,9 +8,8 @@
 #include "lib/json.h"
 #include "lib/json_read.h"
 #include "lib/number.h"
+#include "client/open_health.h"
 #include "client/report_internal.h"
-
-#define CHURN_ENOUGH 0.999 /* of those that were to be replaced */
 
 static const char *
 reconnect_name(enum life_reconnect reconnect)
@@ -169,20 +168,12 @@ report_life_print(const struct report *r, FILE *out)
 static void
 judge_churn(struct report *r)
 {
-	const struct stats_counters *n = &r->total.stats.n;
-	uint64_t due = n->closed_churned + n->churn_skipped;
-	char text[REPORT_LINE_SIZE];
+	char text[OPEN_HEALTH_TEXT];
+	bool own;
 
-	if ((double)n->closed_churned >= CHURN_ENOUGH * (double)due)
-		return;
-	snprintf(text, sizeof(text),
-	    "churned %" PRIu64 " of %" PRIu64 " connections, %s/s: for the "
-	    "others none was open (see above, or raise -c), or this program "
-	    "came too late: more workers (-w), or, where few ports are free "
-	    "and each is sought for long, more sources (-a) or --close rst",
-	    n->closed_churned, due,
-	    number_text(report_rate(r, n->closed_churned), 1).text);
-	report_lines_add(&r->reasons, text);
+	if (open_health_churn_is_short(&r->total.stats,
+		clock_to_seconds(report_duration(r)), &own, text))
+		report_lines_add(&r->reasons, text);
 }
 
 /* What was the cause comes before what came of it. */

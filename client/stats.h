@@ -40,6 +40,7 @@
 	X(out_of_ids) /* of opened: answers that never came held all IDs */    \
 	X(reopened) /* of attempted: in place of one that had ended */         \
 	X(churn_skipped) /* to leave, but none was open, or too late */        \
+	X(churn_late) /* of churn_skipped: this program came too late */       \
 	X(churn_begun) /* made to leave, at the rate of churn */               \
 	X(paced) /* of attempted: at the rate of -n */                         \
 	X(missed_window_full) /* due at -n, did not come: see pace.h */        \

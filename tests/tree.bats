@@ -68,7 +68,7 @@ only() {
 		'server/(counts|report|watch)|lib/(clock|command|control|json|worker)'
 	only 'client/(batch|wheel)' 'nothing'
 	only 'client/(pace|window)' 'lib/clock'
-	only 'client/open_health' 'client/stats|lib/(clock|histogram)'
+	only 'client/open_health' 'client/stats|lib/(clock|histogram|number)'
 	only 'client/suspect' 'nothing'
 	only 'client/self_connect' 'client/routes|lib/(addr|addr_list|limits|port_list)'
 	only 'client/states' \
@@ -102,7 +102,7 @@ only() {
 	only 'client/search' 'client/condition|lib/clock'
 	only 'client/health' 'client/(read_delay|stats)|lib/(clock|histogram)'
 	only 'client/read_delay' 'lib/clock'
-	only 'client/find_max' 'client/(generator|health|search)|lib/.*'
+	only 'client/find_max' 'client/(generator|health|open_health|search)|lib/.*'
 }
 
 @test "includes have no cycle" {

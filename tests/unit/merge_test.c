@@ -163,6 +163,7 @@ connection(struct stats *s, const struct event *e)
 		n->missed_after_failure += e->b % 3;
 		n->missed_late += e->b % 5;
 		n->churn_skipped += e->b % 2;
+		n->churn_late += e->b % 2;
 	}
 }
 

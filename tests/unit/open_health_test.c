@@ -171,6 +171,52 @@ lateness_that_is_allowed(void **state)
 	free(s);
 }
 
+/* Those for which none was open, and those for which this program was late. */
+static void
+churn_tells_its_causes_apart(void **state)
+{
+	static const struct {
+		uint64_t churned;
+		uint64_t skipped;
+		uint64_t late; /* of skipped */
+		bool own;
+		const char *why; /* NULL: as asked */
+	} cases[] = {
+	    {0, 0, 0, false, NULL},
+	    {999, 1, 1, false, NULL},
+	    {60, 40, 0, false,
+		"churned 60 of 100 connections, 30.0/s: for 40 of them none "
+		"was open; more connections (-c), or look at what ended them"},
+	    {60, 40, 40, true,
+		"churned 60 of 100 connections, 30.0/s: for 40 of them this "
+		"program was late; more workers (-w), or a lower --churn"},
+	    {60, 40, 10, false,
+		"churned 60 of 100 connections, 30.0/s: for 30 of them none "
+		"was open; more connections (-c), or look at what ended them; "
+		"for 10 of them this program was late; more workers (-w), or a "
+		"lower --churn"},
+	};
+	struct stats *s = calloc(1, sizeof(*s));
+	char why[OPEN_HEALTH_TEXT];
+	bool own;
+	size_t i;
+
+	(void)state;
+	assert_non_null(s);
+	for (i = 0; i < LENGTH(cases); i++) {
+		s->n.closed_churned = cases[i].churned;
+		s->n.churn_skipped = cases[i].skipped;
+		s->n.churn_late = cases[i].late;
+		assert_int_equal(open_health_churn_is_short(s, 2, &own, why),
+		    cases[i].why != NULL);
+		if (cases[i].why == NULL)
+			continue;
+		assert_string_equal(why, cases[i].why);
+		assert_int_equal(own, cases[i].own);
+	}
+	free(s);
+}
+
 int
 main(void)
 {
@@ -178,6 +224,7 @@ main(void)
 	    cmocka_unit_test(lateness_that_is_allowed),
 	    cmocka_unit_test(the_rate_that_was_asked_against_what_came),
 	    cmocka_unit_test(connects_that_begin_late),
+	    cmocka_unit_test(churn_tells_its_causes_apart),
 	};
 
 	return cmocka_run_group_tests_name("open_health", tests, NULL, NULL);

@@ -641,8 +641,8 @@ check_every_counter(void **state)
 	struct stats *s = sound_run();
 	const uint64_t *unchecked[] = {&s->n.peak, &s->n.buried,
 	    &s->n.send_blocked, &s->n.bytes_sent, &s->n.reopened,
-	    &s->n.churn_skipped, &s->n.out_of_ids, &s->n.opened_late,
-	    &s->n.missed_window_full, &s->n.missed_all_busy,
+	    &s->n.churn_skipped, &s->n.churn_late, &s->n.out_of_ids,
+	    &s->n.opened_late, &s->n.missed_window_full, &s->n.missed_all_busy,
 	    &s->n.missed_after_failure, &s->n.missed_late};
 	bool checked;
 	size_t i, u;
