@@ -1,6 +1,8 @@
 /*
  * What options must be to each other, and what follows from several together.
  */
+#include <sys/stat.h>
+
 #include <bsd/err.h>
 #include <string.h>
 #include <unistd.h>
@@ -49,6 +51,19 @@ check_options(const struct options *o)
 	check_stdout(o);
 }
 
+/* Whatever their names; in is "-" for standard input. */
+static bool
+is_same_file(const char *out, const char *in)
+{
+	struct stat of_out, of_in;
+	int found = strcmp(in, "-") == 0 ? fstat(STDIN_FILENO, &of_in) :
+					   stat(in, &of_in);
+
+	return found == 0 && S_ISREG(of_in.st_mode) &&
+	    stat(out, &of_out) == 0 && of_out.st_dev == of_in.st_dev &&
+	    of_out.st_ino == of_in.st_ino;
+}
+
 void
 options_complete_merge(struct draft *d, char **files, int count)
 {
@@ -68,11 +83,11 @@ options_complete_merge(struct draft *d, char **files, int count)
 		stdins += strcmp(files[i], "-") == 0;
 		for (k = 0; k < sizeof(out) / sizeof(out[0]); k++)
 			if (out[k] != NULL && strcmp(out[k], "-") != 0 &&
-			    strcmp(out[k], files[i]) == 0)
+			    is_same_file(out[k], files[i]))
 				errx(STATUS_USAGE,
 				    "%s would be read and written: give the "
 				    "output another name",
-				    files[i]);
+				    out[k]);
 	}
 	options_must(stdins <= 1, "only one FILE can be -, standard input");
 	check_stdout(o);

@@ -42,6 +42,20 @@ refuses() {
 	fi
 }
 
+@test "an input is not written over, whatever its name" {
+	start_server
+	client -c 2 -n 0 -r 100 -t 200ms ::1
+	cp result.json a.json
+	ln -s a.json symbolic
+	ln a.json hard
+	for name in a.json ./a.json symbolic hard; do
+		exits 2 "$TCPCLIENT" --merge --json="$name" a.json result.json
+		exits 2 "$TCPCLIENT" --merge --histogram="$name" - result.json \
+			<a.json
+	done
+	cmp a.json result.json
+}
+
 @test "the headline says that a warm-up came on top" {
 	grep -q '500 queries/s for 0.3 s after 0.2 s of warm-up$' 1.out
 	jq '.config.warmup_s = 1' 2.json >longer.json
