@@ -60,14 +60,18 @@ advice_for_slowness(
 		       "connections";
 	if (u->ran > HEALTH_BUSY)
 		return "more workers (-w), another host, or a lower rate";
+	if (explains(h, most, u->waited) && u->crowd > HEALTH_BUSY)
+		return "its own workers waited for one another: fewer of them "
+		       "(-w), no more than there are processors, another host, "
+		       "or a lower rate";
 	if (explains(h, most, u->waited))
 		return "end the other programs on this host, or query from "
 		       "another one";
 	if (u->ran > BUSY_AT_TIMES)
 		return "it was too busy at times: more workers (-w), another "
 		       "host, or a lower rate";
-	return "something stopped it: a signal, swapping, or the like; run it "
-	       "again";
+	return "the cause is not known: a signal, swapping, or other programs "
+	       "at times; run it again";
 }
 
 /* Over the bound, and over what changes the response time by a tenth. */

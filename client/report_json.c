@@ -381,6 +381,7 @@ end_json(const struct report *r)
 	json_put_real_or_null(o, "busiest_waited", r->end.usage.waited);
 	json_put_real_or_null(o, "stolen", r->end.usage.stolen);
 	json_put_real_or_null(o, "throttled", r->end.usage.throttled);
+	json_put_real_or_null(o, "crowd", r->end.usage.crowd);
 	json_put(o, "slow_turns_ns", causes_json(&r->end.usage.causes));
 	json_put_count(o, "none_open_ns", r->total.outage.none);
 	json_put_count(o, "some_missing_ns", r->total.outage.some);

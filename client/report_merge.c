@@ -306,6 +306,7 @@ add_report(struct report *sum, struct report *in)
 	    fmax(sum->end.usage.stolen, in->end.usage.stolen);
 	sum->end.usage.throttled =
 	    fmax(sum->end.usage.throttled, in->end.usage.throttled);
+	sum->end.usage.crowd = fmax(sum->end.usage.crowd, in->end.usage.crowd);
 	sum->end.usage.waited =
 	    fmax(sum->end.usage.waited, in->end.usage.waited);
 #define ADD_CAUSE(name)                           \

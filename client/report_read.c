@@ -222,6 +222,15 @@ read_causes(const struct json_node *end, struct read_delay_causes *c)
 	READ_DELAY_CAUSES(READ_CAUSE)
 }
 
+/* Results of earlier programs lack it. */
+static double
+added_real(const struct json_node *at, const char *key)
+{
+	return json_object_get(at->value, key) == NULL ?
+	    NAN :
+	    json_get_real_or_null(at, key);
+}
+
 static void
 read_end(const struct json_node *top, struct report *r)
 {
@@ -236,11 +245,8 @@ read_end(const struct json_node *top, struct report *r)
 	r->end.usage.ran = json_get_real_or_null(&at, "busiest_ran");
 	r->end.usage.waited = json_get_real_or_null(&at, "busiest_waited");
 	r->end.usage.stolen = json_get_real_or_null(&at, "stolen");
-	/* absent from results of earlier programs */
-	r->end.usage.throttled =
-	    json_object_get(at.value, "throttled") == NULL ?
-	    NAN :
-	    json_get_real_or_null(&at, "throttled");
+	r->end.usage.throttled = added_real(&at, "throttled");
+	r->end.usage.crowd = added_real(&at, "crowd");
 	read_causes(&at, &r->end.usage.causes);
 	r->total.outage.none = json_get_count(&at, "none_open_ns");
 	r->total.outage.some = json_get_count(&at, "some_missing_ns");

@@ -260,7 +260,8 @@ judge_queries(struct report *r)
 	if (r->end.late_start > 0)
 		add(&r->reasons,
 		    "--start-at was %.3f s before the schedule could begin; "
-		    "start earlier, or open faster (-n)",
+		    "start earlier, or open faster (-n), unless the wall clock "
+		    "was stepped",
 		    clock_to_seconds(r->end.late_start));
 	judge_overlap(r);
 }

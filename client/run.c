@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
+#include "lib/limits.h"
 #include "lib/events.h"
 #include "lib/output.h"
 #include "lib/signals.h"
@@ -107,7 +108,7 @@ run_busiest(const struct run *run)
 	    .ran = NAN, .waited = NAN, .stolen = NAN, .throttled = NAN};
 	struct read_delay_causes causes = {0};
 	const struct generator_result *r;
-	double length, ran, waited;
+	double length, ran, waited, crowd = 0;
 	unsigned int i;
 
 	for (i = 0; i < run->config->workers; i++) {
@@ -118,6 +119,7 @@ run_busiest(const struct run *run)
 		length = (double)(r->query_end - r->clock_begin);
 		ran = (double)r->usage.ran / length;
 		waited = (double)r->usage.waited / length;
+		crowd += ran;
 		if (isnan(most.ran) || ran + waited > most.ran + most.waited)
 			most = (struct health_usage){.ran = ran,
 			    .waited = waited,
@@ -125,6 +127,8 @@ run_busiest(const struct run *run)
 			    .throttled = (double)r->usage.throttled / length};
 	}
 	most.causes = causes;
+	most.crowd =
+	    run->config->workers == 1 ? 0 : crowd / limits_processors();
 	return most;
 }
 

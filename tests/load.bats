@@ -170,7 +170,7 @@ start_loop() {
 	# a quarter of the queries was due meanwhile
 	holds '.queries.sent == .queries.scheduled' \
 		'.lateness_ns.p90 > 500e6' '.response_ns.p90 > 500e6'
-	reason "queries left late" "something stopped it"
+	reason "queries left late" "the cause is not known"
 }
 
 @test "other programs on its processor: the run is not valid, and why" {

@@ -13,8 +13,9 @@
 #define AT_TIMES                                                           \
 	"; it was too busy at times: more workers (-w), another host, or " \
 	"a lower rate"
-#define STOPPED \
-	"; something stopped it: a signal, swapping, or the like; run it again"
+#define STOPPED                                                               \
+	"; the cause is not known: a signal, swapping, or other programs at " \
+	"times; run it again"
 #define STOLEN \
 	"; the host of this virtual machine took its processors away: query from another one"
 #define CONNECTING                                                            \
@@ -30,6 +31,9 @@
 	"; too much waited for answers; a lower rate, or more connections (-c)"
 #define OUT_OF_IDS "; more connections (-c), --drop-on-timeout, or a lower rate"
 
+#define CROWDED                                                             \
+	"; its own workers waited for one another: fewer of them (-w), no " \
+	"more than there are processors, another host, or a lower rate"
 #define REPLACED                                                                \
 	"; all connections were being replaced: more of them (-c), or a lower " \
 	"rate"
@@ -437,6 +441,19 @@ the_host_of_the_machine_had_it(void **state)
 	    HEALTH_LATE, OTHERS);
 }
 
+/* Eight workers on one processor: nobody else had it. */
+static void
+its_own_workers_had_the_processor(void **state)
+{
+	(void)state;
+	found(run_late(500, 50 * MS, MS),
+	    (struct health_usage){.ran = 0.12, .waited = 0.88, .crowd = 0.98},
+	    HEALTH_LATE, CROWDED);
+	found(run_late(500, 50 * MS, MS),
+	    (struct health_usage){.ran = 0.12, .waited = 0.88, .crowd = 0.6},
+	    HEALTH_LATE, OTHERS);
+}
+
 /* The time counts as waited, too. */
 static void
 its_own_quota_stopped_it(void **state)
@@ -510,6 +527,7 @@ main(void)
 	    cmocka_unit_test(what_is_not_known_is_not_said),
 	    cmocka_unit_test(no_connection_was_open),
 	    cmocka_unit_test(each_reason_is_said),
+	    cmocka_unit_test(its_own_workers_had_the_processor),
 	    cmocka_unit_test(its_own_quota_stopped_it),
 	    cmocka_unit_test(one_in_a_thousand_may_be_missing),
 	    cmocka_unit_test(whoever_kept_more_from_being_sent_is_to_blame),
