@@ -200,8 +200,13 @@ parse_prefix(
 static const char *
 parse_item(const char *text, size_t length, struct span *out)
 {
-	const char *slash = memchr(text, '/', length), *why;
+	const char *slash, *why;
 
+	if (length > 2 && text[0] == '[' && text[length - 1] == ']') {
+		text++;
+		length -= 2;
+	}
+	slash = memchr(text, '/', length);
 	if (slash != NULL)
 		return parse_prefix(text, length, slash, out);
 	why = parse_ip(text, length, &out->first);

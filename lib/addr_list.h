@@ -30,7 +30,8 @@ struct addr_list {
  * commas, without blanks, each of them one of
  *
  *	ADDRESS		a literal; names are never resolved. Link-local ones
- *			may have an interface: fe80::1%eth0
+ *			may have an interface: fe80::1%eth0; in brackets or
+ *			without
  *	FIRST-LAST	all from FIRST to LAST, of one family and interface
  *	ADDRESS/BITS	the hosts of a prefix, whose other bits are 0: all
  *			but network and broadcast of IPv4 up to /30, all but
