@@ -72,12 +72,12 @@ add_name(const struct search *s, const char *name, uint16_t port)
 	const char *why = addr_resolve(
 	    name, port > 0 ? port : o->ports.at[0], o->family, found, &count);
 
-	if (why == NULL && o->all_addresses)
-		why = add_all(s, port, found, count);
-	else if (why == NULL)
-		why = add_first(s, name, port, found, count);
 	if (why != NULL)
 		refuse_name(o, name, why);
+	why = o->all_addresses ? add_all(s, port, found, count) :
+				 add_first(s, name, port, found, count);
+	if (why != NULL)
+		errx(STATUS_USAGE, "%s: %s", name, why);
 }
 
 /* Whether it can only have been meant as an address, a range or a prefix. */
@@ -218,6 +218,56 @@ sort_by_port(struct routes *routes)
 	hosts->at = sorted;
 }
 
+static int
+compare_addresses(const void *a, const void *b)
+{
+	struct addr_ip x = *(const struct addr_ip *)a,
+		       y = *(const struct addr_ip *)b;
+
+	x.port = y.port = 0;
+	return memcmp(&x, &y, sizeof(x));
+}
+
+static bool
+has_port(const struct port_list *list, uint16_t port)
+{
+	size_t i;
+
+	for (i = 0; i < list->count; i++)
+		if (list->at[i] == port)
+			return true;
+	return false;
+}
+
+/* A target would have more connections than the others: HOST and HOST:53, -p 53. */
+static void
+refuse_twice(const struct routes *routes)
+{
+	size_t count = routes->hosts.count - routes->own_ports, i;
+	const struct addr_ip *own = &routes->hosts.at[count];
+	struct addr_ip *sorted = reallocarray(NULL, count, sizeof(*sorted));
+	struct addr target;
+	char text[ADDR_FORMAT];
+
+	if (sorted == NULL)
+		err(STATUS_COULD_NOT_RUN, "no memory");
+	memcpy(sorted, routes->hosts.at, count * sizeof(*sorted));
+	qsort(sorted, count, sizeof(*sorted), compare_addresses);
+	for (i = 0; i < routes->own_ports; i++) {
+		if (!has_port(&routes->ports, own[i].port) ||
+		    bsearch(&own[i], sorted, count, sizeof(*sorted),
+			compare_addresses) == NULL)
+			continue;
+		addr_from_ip(&own[i], 0, &target);
+		addr_format(&target, text);
+		errx(STATUS_USAGE,
+		    "%s: a target is named twice, with its port and by -p; "
+		    "leave one of them out",
+		    text);
+	}
+	free(sorted);
+}
+
 static void
 find_ports(struct routes *routes)
 {
@@ -232,6 +282,7 @@ find_ports(struct routes *routes)
 			    &routes->all_ports, routes->hosts.at[i].port);
 	if (routes->own_ports == routes->hosts.count)
 		return;
+	refuse_twice(routes);
 	for (i = 0; i < routes->ports.count; i++)
 		port_list_add(&routes->all_ports, routes->ports.at[i]);
 }

@@ -4,6 +4,7 @@
 #include <getopt.h>
 #include <stdbool.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/clock.h"
 #include "lib/limits.h"
@@ -341,7 +342,7 @@ set_defaults(struct options *o)
 	o->target.family = AF_UNSPEC;
 }
 
-/* Results to merge are files, and may follow --json. */
+/* Results to merge are files, and may follow --json; what is not there is none. */
 static void
 note_next(struct draft *d, int option, const char *next)
 {
@@ -349,7 +350,7 @@ note_next(struct draft *d, int option, const char *next)
 
 	if (optarg != NULL || next == NULL)
 		return;
-	if (d->o->merge.asked)
+	if (d->o->merge.asked && access(next, F_OK) == 0)
 		d->o->target.after_optional = NULL;
 	else {
 		parse_no_file(name, next);

@@ -158,3 +158,29 @@ named() {
 		'.connections.failed.ECONNREFUSED == 4'
 	run ! grep -q 'has 3 addresses' client.err
 }
+
+# Which would get twice the connections of the others.
+@test "a target that is named twice is refused" {
+	local twice
+	for twice in '127.0.0.1 127.0.0.1' '127.0.0.1:4242 127.0.0.1:4242' \
+		'127.0.0.1,127.0.0.0-127.0.0.3' '127.0.0.1:4242 127.0.0.1' \
+		'127.0.0.2,127.0.0.1 127.0.0.1:4243' '::1 [::1]:4242'; do
+		# shellcheck disable=SC2086
+		exits 2 "$TCPCLIENT" -p 4242-4243 -c 1 -r 0 -t 1ms $twice \
+			>client.out 2>client.err
+		grep -q 'named twice' client.err || {
+			cat client.err >&2
+			return 1
+		}
+	done
+	# another port, or the same of another address, is another target
+	exits 1 "$TCPCLIENT" -p 4242 -c 1 -n 0 -r 0 -t 1ms 127.0.0.1:4243 \
+		127.0.0.1 127.0.0.2:4242 >client.out 2>client.err
+	grep -q 'and 2 more' client.out
+}
+
+@test "--merge --json FILE is told to be --json=FILE" {
+	echo '{}' >a.json
+	exits 2 "$TCPCLIENT" --merge --json all.json a.json 2>client.err
+	grep -q -- '--json all.json: what belongs to --json goes behind a =: --json=all.json' client.err
+}
