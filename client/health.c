@@ -155,7 +155,7 @@ blame(const struct stats *s, const struct health_usage *u, uint64_t most,
 }
 
 /*
- * Answers that never came hold the IDs of whole connections, and that is what kept
+ * Queries that timed out hold the IDs of whole connections, and that is what kept
  * most queries from being sent. conn_send.c has seen to it that these answers do
  * not wait to be read here.
  */
@@ -186,8 +186,9 @@ explain_unsent(const struct stats *s, const struct health_usage *u,
 	if (are_ids_used_up(n)) {
 		snprintf(why, HEALTH_TEXT,
 		    "sent %.2f %% of the schedule, %" PRIu64
-		    " queries skipped: answers that never came hold all IDs of "
-		    "%" PRIu64 " connection%s; more connections (-c), "
+		    " queries skipped: queries that timed out hold all IDs of "
+		    "%" PRIu64
+		    " connection%s until their answers come; more connections (-c), "
 		    "--drop-on-timeout, or a lower rate",
 		    percent, stats_skipped(n), n->out_of_ids,
 		    n->out_of_ids == 1 ? "" : "s");

@@ -172,7 +172,8 @@ const struct diagnosis_rule diagnosis_rules[] = {
 	NULL, NULL},
     {BY_SEEN, DIAGNOSIS_OUT_OF_IDS, ROLE_CLIENT, BLAME_PEER, EFFECT_NONE,
 	EFFECT_NONE, "65,536 IDs of queries a connection",
-	"connections had all IDs held by queries whose answers never came",
+	"connections had all IDs held by queries that timed out and whose "
+	"answers had not come yet",
 	"more connections (-c), --drop-on-timeout, or a lower rate", NULL,
 	NULL},
     {BY_SEEN, DIAGNOSIS_CLOSED_BY_PEER, ROLE_CLIENT, BLAME_PEER, EFFECT_CLOSED,

@@ -23,8 +23,8 @@ load helpers
 	accounts_close
 	holds '.queries.sent == 2 * 65536' '.connections.out_of_ids == 2' \
 		'.queries.skipped == .queries.skipped_by_reason.ids_exhausted' \
-		'.verdict.reasons | any(endswith("queries skipped: answers that never came hold all IDs of 2 connections; more connections (-c), --drop-on-timeout, or a lower rate"))' \
-		'.findings | any(.side == "server" and .symptom == "2 connections had all IDs held by queries whose answers never came")'
+		'.verdict.reasons | any(endswith("queries skipped: queries that timed out hold all IDs of 2 connections until their answers come; more connections (-c), --drop-on-timeout, or a lower rate"))' \
+		'.findings | any(.side == "server" and .symptom == "2 connections had all IDs held by queries that timed out and whose answers had not come yet")'
 }
 
 @test "a connection that ends frees its IDs: with --drop-on-timeout none run out" {

@@ -29,7 +29,7 @@
 	"them, above"
 #define TOO_MUCH \
 	"; too much waited for answers; a lower rate, or more connections (-c)"
-#define OUT_OF_IDS "; more connections (-c), --drop-on-timeout, or a lower rate"
+#define OUT_OF_IDS " until their answers come; more connections (-c), --drop-on-timeout, or a lower rate"
 
 #define CROWDED                                                             \
 	"; its own workers waited for one another: fewer of them (-w), no " \
@@ -199,15 +199,15 @@ answers_that_never_came_are_the_peers_doing(void **state)
 	(void)state;
 	s->n.out_of_ids = 2;
 	said(s, idle,
-	    "sent 90.00 % of the schedule, 1000 queries skipped: answers that "
-	    "never came hold all IDs of 2 connections" OUT_OF_IDS);
+	    "sent 90.00 % of the schedule, 1000 queries skipped: queries that "
+	    "timed out hold all IDs of 2 connections" OUT_OF_IDS);
 	/* also where queries left late */
 	s = skipped(100, 0, 0, 600, 300);
 	s->n.out_of_ids = 1;
 	add(&s->lateness, 50 * MS, 9000);
 	said(s, (struct health_usage){.ran = 0.9, .waited = 0, .stolen = 0},
-	    "sent 90.00 % of the schedule, 1000 queries skipped: answers that "
-	    "never came hold all IDs of 1 connection" OUT_OF_IDS);
+	    "sent 90.00 % of the schedule, 1000 queries skipped: queries that "
+	    "timed out hold all IDs of 1 connection" OUT_OF_IDS);
 	/* but not where something else kept more of them from being sent */
 	s = skipped(500, 0, 0, 500, 0);
 	s->n.out_of_ids = 1;
