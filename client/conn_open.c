@@ -94,18 +94,21 @@ tcp_info(int fd, struct tcp_info *info)
 /*
  * For how long the handshake has been complete by now, unseen by this program:
  * since the last acknowledgment came, in milliseconds. What the peer has sent
- * since makes it less.
+ * since makes it less. The handshake itself has taken a round trip at least.
  */
 static uint64_t
 unseen_for(const struct conn *c, uint64_t now)
 {
 	struct tcp_info info;
-	uint64_t took = now - c->begun, unseen;
+	uint64_t took = now - c->begun, unseen, round_trip;
 
 	if (took < SEEN_LATE || !tcp_info(c->fd, &info))
 		return 0;
 	unseen = info.tcpi_last_ack_recv * CLOCK_NS_PER_MS;
-	return unseen < took ? unseen : took;
+	round_trip = info.tcpi_rtt * CLOCK_NS_PER_US;
+	if (unseen + round_trip <= took)
+		return unseen;
+	return round_trip < took ? took - round_trip : 0;
 }
 
 static void
