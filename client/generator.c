@@ -373,7 +373,7 @@ generator_run(struct worker *worker, const struct generator_config *config)
 	struct generator g;
 
 	generator_init(&g, worker, config);
-	g.result->open_begin = clock_now();
+	g.result->open_begin = config->open_begin; /* when the first is due */
 	timer_set(g.open_timer, 0);
 	if (g.log != NULL)
 		timer_set(g.log_timer, LOG_FLUSH);

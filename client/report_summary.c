@@ -63,13 +63,18 @@ print_load(const struct report_config *c, FILE *out)
 	    c->program != NULL && c->program->count > (c->warmup > 0 ? 2U : 1U);
 	char text[LOAD_TEXT];
 
-	if (changes) {
+	if (changes && c->controlled)
+		fprintf(out, "%zu rates in turn (--control)",
+		    c->program->count - (c->warmup > 0 ? 1 : 0));
+	else if (changes) {
 		program_format(c->program, text, sizeof(text));
 		fprintf(out, "%s queries/s", text);
 	} else if (c->duration == CLOCK_NEVER)
-		fprintf(out, "%.10g queries/s until stopped", c->query_rate);
+		fprintf(out, "%s queries/s until stopped",
+		    number_text_short(c->query_rate).text);
 	else
-		fprintf(out, "%.10g queries/s for %g s", c->query_rate,
+		fprintf(out, "%s queries/s for %g s",
+		    number_text_short(c->query_rate).text,
 		    clock_to_seconds(c->duration));
 	if (c->warmup > 0)
 		print_warmup(c, changes, out);
@@ -211,8 +216,9 @@ print_rates(const struct report *r, FILE *out)
 	const struct stats_counters *n = &r->total.stats.n;
 
 	fprintf(out,
-	    "queries/s    asked %.10g, sent %s, answered %s, over %.3f s\n\n",
-	    r->config.query_rate, number_text(report_rate(r, n->sent), 1).text,
+	    "queries/s    asked %s, sent %s, answered %s, over %.3f s\n\n",
+	    number_text_short(r->config.query_rate).text,
+	    number_text(report_rate(r, n->sent), 1).text,
 	    number_text(report_rate(r, n->answered), 1).text,
 	    clock_to_seconds(report_duration(r)));
 }

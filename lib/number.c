@@ -1,4 +1,5 @@
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,6 +15,18 @@ number_text(double value, int decimals)
 		strcpy(n.text, "-");
 	else
 		snprintf(n.text, sizeof(n.text), "%.*f", decimals, value);
+	return n;
+}
+
+struct number_text
+number_text_short(double value)
+{
+	struct number_text n;
+	bool whole = value <= floor(value);
+
+	if (isnan(value) || whole || value >= 10)
+		return number_text(value, whole ? 0 : 1);
+	snprintf(n.text, sizeof(n.text), "%.4g", value);
 	return n;
 }
 

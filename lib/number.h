@@ -15,6 +15,9 @@ struct number_text {
 /* Fixed point; decimals 0 .. 9. */
 struct number_text number_text(double value, int decimals);
 
+/* Whole numbers as they are; others with one decimal, below 10 with 4 digits. */
+struct number_text number_text_short(double value);
+
 /* Per second; seconds 0, or NAN: there is none. */
 double number_rate(uint64_t count, double seconds);
 

@@ -29,6 +29,19 @@ zero_is_a_number(void **state)
 }
 
 static void
+a_rate_that_was_worked_out_has_few_digits(void **state)
+{
+	(void)state;
+	assert_string_equal(number_text_short(0).text, "0");
+	assert_string_equal(number_text_short(20000).text, "20000");
+	assert_string_equal(number_text_short(1e9).text, "1000000000");
+	assert_string_equal(number_text_short(331.4796439).text, "331.5");
+	assert_string_equal(number_text_short(66.66666667).text, "66.7");
+	assert_string_equal(number_text_short(0.016666667).text, "0.01667");
+	assert_string_equal(number_text_short(NAN).text, "-");
+}
+
+static void
 no_time_has_no_rate(void **state)
 {
 	(void)state;
@@ -72,6 +85,7 @@ main(void)
 	    cmocka_unit_test(what_does_not_exist_is_a_dash),
 	    cmocka_unit_test(zero_is_a_number),
 	    cmocka_unit_test(no_time_has_no_rate),
+	    cmocka_unit_test(a_rate_that_was_worked_out_has_few_digits),
 	    cmocka_unit_test(a_time_that_does_not_exist_has_no_milliseconds),
 	    cmocka_unit_test(what_does_not_exist_is_null),
 	};
