@@ -98,8 +98,8 @@ explain(const struct stats_counters *n, enum cause cause)
 	case CAUSE_LATE:
 		break;
 	}
-	return "this program was late; more workers (-w), another host, or a "
-	       "lower -n";
+	return "this program was late; end the other programs on this host, "
+	       "more workers (-w), another host, or a lower -n";
 }
 
 bool
@@ -119,13 +119,17 @@ open_health_is_short(const struct stats *s, const struct open_asked *asked,
 	uint64_t without = missed(s, asked) + failures, due = came + without;
 	double share;
 
-	if (asked->rate <= 0 || is_little(n, asked, without) ||
+	/* where none came, how fast they were tried says nothing */
+	if (asked->rate <= 0 || n->opened == 0 ||
+	    is_little(n, asked, without) ||
 	    (double)came >= CAME_ENOUGH * (double)due)
 		return false;
 	share = (double)came / (double)due;
 	snprintf(why, OPEN_HEALTH_TEXT,
-	    "opened %.5g/s of the %.10g/s asked (-n): %s", share * asked->rate,
-	    asked->rate, explain(n, cause_of(n, failures)));
+	    "%s %.5g/s of the %.10g/s asked (-n): %s",
+	    !asked->exchanges && n->failed > 0 ? "tried to open" : "opened",
+	    share * asked->rate, asked->rate,
+	    explain(n, cause_of(n, failures)));
 	return true;
 }
 
@@ -143,7 +147,8 @@ open_health_is_late(
 	snprintf(why, OPEN_HEALTH_TEXT,
 	    "connects began late, p99 %.3f ms after they were due by -n or "
 	    "--churn: something stopped this program, or it had too much to "
-	    "do; more workers (-w), another host, or a lower rate",
+	    "do; end the other programs on this host, more workers (-w), "
+	    "another host, or a lower rate",
 	    MS(late));
 	return true;
 }

@@ -97,6 +97,22 @@ judge_overlap(struct report *r)
 		    overlap, longest);
 }
 
+/* What kept connections from being opened. Failures have their errno above. */
+static const char *
+why_not_opened(const struct report *r)
+{
+	if (r->total.stats.n.failed > 0)
+		return r->end.interrupted ?
+		    "some failed, as named above, and the run was ended while "
+		    "it opened others" :
+		    "the causes are named above";
+	if (r->end.workers_died > 0)
+		return "a worker that died was to open the others";
+	return r->end.by_command ? "ended by quit while it opened others" :
+	    r->end.interrupted	 ? "interrupted while it opened others" :
+				   "the run ended before the others were opened";
+}
+
 static void
 judge_connections(struct report *r)
 {
@@ -104,9 +120,8 @@ judge_connections(struct report *r)
 
 	if (n->opened < r->config.connections)
 		add(&r->reasons,
-		    "opened %" PRIu64 " of %" PRIu32
-		    " connections; the causes are named above",
-		    n->opened, r->config.connections);
+		    "opened %" PRIu64 " of %" PRIu32 " connections; %s",
+		    n->opened, r->config.connections, why_not_opened(r));
 	else if (r->config.controlled && n->failed > 0)
 		add(&r->reasons,
 		    "%" PRIu64 " connections could not be opened; the causes "

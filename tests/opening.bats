@@ -116,3 +116,41 @@ start_slow_server() {
 		'.open_lateness_ns.count == .connections.churn_begun'
 	accounts_close
 }
+
+@test "opening takes the time from when the first connect was due" {
+	start_server -b 127.0.0.1
+	client -w 2 -c 20 -n 100 -r 0 -t 0.1 127.0.0.1
+	# the last of 20 is due after 19 hundredths
+	holds '.connections | .opened == 20 and .open_s >= 0.19'
+	grep -qE '^connections  asked 20, opened 20 in [0-9.]+ s \(([0-9]|[0-9][0-9]|10[0-9])/s\)' client.out
+}
+
+@test "connections that an interrupt left unopened: no cause is named above" {
+	start_server -b 127.0.0.1
+	start_client -c 5000 -n 100 -r 100 -t 30 -i 50ms 127.0.0.1
+	wait_until grep -q 'opened [1-9]' client.err
+	kill -INT "$CLIENT"
+	exits 3 wait_client
+	holds '.verdict.reasons | any(test("^opened [0-9]+ of 5000 connections; interrupted while it opened others$"))' \
+		'.verdict.reasons | all(contains("named above") | not)'
+}
+
+@test "where nobody listens nothing is said to be opened at a rate" {
+	PORT=1
+	run_client -c 30 -n 1000 -r 100 -t 0.1 127.0.0.1 || (($? == 1))
+	holds '.connections.opened == 0' \
+		'.verdict.reasons | any(. == "opened 0 of 30 connections; the causes are named above")' \
+		'.verdict.reasons | all(test("asked .-n.") | not)'
+}
+
+@test "a summary has few digits of a rate that was worked out" {
+	start_server -b 127.0.0.1
+	client -c 20 -n 0 -t 0.1 --every 300ms 127.0.0.1
+	grep -q ' 20 connections, 66.7 queries/s for 0.1 s$' client.out
+	grep -q '^queries/s    asked 66.7, sent ' client.out
+	start_client -c 1 -n 0 -t 30 -r 10 --control control 127.0.0.1
+	wait_until told count '.phase == "running"'
+	tell 'rate 20' 'rate 30' quit
+	wait_client || true
+	grep -q ' 1 connections, [23] rates in turn (--control)$' client.out
+}

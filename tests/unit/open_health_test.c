@@ -18,8 +18,9 @@
 #define BUSY                                                            \
 	"every connection was in use for longer than that rate leaves " \
 	"for each; more connections (-c)"
-#define OURS \
-	"this program was late; more workers (-w), another host, or a lower -n"
+#define OURS                                                                \
+	"this program was late; end the other programs on this host, more " \
+	"workers (-w), another host, or a lower -n"
 
 /* NULL: enough came. */
 static const struct {
