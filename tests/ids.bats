@@ -17,6 +17,19 @@ load helpers
 		'.queries.skipped_by_reason.ids_exhausted > 10000'
 }
 
+# An ID that is free again after some time, be it ten seconds: a late answer is then
+# taken for that to a newer query.
+@test "an answer after 10.6 s is late, and answers no newer query" {
+	start_server --delay 10600ms
+	exits 3 client -c 1 -r 7k -t 11 --timeout 400ms 127.0.0.1
+	holds '.queries.answered == 0'
+	accounts_close
+	holds '.response_ns.p50 == null' \
+		'.queries.late > 0 and .queries.sent <= 65536 + .queries.late' \
+		'.queries.skipped_by_reason.ids_exhausted > 1000' \
+		'.verdict.reasons | any(contains("hold all IDs of 1 connection;"))'
+}
+
 @test "IDs used up by answers that never come: a finding and a reason say so" {
 	start_peer sink
 	exits 3 client -c 2 -r 60k -t 3 --timeout 200ms 127.0.0.1
