@@ -25,6 +25,7 @@
 #include "client/whereabouts.h"
 #include "dns_query.h"
 #include "lib/clock.h"
+#include "lib/lines.h"
 #include "lib/output.h"
 #include "lib/signals.h"
 #include "lib/status.h"
@@ -124,7 +125,6 @@ make_report(const struct options *o, int argc, char **argv,
 	    .probe = o->load.probe,
 	    .reset = o->load.reset,
 	    .life = o->life,
-	    .states = o->output.verbose > 0 ? stderr : NULL,
 	    .series = series,
 	    .keep_buckets = o->output.json != NULL,
 	};
@@ -171,17 +171,26 @@ outputs_open(const struct options *o, struct outputs *out)
 static bool
 outputs_write(const struct outputs *out, const struct report *report)
 {
-	bool written;
+	struct output *const all[] = {
+	    out->json, out->histogram, out->series, out->summary};
 
 	report_summary(report, output_stream(out->summary));
 	if (out->json != NULL)
 		report_json(report, output_stream(out->json));
 	if (out->histogram != NULL)
 		report_histogram(report, output_stream(out->histogram));
-	written = output_end(out->json);
-	written = output_end(out->histogram) && written;
-	written = output_end(out->series) && written;
-	return output_end(out->summary) && written;
+	return outputs_end(all, sizeof(all) / sizeof(all[0]));
+}
+
+static void
+say_log_error(int error)
+{
+	if (error == QUERYLOG_UNREAD)
+		(void)lines_say(
+		    "standard output: it was not read, and the last "
+		    "rows (-R) are lost");
+	else
+		(void)lines_say_errno(error, "standard output");
 }
 
 static int
@@ -190,14 +199,25 @@ exit_status(const struct run_result *result, const struct report *report)
 	if (stats_check(&result->sum.stats, stderr) > 0)
 		return STATUS_ACCOUNTING;
 	if (result->end.query_log_error != 0) {
-		warnc(result->end.query_log_error, "standard output");
+		say_log_error(result->end.query_log_error);
 		return STATUS_COULD_NOT_RUN;
 	}
 	if (result->sum.stats.n.opened == 0) {
-		warnx("no connection could be opened");
+		(void)lines_say("no connection could be opened");
 		return STATUS_COULD_NOT_RUN;
 	}
 	return report_status(report);
+}
+
+static void
+clear_live_line(void)
+{
+	struct lines line;
+	FILE *out = lines_begin(&line);
+
+	if (out != NULL)
+		fputs("\r\033[K", out);
+	(void)lines_end(&line);
 }
 
 static uint64_t
@@ -263,6 +283,7 @@ make_run_config(const struct options *o, const struct routes *routes,
 	config->workers = (unsigned int)o->load.workers;
 	config->states = outputs->json != NULL || outputs->series != NULL ||
 	    o->output.verbose > 0;
+	config->say_states = o->output.verbose > 0;
 	config->live_terminal = isatty(STDERR_FILENO) == 1;
 	config->live_every = live_interval(o, config->live_terminal);
 	config->say_limits = config->live_every > 0 || o->output.verbose > 0;
@@ -289,6 +310,8 @@ measure(
 	if (o->control != NULL && !run_may_be_told(o->control))
 		return STATUS_COULD_NOT_RUN;
 	outputs_open(o, &outputs);
+	if (outputs.series != NULL)
+		output_keep_running(outputs.series, true);
 	if (o->control != NULL) {
 		plan_init(&plan, &o->load.program);
 		config.plan = &plan;
@@ -303,7 +326,7 @@ measure(
 	if (result == NULL)
 		err(STATUS_COULD_NOT_RUN, "cannot start a worker");
 	if (config.live_terminal && config.live_every > 0)
-		fputs("\r\033[K", stderr);
+		clear_live_line();
 
 	if (result->failed)
 		status = STATUS_COULD_NOT_RUN;

@@ -16,6 +16,7 @@
 
 #include "lib/clock.h"
 #include "lib/limits.h"
+#include "lib/lines.h"
 #include "lib/output.h"
 #include "lib/port_list.h"
 #include "lib/signals.h"
@@ -52,10 +53,12 @@ open_listener(struct server *s)
 		err(STATUS_COULD_NOT_RUN, "%s, port %u: %s", host,
 		    listener_port(l), why);
 	if (l->fell_back)
-		warnx("IPv6 is off on this host: listening on 0.0.0.0 only");
+		(void)lines_say(
+		    "IPv6 is off on this host: listening on 0.0.0.0 only");
 	if (o->backlog > l->backlog)
-		warnx("-B %" PRIu64 ": the kernel cut it to %u: sysctl "
-		      "net.core.somaxconn=%" PRIu64,
+		(void)lines_say("-B %" PRIu64
+				": the kernel cut it to %u: sysctl "
+				"net.core.somaxconn=%" PRIu64,
 		    o->backlog, l->backlog, o->backlog);
 	s->report.address = listener_format(l);
 	s->report.listener = l;
@@ -70,6 +73,7 @@ open_outputs(struct server *s)
 
 	s->json = output_open(path);
 	s->text = output_standard(taken ? STDERR_FILENO : STDOUT_FILENO);
+	output_keep_running(s->text, true);
 	output_must_differ(
 	    (struct output *const[]){s->json, taken ? NULL : s->text}, 2);
 }
@@ -82,12 +86,12 @@ finish(struct server *s, const struct counts *sum)
 	uint64_t now = clock_now();
 	bool written;
 
+	output_keep_running(s->text, false);
 	server_report_finish(r, sum);
 	server_report_text(r, sum, now, output_stream(s->text));
 	if (s->json != NULL)
 		server_report_json(r, sum, now, output_stream(s->json));
-	written = output_end(s->json);
-	written = output_end(s->text) && written;
+	written = outputs_end((struct output *const[]){s->json, s->text}, 2);
 	if (counts_check(sum, stderr) > 0)
 		return STATUS_ACCOUNTING;
 	if (!written)

@@ -379,13 +379,13 @@ generator_run(struct worker *worker, const struct generator_config *config)
 		timer_set(g.log_timer, LOG_FLUSH);
 	if (event_base_dispatch(g.base) == -1)
 		errx(1, "libevent: the event loop failed");
+	read_delay_end(&g.delay);
 	if (g.log != NULL) {
 		querylog_flush(g.log);
 		if (querylog_error(g.log) != 0)
 			worker_tell(worker, WORKER_FAILED,
 			    (uint64_t)querylog_error(g.log));
 	}
-	read_delay_end(&g.delay);
 	generator_clear(&g);
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "lib/addr.h"
+#include "lib/lines.h"
 #include "lib/status.h"
 #include "client/hosts.h"
 
@@ -45,8 +46,9 @@ add_first(const struct search *s, const char *name, uint16_t port,
 
 	addr_format(&shown, text);
 	if (count > 1)
-		warnx("%s has %zu addresses: %s is used, the first%s; "
-		      "--all-addresses uses them all",
+		(void)lines_say(
+		    "%s has %zu addresses: %s is used, the first%s; "
+		    "--all-addresses uses them all",
 		    name, count, text, s->patience == 0 ? "" : " that accepts");
 	return addr_list_append(s->hosts, chosen, port);
 }

@@ -10,6 +10,7 @@
 #include "client/preflight.h"
 #include "lib/check.h"
 #include "lib/clock.h"
+#include "lib/lines.h"
 #include "lib/status.h"
 
 unsigned int
@@ -228,17 +229,18 @@ preflight_limits(const struct options *o, const struct routes *routes)
 	struct check_run run;
 
 	if (o->output.verbose > 0)
-		warnx("descriptor limit: %" PRIu64 " a worker",
+		(void)lines_say("descriptor limit: %" PRIu64 " a worker",
 		    limits_raise_descriptors());
 	make_run(o, routes, &run);
 	if (check_start(&run) == 0)
 		return;
 	if (o->goal.search.what == SEARCH_CONNECTIONS)
-		warnx("-c %" PRIu64 " is the most that is tried, and is more "
-		      "than can be",
+		(void)lines_say("-c %" PRIu64
+				" is the most that is tried, and is more "
+				"than can be",
 		    o->load.connections);
 	else if (o->limits.force)
-		warnx("--force: it is tried all the same");
+		(void)lines_say("--force: it is tried all the same");
 	else
 		errx(STATUS_COULD_NOT_RUN,
 		    "this run is not possible here; --force tries it all the "

@@ -7,9 +7,10 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "lib/clock.h"
+#include "lib/nonblock.h"
+#include "lib/signals.h"
 #include "client/querylog.h"
 
 #define BUFFER_SIZE (256 * 1024)
@@ -19,9 +20,9 @@ struct querylog {
 	uint64_t write_time;
 	uint64_t epoch_offset; /* wall clock - monotonic clock */
 	unsigned int stream;
-	int fd;
 	int error;
 	bool is_pipe;
+	struct nonblock out;
 	size_t used;
 	char buffer[BUFFER_SIZE];
 };
@@ -34,7 +35,7 @@ querylog_new(int fd, unsigned int stream)
 
 	if (log == NULL)
 		err(1, "no memory for the query log");
-	log->fd = fd;
+	nonblock_begin(&log->out, fd);
 	log->stream = stream;
 	log->is_pipe = fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
 	log->epoch_offset = clock_wall() - clock_now();
@@ -44,6 +45,7 @@ querylog_new(int fd, unsigned int stream)
 void
 querylog_free(struct querylog *log)
 {
+	nonblock_end(&log->out);
 	free(log);
 }
 
@@ -63,20 +65,32 @@ piece(const struct querylog *log, size_t begin)
 	return end == NULL ? PIPE_BUF : (size_t)(end + 1 - log->buffer) - begin;
 }
 
+/* Until there is room, or the worker is to give up. */
+static void
+wait_for_reader(struct querylog *log)
+{
+	struct pollfd writable = {
+	    .fd = nonblock_poll_fd(&log->out), .events = POLLOUT};
+
+	signals_poll(&writable, 1, CLOCK_NEVER);
+	if (signals_end_asked())
+		log->error = QUERYLOG_UNREAD;
+}
+
 void
 querylog_flush(struct querylog *log)
 {
-	struct pollfd writable = {.fd = log->fd, .events = POLLOUT};
 	uint64_t begun = clock_now();
 	size_t done = 0;
 	ssize_t n;
 
 	while (done < log->used && log->error == 0) {
-		n = write(log->fd, log->buffer + done, piece(log, done));
+		n = nonblock_write(
+		    &log->out, log->buffer + done, piece(log, done));
 		if (n >= 0)
 			done += (size_t)n;
 		else if (errno == EAGAIN)
-			poll(&writable, 1, -1);
+			wait_for_reader(log);
 		else if (errno != EINTR)
 			log->error = errno;
 	}

@@ -9,6 +9,7 @@
 #ifndef CLIENT_QUERYLOG_H
 #define CLIENT_QUERYLOG_H
 
+#include <errno.h>
 #include <stdint.h>
 
 #define QUERYLOG_HEADER                                     \
@@ -54,6 +55,9 @@ void querylog_flush(struct querylog *);
 
 /* Nanoseconds spent on writing so far, as long as the log is there. */
 const uint64_t *querylog_write_time(const struct querylog *);
+
+/* In place of an errno: the reader was given up (SIGUSR2, lib/signals). */
+#define QUERYLOG_UNREAD ECANCELED
 
 /* The errno of the first write that failed; 0 if none. Rows are lost since. */
 int querylog_error(const struct querylog *);

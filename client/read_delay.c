@@ -57,6 +57,9 @@ void
 read_delay_end(struct read_delay *d)
 {
 	watched = NULL;
+	if (d->written !=
+	    NULL) /* in the last turn, in which the worker gave up */
+		d->causes->writing += *d->written - d->written_before;
 	if (d->schedstat != -1)
 		close(d->schedstat);
 	if (d->waits == 0)

@@ -57,7 +57,6 @@ struct report_config {
 	uint64_t
 	    max_lateness; /* see health.h; CLOCK_NEVER: that of the files */
 	const struct search *search; /* NULL: none */
-	FILE *states; /* a line of the states each second; NULL: none */
 	FILE *series; /* a row of the series each second; NULL: none */
 	bool keep_buckets; /* rows with them are kept, for report_json() */
 };
@@ -69,6 +68,7 @@ struct report_end {
 	bool by_command;
 	int query_log_error; /* errno of writing -R, the first; 0: none */
 	uint64_t late_start; /* after --start-at, nanoseconds */
+	uint64_t lines_left_out; /* on standard error, which was not read */
 	struct health_usage usage;
 };
 
@@ -76,8 +76,11 @@ struct report_end {
 struct report *report_new(const struct report_config *);
 void report_free(struct report *);
 
-/* What the next row says of the states of connections; without: nothing. */
-void report_states(struct report *, const struct sockdiag_states *);
+/*
+ * What the next row says of the states of connections; without: nothing. They go
+ * on a line of out, too; NULL: they do not.
+ */
+void report_states(struct report *, const struct sockdiag_states *, FILE *out);
 
 /*
  * The states of connections to the targets, when the run begins and when it has

@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 
 #include <inttypes.h>
+#include <unistd.h>
 
 #include "lib/clock.h"
 #include "lib/number.h"
@@ -12,11 +13,11 @@
 #define LINE_SIZE 256
 
 static unsigned short
-terminal_width(FILE *out)
+terminal_width(void)
 {
 	struct winsize size;
 
-	if (ioctl(fileno(out), TIOCGWINSZ, &size) == -1 || size.ws_col == 0)
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == -1 || size.ws_col == 0)
 		return 80;
 	return size.ws_col;
 }
@@ -25,10 +26,9 @@ static void
 print_live(FILE *out, bool terminal, const char *line)
 {
 	if (terminal)
-		fprintf(out, "\r\033[K%.*s", terminal_width(out) - 1, line);
+		fprintf(out, "\r\033[K%.*s", terminal_width() - 1, line);
 	else
 		fprintf(out, "%s\n", line);
-	fflush(out);
 }
 
 static struct number_text

@@ -193,9 +193,8 @@ offered(const struct report *r, const struct generator_result *sum,
 }
 
 void
-report_states(struct report *r, const struct sockdiag_states *s)
+report_states(struct report *r, const struct sockdiag_states *s, FILE *out)
 {
-	FILE *out = r->config.states;
 	const char *between = "tcp: ";
 
 	r->states = *s;

@@ -8,6 +8,7 @@
 
 #include "lib/clock.h"
 #include "client/open_health.h"
+#include "client/querylog.h"
 #include "client/report_internal.h"
 
 #define OVERRUN_MOST	(100 * CLOCK_NS_PER_MS) /* and 0.5 % of the duration */
@@ -58,7 +59,10 @@ judge_end(struct report *r)
 		add(&r->reasons,
 		    "ended after %.1f s: standard output (-R) could not be "
 		    "written: %s",
-		    seconds, strerror(r->end.query_log_error));
+		    seconds,
+		    r->end.query_log_error == QUERYLOG_UNREAD ?
+			"it was not read" :
+			strerror(r->end.query_log_error));
 	else if (r->end.interrupted)
 		add(&r->reasons, "%s after %.1f s of %.1f s",
 		    r->end.by_command ? "ended by quit" : "interrupted",
@@ -216,7 +220,7 @@ judge_schedule(struct report *r)
 
 	if (r->config.program == NULL || r->config.controlled ||
 	    length == CLOCK_NEVER || report_duration(r) < length ||
-	    r->end.workers_died > 0)
+	    r->end.workers_died > 0 || r->end.query_log_error != 0)
 		return;
 	due = program_arrivals(r->config.program, begin, begin + length);
 	distance = (double)r->total.stats.n.scheduled - due;
@@ -257,7 +261,7 @@ judge_queries(struct report *r)
 	struct health_reasons why;
 	size_t i;
 
-	if (ended_early(r))
+	if (ended_early(r) || r->end.query_log_error != 0)
 		judge_end(r);
 	judge_opening(r);
 	judge_schedule(r);
@@ -328,6 +332,12 @@ warn(struct report *r)
 		    "the busiest worker used %.0f %% of a processor; with more "
 		    "workers (-w) times may be shorter",
 		    100 * r->end.usage.ran);
+	if (r->end.lines_left_out > 0)
+		add(&r->warnings,
+		    "%" PRIu64 " line%s on standard error were left out: it "
+		    "was not read",
+		    r->end.lines_left_out,
+		    r->end.lines_left_out == 1 ? "" : "s");
 	if (n->opened_late > n->opened / 100)
 		add(&r->warnings,
 		    "%" PRIu64

@@ -12,7 +12,7 @@
 #include "lib/clock.h"
 #include "lib/limits.h"
 #include "lib/events.h"
-#include "lib/output.h"
+#include "lib/lines.h"
 #include "lib/signals.h"
 #include "lib/timer.h"
 #include "lib/worker.h"
@@ -23,8 +23,11 @@
 
 #define SAMPLE_MARGIN CLOCK_NS_PER_MS
 
-/* A worker that was told to stop and has not by then is ended. */
-#define STOP_PATIENCE (2 * CLOCK_NS_PER_SEC)
+/*
+ * A worker that was told to stop and has not after that long gives up its rows of -R,
+ * which nobody reads; after twice as long it is killed.
+ */
+#define STOP_PATIENCE (700 * CLOCK_NS_PER_MS)
 
 /* To count the sockets that keep local ports. */
 #define CLOSING_PATIENCE (50 * CLOCK_NS_PER_MS)
@@ -40,13 +43,10 @@
 
 #define LEAD_PER_WORKER (200 * CLOCK_NS_PER_US)
 
-bool
-run_may_say(struct run *run)
+static void
+count_line(struct run *run, bool taken)
 {
-	bool may = output_takes_line(STDERR_FILENO);
-
-	run->lines_dropped += !may;
-	return may;
+	run->result->end.lines_left_out += !taken;
 }
 
 /* A dead worker's books are closed for it; query_end: when it died, or 0. */
@@ -193,10 +193,10 @@ on_step_timer(int fd, short what, void *arg)
 		return;
 	step = (int64_t)(wall - now) - run->wall_ahead;
 	if (step >= (int64_t)STEP_LEAST || -step >= (int64_t)STEP_LEAST) {
-		if (run_may_say(run))
-			warnx("the wall clock was stepped by %+.3f s: the "
+		count_line(run,
+		    lines_say("the wall clock was stepped by %+.3f s: the "
 			      "schedule begins at --start-at by the new time",
-			    (double)step / (double)CLOCK_NS_PER_SEC);
+			(double)step / (double)CLOCK_NS_PER_SEC));
 		tell_begin(run);
 	}
 	timer_set(run->step_timer, STEP_LOOK);
@@ -251,9 +251,11 @@ on_exit_of_worker(
 		workers_tell(workers, WORKER_STOP, 0);
 	}
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-		if (WIFSIGNALED(status) && run_may_say(run))
-			warnx("worker %u was ended by signal %d (%s)", index,
-			    WTERMSIG(status), strsignal(WTERMSIG(status)));
+		if (WIFSIGNALED(status))
+			count_line(run,
+			    lines_say("worker %u was ended by signal %d (%s)",
+				index, WTERMSIG(status),
+				strsignal(WTERMSIG(status))));
 		run->members[index].died = clock_now();
 		run->result->end.workers_died++;
 	}
@@ -268,6 +270,7 @@ run_interrupt(struct run *run)
 	const struct stats *stats;
 
 	if (run->result->end.interrupted) {
+		signals_ask_end(); /* nor is a reader waited for */
 		workers_tell(run->workers, WORKER_STOP, 0);
 		timer_set(run->kill_timer, STOP_PATIENCE);
 		return;
@@ -275,8 +278,10 @@ run_interrupt(struct run *run)
 	run->result->end.interrupted = true;
 	workers_tell(run->workers, WORKER_DRAIN, 0);
 	stats = &run_add_up(run)->stats;
-	if (stats_waiting(stats) > 0 && run_may_say(run))
-		warnx("waiting for answers still due; again to stop at once");
+	if (stats_waiting(stats) > 0)
+		count_line(run,
+		    lines_say("waiting for answers still due; again to stop at "
+			      "once"));
 }
 
 static void
@@ -291,6 +296,19 @@ on_signal(struct workers *workers, int number, void *arg)
  * What the kernel of this host knows.
  */
 
+static void
+keep_states(struct run *run, const struct sockdiag_states *counted)
+{
+	struct lines line;
+
+	if (!run->config->say_states) {
+		report_states(run->config->report, counted, NULL);
+		return;
+	}
+	report_states(run->config->report, counted, lines_begin(&line));
+	run->result->end.lines_left_out += lines_end(&line);
+}
+
 /* Of the second that is over. */
 static void
 take_states(struct run *run)
@@ -298,7 +316,7 @@ take_states(struct run *run)
 	struct sockdiag_states counted;
 
 	if (run->config->states && states_take(run->states, &counted))
-		report_states(run->config->report, &counted);
+		keep_states(run, &counted);
 }
 
 /* The last row: nothing is measured any more. */
@@ -309,7 +327,7 @@ take_last_states(struct run *run)
 
 	if (run->config->states &&
 	    states_count(run->states, STATES_PATIENCE, &counted))
-		report_states(run->config->report, &counted);
+		keep_states(run, &counted);
 }
 
 /*
@@ -360,16 +378,17 @@ on_sample_timer(int fd, short what, void *arg)
 {
 	struct run *run = arg;
 	const struct generator_result *sum = run_add_up(run);
+	struct lines lines;
 
 	(void)fd;
 	(void)what;
 	take_states(run);
 	report_sample(run->config->report, sum, clock_now());
 	report_watch(run->config->report, sum,
-	    run->config->say_limits && output_takes_line(STDERR_FILENO) ?
-		stderr :
-		NULL,
+	    run->config->say_limits ? lines_begin(&lines) : NULL,
 	    run->config->live_terminal);
+	if (run->config->say_limits)
+		run->result->end.lines_left_out += lines_end(&lines);
 	if (run->config->states)
 		states_begin(run->states);
 	if (sum->close_begin == 0)
@@ -386,13 +405,15 @@ static void
 on_live_timer(int fd, short what, void *arg)
 {
 	struct run *run = arg;
+	struct lines line;
+	FILE *out = lines_begin(&line);
 
 	(void)fd;
 	(void)what;
-	if (!run_may_say(run))
-		return;
-	report_live(run->config->report, run_add_up(run), clock_now(), stderr,
-	    run->config->live_terminal);
+	if (out != NULL)
+		report_live(run->config->report, run_add_up(run), clock_now(),
+		    out, run->config->live_terminal);
+	run->result->end.lines_left_out += lines_end(&line);
 }
 
 static void
@@ -402,7 +423,13 @@ on_kill_timer(int fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	workers_kill(run->workers);
+	if (run->gave_up) {
+		workers_kill(run->workers);
+		return;
+	}
+	run->gave_up = true;
+	workers_break(run->workers);
+	timer_set(run->kill_timer, STOP_PATIENCE);
 }
 
 static void
@@ -427,10 +454,6 @@ loop(struct run *run)
 	}
 	workers_loop(run->workers);
 	run_commands_end(run);
-	if (run->lines_dropped > 0 && output_takes_line(STDERR_FILENO))
-		warnx("%" PRIu64 " lines were left out: standard error was "
-		      "not read",
-		    run->lines_dropped);
 	event_free(run->sample_timer);
 	event_free(run->live_timer);
 	event_free(run->kill_timer);

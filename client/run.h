@@ -15,6 +15,7 @@ struct run_config {
 	const struct generator_config *generator; /* of the whole run */
 	struct report *report; /* gets a sample a second */
 	bool states; /* also of the states of this host's connections */
+	bool say_states; /* on standard error */
 	struct search *search; /* NULL: one run; else in steps */
 	const char *control; /* path of the socket for commands; NULL: none */
 	struct plan *plan; /* the program, if it can be changed by them */

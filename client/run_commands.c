@@ -8,6 +8,7 @@
 #include "lib/command.h"
 #include "lib/control.h"
 #include "lib/control_socket.h"
+#include "lib/lines.h"
 #include "lib/json.h"
 #include "client/run_changes.h"
 #include "client/run_internal.h"
@@ -168,7 +169,7 @@ run_commands_begin(struct run *run)
 	run->control = control_new(workers_base(run->workers),
 	    run->config->control, on_line, run, why);
 	if (run->control == NULL)
-		warnx("--control %s: %s", run->config->control, why);
+		(void)lines_say("--control %s: %s", run->config->control, why);
 	return run->control != NULL;
 }
 

@@ -37,12 +37,12 @@ struct run {
 	enum stage stage;
 	bool queues_taken; /* while the connections were open */
 	bool closing_taken;
+	bool gave_up; /* workers were told not to wait for the reader of -R */
 	struct event *sample_timer;
 	struct event *live_timer;
 	struct event *kill_timer;
 	struct event *step_timer; /* looks for a step before --start-at */
 	uint64_t begun;
-	uint64_t lines_dropped; /* live lines and steps: nobody read them */
 };
 
 /*
@@ -62,9 +62,6 @@ void run_go(struct run *);
 
 /* How long it takes until all workers have heard of something, nanoseconds. */
 uint64_t run_lead(const struct run *);
-
-/* Whether standard error takes a line now; if not, it is counted as dropped. */
-bool run_may_say(struct run *);
 
 /* Drains, or, the second time, stops at once. */
 void run_interrupt(struct run *);

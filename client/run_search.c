@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/lines.h"
 #include "client/run_internal.h"
 
 static void
@@ -38,6 +39,17 @@ open_for_step(struct run *run, const struct search_load *load)
 	workers_tell(run->workers, WORKER_HOLD, load->connections);
 }
 
+static void
+say_step(struct run *run)
+{
+	struct lines lines;
+	FILE *out = lines_begin(&lines);
+
+	if (out != NULL)
+		report_step(run->config->report, out);
+	run->result->end.lines_left_out += lines_end(&lines);
+}
+
 static bool
 all_ended(const struct run *run)
 {
@@ -60,8 +72,8 @@ run_search_on(struct run *run)
 	if (run->stage == STAGE_QUERYING || all_ended(run)) {
 		find_max_end(
 		    run->find_max, run_add_up(run), &usage, all_ended(run));
-		if (run->config->live_every > 0 && run_may_say(run))
-			report_step(run->config->report, stderr);
+		if (run->config->live_every > 0)
+			say_step(run);
 	}
 	if (!search_next(run->config->search, &load) || all_ended(run))
 		workers_tell(run->workers, WORKER_DRAIN, 0);

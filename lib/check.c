@@ -1,7 +1,7 @@
-#include <err.h>
 #include <string.h>
 
 #include "lib/check_internal.h"
+#include "lib/lines.h"
 #include "lib/output.h"
 
 #define BOTH (CHECK_CLIENT | CHECK_SERVER)
@@ -187,8 +187,8 @@ warn_row(const struct check_row *row)
 	const char *between =
 	    row->fix[0] == '\0' || row->other[0] == '\0' ? "" : "; ";
 
-	warnx("%s: %s, and this run needs %s: %s%s%s", row->name, row->value,
-	    row->needed, row->fix, between, row->other);
+	(void)lines_say("%s: %s, and this run needs %s: %s%s%s", row->name,
+	    row->value, row->needed, row->fix, between, row->other);
 }
 
 size_t

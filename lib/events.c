@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/events.h"
+#include "lib/lines.h"
 #include "lib/status.h"
 
 const char *
@@ -28,7 +29,7 @@ hear_log(int severity, const char *text, int status)
 		errx(status, "cannot watch the timer of this process%s: %s",
 		    events_limit(error), text);
 	if (severity >= EVENT_LOG_WARN && strncmp(text, "Epoll ", 6) != 0)
-		warnx("libevent: %s", text);
+		(void)lines_say("libevent: %s", text);
 	errno = error;
 }
 

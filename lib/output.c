@@ -3,15 +3,30 @@
 #include <bsd/err.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
+#include "lib/lines.h"
+#include "lib/nonblock.h"
 #include "lib/output.h"
+#include "lib/signals.h"
 
 #define STATUS_FAILED 1
 #define STATUS_BAD    2
+
+/* Bytes that wait for a reader while the program runs: some 30 rows of a series. */
+#define WAITING_MOST (64 * 1024)
+
+/* What is not read that long after a signal has asked for the end is lost. */
+#define LAST_WAIT (500 * CLOCK_NS_PER_MS)
+
+/* Outputs that end together. */
+#define OUTPUTS_MOST 8
 
 struct output {
 	FILE *stream;
@@ -19,6 +34,15 @@ struct output {
 	int fd;
 	int error; /* errno of the first failure; 0: none */
 	bool begun; /* something was written: a file has been emptied */
+	struct nonblock quick;
+	bool running; /* what a slow reader leaves is bounded, see output.h */
+	char *waiting; /* for the reader of a pipe: from done to used */
+	size_t size; /* of the memory */
+	size_t done;
+	size_t whole; /* the end of the whole lines, which may be written */
+	size_t used;
+	bool leaves_out; /* the rest of this line */
+	uint64_t left_out; /* lines */
 };
 
 void
@@ -65,25 +89,162 @@ begin(struct output *o)
 		o->error = errno;
 }
 
+/*
+ * What waits for a reader: a pipe or a terminal takes as much as it has room for,
+ * and the rest stays in memory.
+ */
+
+/* As many whole lines as nobody else's can come in between. */
+static size_t
+piece(const struct output *o)
+{
+	const char *begin = o->waiting + o->done, *end;
+	size_t length = o->whole - o->done;
+
+	if (length <= PIPE_BUF)
+		return length;
+	end = memrchr(begin, '\n', PIPE_BUF);
+	return end == NULL ? PIPE_BUF : (size_t)(end + 1 - begin);
+}
+
+static size_t
+waiting(const struct output *o)
+{
+	return o->used - o->done;
+}
+
+static void
+fail(struct output *o, int error)
+{
+	o->error = error;
+	o->used = o->whole = o->done = 0;
+}
+
+/* Writes what is taken without waiting. */
+static void
+push(struct output *o)
+{
+	ssize_t n;
+
+	while (o->done < o->whole) {
+		n = nonblock_write(&o->quick, o->waiting + o->done, piece(o));
+		if (n >= 0)
+			o->done += (size_t)n;
+		else if (errno == EAGAIN)
+			return;
+		else if (errno != EINTR)
+			fail(o, errno);
+	}
+}
+
+/* Gives back the room of what was written; seldom, as it moves all the rest. */
+static void
+compact(struct output *o)
+{
+	if (o->done < o->used / 2)
+		return;
+	memmove(o->waiting, o->waiting + o->done, waiting(o));
+	o->used -= o->done;
+	o->whole -= o->done;
+	o->done = 0;
+}
+
+static bool
+reserve(struct output *o, size_t length)
+{
+	size_t size = o->size == 0 ? WAITING_MOST : o->size;
+	char *larger;
+
+	if (o->used > 0)
+		compact(o);
+	while (size < o->used + length)
+		size *= 2;
+	if (size == o->size)
+		return true;
+	larger = realloc(o->waiting, size);
+	if (larger == NULL)
+		return false;
+	o->waiting = larger;
+	o->size = size;
+	return true;
+}
+
+/* Up to and with the end of a line, if it is in data. */
+static void
+keep_part(struct output *o, const char *data, size_t length)
+{
+	bool ends = data[length - 1] == '\n';
+
+	if (!o->leaves_out && o->running &&
+	    waiting(o) + length > WAITING_MOST) {
+		o->used = o->whole; /* no half of a line */
+		o->leaves_out = true;
+	}
+	if (o->leaves_out) {
+		o->left_out += ends;
+		o->leaves_out = !ends;
+		return;
+	}
+	if (!reserve(o, length)) {
+		fail(o, ENOMEM);
+		return;
+	}
+	memcpy(o->waiting + o->used, data, length);
+	o->used += length;
+	if (ends || !o->running)
+		o->whole = o->used;
+}
+
+static void
+keep(struct output *o, const char *data, size_t length)
+{
+	const char *end;
+	size_t part;
+
+	if (!o->running) {
+		keep_part(o, data, length);
+		return;
+	}
+	for (; length > 0 && o->error == 0; data += part, length -= part) {
+		end = memchr(data, '\n', length);
+		part = end == NULL ? length : (size_t)(end + 1 - data);
+		keep_part(o, data, part);
+	}
+}
+
+static void
+write_to_file(struct output *o, const char *data, size_t length)
+{
+	size_t done = 0;
+	ssize_t n;
+
+	while (done < length && o->error == 0) {
+		n = write(o->fd, data + done, length - done);
+		if (n >= 0)
+			done += (size_t)n;
+		else if (errno != EINTR)
+			o->error = errno;
+	}
+}
+
 /* For stdio, which loses the errno of a write that fails before the last one. */
 static ssize_t
 write_some(void *cookie, const char *data, size_t length)
 {
 	struct output *o = cookie;
-	struct pollfd writable = {.fd = o->fd, .events = POLLOUT};
-	size_t done = 0;
-	ssize_t n;
 
 	begin(o);
-	while (done < length && o->error == 0) {
-		n = write(o->fd, data + done, length - done);
-		if (n >= 0)
-			done += (size_t)n;
-		else if (errno == EAGAIN)
-			poll(&writable, 1, -1);
-		else if (errno != EINTR)
-			o->error = errno;
+	if (o->error != 0 || length == 0)
+		return (ssize_t)length;
+	if (!o->quick.can_block) {
+		write_to_file(o, data, length);
+		return (ssize_t)length;
 	}
+	push(o);
+	if (o->error == 0)
+		keep(o, data, length);
+	if (o->error == 0)
+		push(o);
 	return (ssize_t)length; /* the failure is known: stdio need not be */
 }
 
@@ -96,6 +257,7 @@ output_new(int fd, const char *name)
 		err(STATUS_FAILED, "%s", name);
 	o->fd = fd;
 	o->name = name;
+	nonblock_begin(&o->quick, fd);
 	o->stream =
 	    fopencookie(o, "w", (cookie_io_functions_t){.write = write_some});
 	if (o->stream == NULL)
@@ -162,27 +324,125 @@ output_is_standard(const struct output *o)
 	return o->fd <= STDERR_FILENO;
 }
 
+void
+output_push(struct output *o)
+{
+	push(o);
+}
+
+void
+output_keep_running(struct output *o, bool running)
+{
+	fflush(o->stream);
+	o->running = running;
+	if (!running)
+		o->whole = o->used;
+}
+
 /*
  * The end.
  */
 
+static void
+finish_writing(struct output *o)
+{
+	fflush(o->stream);
+	begin(o);
+	o->whole = o->used;
+	if (!output_is_standard(o) && !o->quick.can_block &&
+	    close(o->fd) == -1 && o->error == 0)
+		o->error = errno;
+}
+
+/* One turn: false if no reader has anything left to read, or the time is over. */
+static bool
+serve_readers(struct output *const *outputs, size_t count, uint64_t until)
+{
+	struct pollfd ready[OUTPUTS_MOST];
+	nfds_t slow = 0;
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		if (outputs[i] == NULL || waiting(outputs[i]) == 0)
+			continue;
+		push(outputs[i]);
+		if (waiting(outputs[i]) > 0)
+			ready[slow++] = (struct pollfd){
+			    .fd = nonblock_poll_fd(&outputs[i]->quick),
+			    .events = POLLOUT};
+	}
+	if (slow == 0 || clock_now() >= until)
+		return false;
+	signals_poll(ready, slow, until);
+	return true;
+}
+
+/* All at once, so that one that is not read does not keep another one waiting. */
+static void
+wait_for_readers(struct output *const *outputs, size_t count)
+{
+	struct signals_saved saved;
+	uint64_t until = CLOCK_NEVER;
+
+	signals_note_end(&saved);
+	do {
+		if (until == CLOCK_NEVER && signals_end_asked())
+			until = clock_now() + LAST_WAIT;
+	} while (serve_readers(outputs, count, until));
+	signals_restore(&saved);
+}
+
+/* Whether all was written; if not, says so. */
+static bool
+say_end(const struct output *o)
+{
+	if (o->error != 0)
+		lines_say_errno(o->error, "%s", o->name);
+	if (waiting(o) > 0)
+		lines_say("%s: it was not read, and the last %zu bytes are "
+			  "lost",
+		    o->name, waiting(o));
+	if (o->left_out > 0)
+		lines_say("%s: it was not read in time, and %" PRIu64
+			  " line%s were left out",
+		    o->name, o->left_out, o->left_out == 1 ? "" : "s");
+	return o->error == 0 && waiting(o) == 0 && o->left_out == 0;
+}
+
+static void
+output_free(struct output *o)
+{
+	if (!output_is_standard(o) && o->quick.can_block)
+		close(o->fd);
+	nonblock_end(&o->quick);
+	fclose(o->stream);
+	free(o->waiting);
+	free(o);
+}
+
+bool
+outputs_end(struct output *const *outputs, size_t count)
+{
+	bool written = true;
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (outputs[i] != NULL)
+			finish_writing(outputs[i]);
+	wait_for_readers(outputs, count);
+	for (i = 0; i < count; i++) {
+		if (outputs[i] == NULL)
+			continue;
+		written = say_end(outputs[i]) && written;
+		output_free(outputs[i]);
+	}
+	return written;
+}
+
 bool
 output_end(struct output *o)
 {
-	int error;
-
-	if (o == NULL)
-		return true;
-	fflush(o->stream);
-	begin(o);
-	if (!output_is_standard(o) && close(o->fd) == -1 && o->error == 0)
-		o->error = errno;
-	error = o->error;
-	if (error != 0)
-		warnc(error, "%s", o->name);
-	fclose(o->stream);
-	free(o);
-	return error == 0;
+	return outputs_end(&o, 1);
 }
 
 void
@@ -203,7 +463,7 @@ output_takes_line(int fd)
 bool
 output_is_ready(const struct output *o)
 {
-	return output_takes_line(o->fd);
+	return waiting(o) == 0 && output_takes_line(o->fd);
 }
 
 void

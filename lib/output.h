@@ -3,6 +3,9 @@
  * all their outputs, also after one of them has failed, and then report each
  * failure with the errno of the write that failed first.
  *
+ * A pipe or a terminal takes what it has room for, and the rest waits in memory:
+ * no write blocks. Only the end waits for readers, of all outputs at once.
+ *
  * Nothing is emptied before there is something to write: an old result survives
  * a run that does not start. A file keeps its permissions, owner and links, as
  * no other file takes its name.
@@ -51,10 +54,24 @@ FILE *output_stream(struct output *);
 bool output_is_standard(const struct output *);
 
 /*
- * Writes what is buffered, closes and frees the output, and reports on standard
- * error what has failed since it was opened. Whether all was written; true for
- * NULL.
+ * While the program runs, at most 64 KB wait for the reader: then whole lines are
+ * left out, and the end counts and reports them. Flush the stream after each line.
  */
+void output_keep_running(struct output *, bool running);
+
+/* Writes what waits, as far as it is taken now; each write does so, too. */
+void output_push(struct output *);
+
+/*
+ * Writes what is buffered, to files first, waits until all pipes have been read,
+ * closes and frees the outputs, and reports on standard error what has failed since
+ * they were opened. A signal that asks for the end (lib/signals) ends the wait after
+ * half a second: what was not read by then is reported as lost. At most 8; NULLs are
+ * passed over. Whether all was written.
+ */
+bool outputs_end(struct output *const *outputs, size_t count);
+
+/* The same of one; true for NULL. */
 bool output_end(struct output *);
 
 /* Writes out stdout; ends the program with status 1 and the reason on failure. */

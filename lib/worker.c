@@ -17,6 +17,7 @@
 
 #include "lib/channel.h"
 #include "lib/events.h"
+#include "lib/lines.h"
 #include "lib/signals.h"
 #include "lib/worker.h"
 
@@ -104,8 +105,8 @@ parent_lost(int error, void *arg)
 {
 	struct worker *self = arg;
 
-	errno = error;
-	warn("worker %u: a message to its parent cannot be sent", self->index);
+	(void)lines_say_errno(error,
+	    "worker %u: a message to its parent cannot be sent", self->index);
 	_exit(1);
 }
 
@@ -114,7 +115,6 @@ worker_main(struct workers *set, unsigned int index, int channel, pid_t parent)
 {
 	struct workers_config config = set->config;
 	struct worker self;
-	sigset_t none;
 	unsigned int i;
 	int status;
 
@@ -131,8 +131,7 @@ worker_main(struct workers *set, unsigned int index, int channel, pid_t parent)
 		    heard_signals[i] == SIGCHLD || heard_signals[i] == SIGXCPU ?
 			SIG_DFL :
 			SIG_IGN);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	signals_note_break();
 
 	memset(&self, 0, sizeof(self));
 	self.index = index;
@@ -272,8 +271,8 @@ child_lost(int error, void *arg)
 {
 	struct child *child = arg;
 
-	errno = error;
-	warn("worker %u is lost: a message to it cannot be sent", child->index);
+	(void)lines_say_errno(error,
+	    "worker %u is lost: a message to it cannot be sent", child->index);
 	kill(child->pid, SIGKILL);
 }
 
@@ -433,14 +432,26 @@ workers_tell(struct workers *set, enum worker_verb verb, uint64_t value)
 		workers_tell_one(set, i, verb, value);
 }
 
-void
-workers_kill(struct workers *set)
+static void
+signal_all(const struct workers *set, int number)
 {
 	unsigned int i;
 
 	for (i = 0; i < set->config.count; i++)
 		if (set->children[i].pid != 0)
-			kill(set->children[i].pid, SIGKILL);
+			kill(set->children[i].pid, number);
+}
+
+void
+workers_break(struct workers *set)
+{
+	signal_all(set, SIGUSR2);
+}
+
+void
+workers_kill(struct workers *set)
+{
+	signal_all(set, SIGKILL);
 }
 
 void
@@ -458,6 +469,7 @@ workers_free(struct workers *set)
 {
 	unsigned int i;
 
+	signals_block_end(); /* from here on nobody hears them */
 	for (i = 0; i < HEARD_SIGNALS; i++)
 		if (set->signals[i] != NULL)
 			event_free(set->signals[i]);

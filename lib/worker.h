@@ -91,6 +91,9 @@ void workers_tell_one(
 /* Not reaped yet. */
 bool workers_alive(const struct workers *, unsigned int index);
 
+/* Has every worker that waits in signals_poll() for a reader give up. */
+void workers_break(struct workers *);
+
 /* Ends every worker that is alive with SIGKILL. */
 void workers_kill(struct workers *);
 

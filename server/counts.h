@@ -50,7 +50,8 @@
 	X(bytes_discarded) /* received or made, dropped or not sent before the \
 			      end */ \
 	X(read_pauses) /* times that a connection had too much waiting */        \
-	X(accept_pauses) /* times that nothing more could be accepted */
+	X(accept_pauses) /* times that nothing more could be accepted */         \
+	X(lines_left_out) /* on standard error, which was not read */
 
 #define COUNTS_FIELD(name) uint64_t name;
 

@@ -13,6 +13,7 @@
 
 #include "lib/clock.h"
 #include "lib/events.h"
+#include "lib/lines.h"
 #include "lib/timer.h"
 #include "lib/worker.h"
 #include "server/counts.h"
@@ -49,13 +50,13 @@ struct intake {
 };
 
 void
-intake_say(const struct addr *peer, const char *what)
+intake_say(struct counts *counts, const struct addr *peer, const char *what)
 {
 	char text[ADDR_FORMAT] = "a peer that is gone";
 
 	if (peer != NULL)
 		addr_format(peer, text);
-	warnx("%s: %s", text, what);
+	counts->lines_left_out += !lines_say("%s: %s", text, what);
 }
 
 static uint64_t
@@ -231,7 +232,7 @@ take(struct intake *i, int source)
 		return -1;
 	i->slot->counts.accepted++;
 	if (i->config.verbose)
-		intake_say(&peer, "accepted");
+		intake_say(&i->slot->counts, &peer, "accepted");
 	return fd;
 }
 

@@ -18,6 +18,7 @@
 
 #include "lib/addr.h"
 
+struct counts;
 struct handover;
 struct intake;
 struct worker;
@@ -60,7 +61,10 @@ void intake_end(struct intake *);
 
 void intake_free(struct intake *);
 
-/* With verbose: a line on stderr. peer NULL: unknown, as it is gone. */
-void intake_say(const struct addr *peer, const char *what);
+/*
+ * With verbose: a line on stderr, counted if it is left out. peer NULL: unknown, as
+ * it is gone.
+ */
+void intake_say(struct counts *, const struct addr *peer, const char *what);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "lib/check.h"
 #include "lib/limits.h"
+#include "lib/lines.h"
 #include "lib/status.h"
 #include "server/preflight.h"
 
@@ -56,7 +57,7 @@ server_preflight_descriptors(
 	    3 * (uint64_t)workers; /* channels, and inboxes until the fork */
 
 	if (o->verbose > 0)
-		warnx("descriptor limit: %" PRIu64, limit);
+		(void)lines_say("descriptor limit: %" PRIu64, limit);
 	if (workers + o->ports.count > 2 && limit < own)
 		errx(STATUS_COULD_NOT_RUN,
 		    "%zu port(s) and %u worker(s) need %" PRIu64
@@ -108,5 +109,5 @@ server_preflight_room(const struct server_options *o, unsigned int workers)
 		    "--max-connections %" PRIu64 " is not possible here; "
 		    "--force serves as many as are",
 		    o->max_connections);
-	warnx("--force: it is tried all the same");
+	(void)lines_say("--force: it is tried all the same");
 }

@@ -235,6 +235,11 @@ server_report_text(const struct server_report *r, const struct counts *c,
 		fprintf(out,
 		    "             accepting was paused %" PRIu64 " times\n",
 		    c->accept_pauses);
+	if (c->lines_left_out > 0)
+		fprintf(out,
+		    "             lines on standard error that were left out, "
+		    "as it was not read: %" PRIu64 "\n",
+		    c->lines_left_out);
 	findings_print_all(r->findings, r->finding_count, out);
 	fflush(out);
 }

@@ -31,6 +31,7 @@ struct server_report {
 	uint64_t peak_seen; /* most open at once when somebody looked */
 	unsigned int workers_died;
 	unsigned int workers_killed; /* of them, by this program */
+	uint64_t lines_left_out; /* on standard error, by the parent */
 	int full; /* errno of the first pause of accepting; 0: room was asked to
 		   * end there, or there was none of them */
 	struct first_bytes first_bytes; /* that are no DNS query; none: 0 */

@@ -12,7 +12,9 @@
 
 #include "lib/clock.h"
 #include "lib/events.h"
+#include "lib/lines.h"
 #include "lib/output.h"
+#include "lib/signals.h"
 #include "lib/status.h"
 #include "lib/timer.h"
 #include "lib/worker.h"
@@ -49,6 +51,12 @@ struct server {
 	bool failed; /* a worker could not begin, which has been said */
 };
 
+static void
+count_line(struct server *s, bool taken)
+{
+	s->report->lines_left_out += !taken;
+}
+
 /* The listeners are about to be closed, and what waits is refused. */
 static void
 end(void *arg)
@@ -64,6 +72,7 @@ end(void *arg)
 static void
 end_soon(struct server *s)
 {
+	signals_ask_end(); /* nor is a reader waited for */
 	timer_start(s->kill_timer, KILL_AFTER);
 }
 
@@ -89,9 +98,10 @@ say_counts(struct server *s)
 	if (output_is_ready(s->text))
 		server_report_text(
 		    s->report, &now, clock_now(), output_stream(s->text));
-	else if (output_takes_line(STDERR_FILENO))
-		warnx("the counts are not printed: the pipe is full that they "
-		      "go to");
+	else
+		count_line(s,
+		    lines_say("the counts are not printed: the pipe is full "
+			      "that they go to"));
 }
 
 static void
@@ -113,13 +123,15 @@ on_signal(struct workers *workers, int number, void *arg)
  */
 
 static void
-say_listening(const struct server *s)
+say_listening(struct server *s)
 {
-	fprintf(stderr, "tcpserver: listening on %s, backlog %u",
-	    s->report->address, s->report->backlog);
+	char workers[32] = "";
+
 	if (s->count > 1)
-		fprintf(stderr, ", %u workers", s->count);
-	fputc('\n', stderr);
+		snprintf(workers, sizeof(workers), ", %u workers", s->count);
+	count_line(s,
+	    lines_say("listening on %s, backlog %u%s", s->report->address,
+		s->report->backlog, workers));
 }
 
 /* Once all that are alive take connections. */
@@ -165,11 +177,10 @@ say_full(struct server *s, int error)
 		why = "watch limit of this user (fs.epoll.max_user_watches) "
 		      "reached";
 	watch_add_up(s->watch, &now);
-	if (!output_takes_line(STDERR_FILENO))
-		return; /* the summary says it */
-	warnx("%s with %" PRIu64 " connections open: no more are accepted "
-	      "until some close (said once)",
-	    why, counts_open(&now));
+	count_line(s,
+	    lines_say("%s with %" PRIu64 " connections open: no more are "
+		      "accepted until some close (said once)",
+		why, counts_open(&now)));
 }
 
 static void
@@ -179,12 +190,11 @@ say_unwatched(struct server *s, int error)
 		return;
 	s->said_unwatched = true;
 	s->report->unwatched = error;
-	if (!output_takes_line(STDERR_FILENO))
-		return; /* the summary says it */
-	errno = error;
-	warn("a connection is closed, its socket cannot be watched%s (said "
-	     "once)",
-	    events_limit(error));
+	count_line(s,
+	    lines_say_errno(error,
+		"a connection is closed, its socket cannot be watched%s (said "
+		"once)",
+		events_limit(error)));
 }
 
 static void
@@ -195,14 +205,14 @@ fail(struct server *s, unsigned int index, uint64_t value)
 	if (s->failed)
 		return;
 	s->failed = true;
-	errno = (int)(value & UINT32_MAX);
 	if (value >> 32 > 0)
-		warn("%s, port %" PRIu64 ": worker %u cannot listen", host,
+		(void)lines_say_errno((int)(value & UINT32_MAX),
+		    "%s, port %" PRIu64 ": worker %u cannot listen", host,
 		    value >> 32, index);
 	else
-		warnx("worker %u has no descriptor left for a connection: "
-		      "raise the hard limit (ulimit -Hn), or fewer ports or "
-		      "workers",
+		(void)lines_say("worker %u has no descriptor left for a "
+				"connection: raise the hard limit (ulimit "
+				"-Hn), or fewer ports or workers",
 		    index);
 	workers_tell(s->workers, WORKER_STOP, 0);
 }
@@ -237,15 +247,15 @@ on_message(struct workers *workers, unsigned int index,
 static void
 say_death(struct server *s, unsigned int index, int number)
 {
-	if (!output_takes_line(STDERR_FILENO))
-		return; /* the result says that it died */
 	if (s->killing && number == SIGKILL)
-		warnx("worker %u had not ended %.1f s after the second signal: "
-		      "it was killed",
-		    index, clock_to_seconds(KILL_AFTER));
+		count_line(s,
+		    lines_say("worker %u had not ended %.1f s after the second "
+			      "signal: it was killed",
+			index, clock_to_seconds(KILL_AFTER)));
 	else
-		warnx("worker %u was ended by signal %d (%s)", index, number,
-		    strsignal(number));
+		count_line(s,
+		    lines_say("worker %u was ended by signal %d (%s)", index,
+			number, strsignal(number)));
 }
 
 static void
@@ -341,7 +351,7 @@ start_commands(struct server *s)
 	s->commands = commands_new(&config, path, why);
 	if (s->commands != NULL)
 		return;
-	warnx("--control %s: %s", path, why);
+	(void)lines_say("--control %s: %s", path, why);
 	s->failed = true;
 	workers_tell(s->workers, WORKER_STOP, 0);
 }
@@ -372,7 +382,8 @@ serve(const struct serve_config *config, struct counts *sum)
 	server_report_begin(s.report);
 	start_workers(&s);
 	s.kill_timer = timer_new(workers_base(s.workers), 0, on_kill_timer, &s);
-	s.watch = watch_new(s.workers, s.report, s.options->report_every);
+	s.watch =
+	    watch_new(s.workers, s.report, s.text, s.options->report_every);
 	start_commands(&s);
 	workers_loop(s.workers);
 	watch_end(s.watch, sum);

@@ -95,7 +95,7 @@ session_close(struct session *s, uint64_t *counter, const char *why)
 		bool known = getpeername(fd, (struct sockaddr *)&peer.sa,
 				 &peer.length) == 0;
 
-		intake_say(known ? &peer : NULL, why);
+		intake_say(all->counts, known ? &peer : NULL, why);
 	}
 	++*counter;
 	if (s->held != NULL)

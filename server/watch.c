@@ -7,6 +7,7 @@
 
 #include "lib/addr_list.h"
 #include "lib/clock.h"
+#include "lib/lines.h"
 #include "lib/output.h"
 #include "lib/sockdiag.h"
 #include "lib/timer.h"
@@ -22,6 +23,7 @@
 struct watch {
 	struct workers *workers;
 	struct server_report *report;
+	struct output *text;
 	struct sockdiag *diag; /* NULL: the kernel does not tell */
 	struct event *sample_timer;
 	struct event *peak_timer;
@@ -55,6 +57,7 @@ watch_add_up(struct watch *w, struct counts *sum)
 			counts_bury(&copy);
 		counts_merge(sum, &copy);
 	}
+	sum->lines_left_out += w->report->lines_left_out;
 	server_report_peak(w->report, sum);
 }
 
@@ -92,6 +95,7 @@ on_sample_timer(int fd, short what, void *arg)
 	w->sampled = now;
 	server_report_watch(w->report);
 	watch_look_at_queues(w);
+	output_push(w->text);
 }
 
 static void
@@ -100,15 +104,16 @@ on_line_timer(int fd, short what, void *arg)
 	struct watch *w = arg;
 	struct counts now;
 	uint64_t at = clock_now();
+	struct lines line;
 
 	(void)fd;
 	(void)what;
 	watch_add_up(w, &now);
 	watch_look_at_queues(w);
-	if (!output_takes_line(STDERR_FILENO))
-		return; /* the next line says what this one would have */
-	server_report_line(w->report, &now, &w->shown,
-	    clock_to_seconds(at - w->shown_at), stderr);
+	if (lines_begin(&line) != NULL)
+		server_report_line(w->report, &now, &w->shown,
+		    clock_to_seconds(at - w->shown_at), line.stream);
+	w->report->lines_left_out += lines_end(&line);
 	w->shown = now;
 	w->shown_at = at;
 }
@@ -127,8 +132,8 @@ open_diag(const struct listener *l)
 }
 
 struct watch *
-watch_new(
-    struct workers *workers, struct server_report *report, uint64_t line_every)
+watch_new(struct workers *workers, struct server_report *report,
+    struct output *text, uint64_t line_every)
 {
 	struct event_base *base = workers_base(workers);
 	struct watch *w = calloc(1, sizeof(*w));
@@ -137,6 +142,7 @@ watch_new(
 		err(1, "no memory");
 	w->workers = workers;
 	w->report = report;
+	w->text = text;
 	w->count = workers_count(workers);
 	w->dead = calloc(w->count, sizeof(*w->dead));
 	if (w->dead == NULL)

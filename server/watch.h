@@ -10,17 +10,18 @@
 #include <stdint.h>
 
 struct counts;
+struct output;
 struct server_report;
 struct watch;
 struct workers;
 
 /*
  * The report, with what is known before serving, gets what is seen. A line on
- * standard error every line_every nanoseconds; 0: none. Lack of memory ends the
- * program.
+ * standard error every line_every nanoseconds; 0: none. text gets a push each
+ * second. Lack of memory ends the program.
  */
-struct watch *watch_new(
-    struct workers *, struct server_report *, uint64_t line_every);
+struct watch *watch_new(struct workers *, struct server_report *,
+    struct output *text, uint64_t line_every);
 
 /* The counts of all workers as of now, what the dead had open as closed. */
 void watch_add_up(struct watch *, struct counts *sum);

@@ -250,10 +250,10 @@ count_states(struct world *w, size_t second)
 	states.name = rng_below(&w->rng, 1000000); \
 	sum.name += states.name;
 		SOCKDIAG_STATES(DRAW)
-		report_states(w->reports[i], &states);
+		report_states(w->reports[i], &states, NULL);
 	}
 	if (all)
-		report_states(w->reports[ALL], &sum);
+		report_states(w->reports[ALL], &sum, NULL);
 }
 
 static void
