@@ -323,7 +323,7 @@ check_accounts(const struct json_node *top, const struct stats *s)
 	if (out == NULL)
 		err(1, "no memory for a message");
 	broken = stats_check(s, out);
-	if (fclose(out) != 0)
+	if (fclose(out) != 0 || text == NULL)
 		err(1, "no memory for a message");
 	if (broken > 0)
 		json_refuse(top, NULL, "%.*s", (int)strcspn(text, "\n"), text);

@@ -37,7 +37,7 @@
 	X(closed_on_timeout) /* of a query */                                  \
 	X(closed_on_request) /* fewer were wanted */                           \
 	X(closed_worker_died)                                                  \
-	X(out_of_ids) /* of opened: timed-out queries held all IDs */    \
+	X(out_of_ids) /* of opened: timed-out queries held all IDs */          \
 	X(reopened) /* of attempted: in place of one that had ended */         \
 	X(churn_skipped) /* to leave, but none was open, or too late */        \
 	X(churn_late) /* of churn_skipped: this program came too late */       \

@@ -158,7 +158,7 @@ histogram_to_text(const struct histogram *h)
 		fprintf(out, "%s%zu:%" PRIu64, separator, i, h->bucket[i]);
 		separator = " ";
 	}
-	if (fclose(out) != 0)
+	if (fclose(out) != 0 || text == NULL)
 		err(1, "no memory for a histogram");
 	return text;
 }

@@ -86,7 +86,7 @@ lines_end(struct lines *l)
 
 	if (l->stream == NULL)
 		return 1;
-	if (fclose(l->stream) != 0) {
+	if (fclose(l->stream) != 0 || l->text == NULL) {
 		free(l->text);
 		return 1;
 	}

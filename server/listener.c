@@ -231,7 +231,8 @@ listener_format(const struct listener *l)
 		    address);
 		print_ranges(l, out);
 	}
-	if (fclose(out) == EOF)
+	/* glibc's fclose() leaves text NULL where its last realloc() failed */
+	if (fclose(out) == EOF || text == NULL)
 		err(1, "no memory for the address");
 	return text;
 }

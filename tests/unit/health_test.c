@@ -29,7 +29,8 @@
 	"them, above"
 #define TOO_MUCH \
 	"; too much waited for answers; a lower rate, or more connections (-c)"
-#define OUT_OF_IDS " until their answers come; more connections (-c), --drop-on-timeout, or a lower rate"
+#define OUT_OF_IDS \
+	" until their answers come; more connections (-c), --drop-on-timeout, or a lower rate"
 
 #define CROWDED                                                             \
 	"; its own workers waited for one another: fewer of them (-w), no " \
