@@ -60,6 +60,8 @@ make_generator_config(const struct options *o, const struct routes *routes,
 	config->pool.reset = o->load.reset;
 	config->pool.life = o->life;
 	config->pool.seed = o->load.seed;
+	config->pool.peers_here =
+	    whereabouts_find(routes) != DIAGNOSIS_FROM_CLIENT;
 	config->pool.self_possible = self_connect_possible(routes);
 	config->open_rate = o->load.open_rate;
 	config->program = plan == NULL ? &o->load.program : &plan->now;

@@ -80,6 +80,7 @@ conn_reset(struct conn *c)
 	c->send_error = 0;
 	c->unread_since = 0;
 	c->proof = SUSPECT_UNVERIFIED;
+	c->evidence = EVIDENCE_NONE;
 	c->leaves = CONN_NOT_ENDED;
 	c->blocked = c->partial = c->overdue = c->out_of_ids = false;
 }
@@ -93,6 +94,34 @@ conn_begun(const struct conn *c)
 /*
  * Whether there is somebody at the other end.
  */
+
+static uint64_t *
+evidence_counter(struct stats_counters *n, uint8_t evidence)
+{
+	uint64_t *const counters[] = {
+	    [EVIDENCE_HANDSHAKE_OPEN] = &n->evidence_handshake_open,
+	    [EVIDENCE_DATA_LOST] = &n->evidence_data_lost,
+	    [EVIDENCE_IN_ACCEPT_QUEUE] = &n->evidence_in_accept_queue,
+	    [EVIDENCE_NOT_READ] = &n->evidence_not_read,
+	    [EVIDENCE_READ] = &n->evidence_read,
+	};
+
+	return counters[evidence];
+}
+
+static void
+set_evidence(struct conn *c, enum suspect_evidence evidence)
+{
+	struct stats_counters *n = &c->env->stats->n;
+
+	if (c->evidence == evidence)
+		return;
+	if (c->evidence != EVIDENCE_NONE)
+		--*evidence_counter(n, c->evidence);
+	if (evidence != EVIDENCE_NONE)
+		++*evidence_counter(n, (uint8_t)evidence);
+	c->evidence = (uint8_t)evidence;
+}
 
 /* Down before up: a worker that dies in between has one unverified too many. */
 void
@@ -117,6 +146,7 @@ conn_set_proof(struct conn *c, enum suspect proof)
 
 	if (c->proof == proof)
 		return;
+	set_evidence(c, EVIDENCE_NONE);
 	if (causes[c->proof] != 0)
 		tally_remove(&stats->tally, causes[c->proof], &c->way);
 	if (causes[proof] != 0)
@@ -128,11 +158,18 @@ conn_set_proof(struct conn *c, enum suspect proof)
 
 /* It has been asked, and there was no answer in time. */
 void
-conn_suspect(struct conn *c)
+conn_suspect(struct conn *c, bool ask_peer)
 {
+	const struct suspicion was = {
+	    (enum suspect)c->proof, (enum suspect_evidence)c->evidence};
+	struct suspicion now;
+
 	conn_judge_input(c);
-	if (c->proof != SUSPECT_VERIFIED && c->proof != SUSPECT_WRONG_ANSWER)
-		conn_set_proof(c, suspect_ask(c->fd, (enum suspect)c->proof));
+	if (c->proof == SUSPECT_VERIFIED || c->proof == SUSPECT_WRONG_ANSWER)
+		return;
+	now = suspect_ask(c->fd, ask_peer ? c->env->ask_peer_by : -1, was);
+	conn_set_proof(c, now.is);
+	set_evidence(c, now.evidence);
 }
 
 /*
@@ -239,7 +276,9 @@ conn_close(struct conn *c, enum conn_end end)
 		conn_reset_on_close(c->fd);
 	conn_judge_input(c);
 	if (c->proof != SUSPECT_UNVERIFIED)
-		conn_suspect(c); /* it may have got further since */
+		/* it may have got further since; but a server that was full
+		 * may have accepted it as others were closed */
+		conn_suspect(c, c->proof == SUSPECT_UNACKED);
 	lose_in_flight(c, now, lost);
 	if (end == CONN_CHURNED || end == CONN_USED_UP)
 		histogram_add(&stats->lifetime, now - c->begun);
@@ -373,7 +412,7 @@ conn_expire(struct conn *c, uint64_t seen, uint64_t now)
 		any = true;
 	}
 	if (any) {
-		conn_suspect(c);
+		conn_suspect(c, true);
 		if (env->drop)
 			conn_close(c, CONN_ON_TIMEOUT);
 		conn_leave_if_done(c);

@@ -66,6 +66,7 @@ struct conn_env {
 	uint64_t measure_from; /* and before this, of the warm-up */
 	uint32_t first_id; /* of connection 0, in the query log */
 	bool probe; /* send one query once open */
+	int ask_peer_by; /* see suspect_ask() */
 	bool self_possible; /* it may be connected to itself: to be looked at */
 	bool reset; /* a local close is a RST: no TIME_WAIT, nothing waits */
 	bool drop; /* one whose query timed out is closed */

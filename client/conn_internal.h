@@ -43,6 +43,7 @@ struct conn {
 	uint8_t state;
 	uint8_t leaves; /* enum conn_end, see conn_leaves() */
 	uint8_t proof; /* enum suspect */
+	uint8_t evidence; /* enum suspect_evidence */
 	bool blocked; /* the output buffer may hold something */
 	bool partial; /* the input buffer holds the beginning of a message */
 	bool overdue; /* a query timed out as its answer came, env->drop */
@@ -71,9 +72,12 @@ conn_is_unmeasured(const struct conn *c, uint64_t due)
 	return due < c->env->measure_from;
 }
 
-/* What is known of the other end; counted. And what it is to be asked for. */
+/*
+ * What is known of the other end; counted. And what the kernel knows of it, if it has
+ * not answered; ask_peer: the server's end, too, where it is on this host.
+ */
 void conn_set_proof(struct conn *, enum suspect);
-void conn_suspect(struct conn *);
+void conn_suspect(struct conn *, bool ask_peer);
 
 /*
  * Bytes came that are no answer to a query, beginning with these. What the input

@@ -2,8 +2,10 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "lib/clock.h"
+#include "lib/sockdiag_peer.h"
 #include "client/inflight.h"
 #include "client/pool_internal.h"
 #include "client/routes.h"
@@ -194,6 +196,7 @@ env_set_config(struct conn_env *env, const struct pool_config *config)
 	env->limited = config->life.limited;
 	env->most_queries = config->life.most_queries;
 	env->self_possible = config->self_possible;
+	env->ask_peer_by = config->peers_here ? sockdiag_peer_open() : -1;
 	env->query = config->query;
 	env->query_length = config->query_length;
 	env->clock_from = env->measure_from = CLOCK_NEVER;
@@ -265,6 +268,8 @@ pool_free(struct pool *p)
 	router_clear(&p->router);
 	inflight_pool_free(p->env.inflight);
 	free(p->env.input);
+	if (p->env.ask_peer_by != -1)
+		close(p->env.ask_peer_by);
 	slots_clear(&p->slots);
 	backoff_clear(&p->backoff);
 	batch_clear(&p->batch);

@@ -40,6 +40,7 @@ struct pool_config {
 	uint64_t connect_timeout; /* nanoseconds */
 	bool probe; /* each connection is to answer a query once open */
 	bool reset; /* close with a RST */
+	bool peers_here; /* servers may be on this host */
 	bool self_possible; /* see self_connect_possible() */
 	struct life life;
 	uint64_t seed;

@@ -86,13 +86,6 @@ report_closing(struct report *r, const struct sockdiag_states *s)
 }
 
 void
-report_queues(struct report *r, const struct sockdiag_queues *queues)
-{
-	r->queues = *queues;
-	r->queues_known = true;
-}
-
-void
 report_conclude(struct report *r)
 {
 	report_diagnose(r, &r->total.stats, &r->kernel);

@@ -90,12 +90,6 @@ void report_states(struct report *, const struct sockdiag_states *, FILE *out);
 void report_closing(struct report *, const struct sockdiag_states *);
 
 /*
- * The accept queues of the targets, on this host, while connections that did not
- * answer were open.
- */
-void report_queues(struct report *, const struct sockdiag_queues *);
-
-/*
  * How long it takes from now, monotonic nanoseconds, until the next second of the
  * series begins: of the wall clock as it was when the report was made. A step of
  * that clock moves no row, so that none comes twice.

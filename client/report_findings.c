@@ -7,20 +7,6 @@
 #include "client/report_internal.h"
 #include "lib/findings.h"
 
-/*
- * Acknowledged by the kernel over there, and never answered, while others were: they
- * wait to be accepted, unless it can be seen that none does.
- */
-static uint64_t
-not_served(const struct report *r, const struct stats_counters *n)
-{
-	if (n->verified == 0 ||
-	    (r->queues_known && r->queues.listeners > 0 &&
-		r->queues.queued == 0))
-		return 0;
-	return n->suspect_queued;
-}
-
 struct places {
 	const struct report *report;
 	const struct tally *tally;
@@ -71,7 +57,8 @@ report_diagnose(
 	    .errnos = STATS_ERRNOS,
 	    .seen = {[DIAGNOSIS_RESET_BY_PEER] = n->reset_by_peer,
 		[DIAGNOSIS_CLOSED_BY_PEER] = n->closed_by_peer,
-		[DIAGNOSIS_NOT_SERVED] = not_served(r, n),
+		[DIAGNOSIS_NOT_SERVED] =
+		    n->verified == 0 ? 0 : n->evidence_in_accept_queue,
 		[DIAGNOSIS_WRONG_ANSWER] = n->wrong_answer,
 		[DIAGNOSIS_MALFORMED] = n->malformed,
 		[DIAGNOSIS_OUT_OF_IDS] = n->out_of_ids,

@@ -122,8 +122,6 @@ struct report {
 	struct sockdiag_states kept_states; /* for the next row that is kept */
 	bool kept_states_known;
 	bool series_begun; /* its header has been written */
-	struct sockdiag_queues queues;
-	bool queues_known;
 	struct sockdiag_states
 	    closing; /* the most seen; fin_wait1, fin_wait2 */
 	struct stats change; /* scratch: they are too large for the stack */
@@ -195,6 +193,13 @@ void report_diagnose(
  */
 void report_conclude(struct report *);
 void report_judge(struct report *);
+
+/*
+ * Parts of the verdict: the connections on which bytes came, and no answer; and
+ * those that were asked and sent nothing.
+ */
+void report_judge_wrong_answers(struct report *);
+void report_judge_suspects(struct report *);
 
 /*
  * At which targets and from which sources it happened, for people: "of A: all 10,

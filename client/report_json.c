@@ -89,12 +89,13 @@ config_json(const struct report *r)
 	return o;
 }
 
-#define PUT(name)	  json_put_count(o, #name, n->name);
-#define PUT_SUSPECT(name) json_put_count(o, #name, n->suspect_##name);
-#define PUT_SKIPPED(name) json_put_count(skipped, #name, n->skipped_##name);
-#define PUT_PROBE(name)	  json_put_count(o, #name, n->probe_##name);
-#define PUT_WARMUP(name)  json_put_count(o, #name, n->warmup_##name);
-#define PUT_LOST(name)	  json_put_count(lost, #name, n->lost_##name);
+#define PUT(name)	   json_put_count(o, #name, n->name);
+#define PUT_SUSPECT(name)  json_put_count(o, #name, n->suspect_##name);
+#define PUT_EVIDENCE(name) json_put_count(o, #name, n->evidence_##name);
+#define PUT_SKIPPED(name)  json_put_count(skipped, #name, n->skipped_##name);
+#define PUT_PROBE(name)	   json_put_count(o, #name, n->probe_##name);
+#define PUT_WARMUP(name)   json_put_count(o, #name, n->warmup_##name);
+#define PUT_LOST(name)	   json_put_count(lost, #name, n->lost_##name);
 
 const char *
 report_errno_name(int error)
@@ -142,6 +143,15 @@ suspect_json(const struct stats_counters *n)
 	return o;
 }
 
+static json_t *
+evidence_json(const struct stats_counters *n)
+{
+	json_t *o = json_object();
+
+	STATS_EVIDENCE(PUT_EVIDENCE)
+	return o;
+}
+
 /* null: all that came were answers. */
 static json_t *
 first_bytes_json(const struct first_bytes *f)
@@ -169,6 +179,7 @@ connections_json(const struct report *r)
 	STATS_CONNECTIONS(PUT)
 	STATS_GAUGES(PUT)
 	json_put(o, "suspect", suspect_json(n));
+	json_put(o, "suspect_evidence", evidence_json(n));
 	json_put(
 	    o, "first_bytes", first_bytes_json(&r->total.stats.first_bytes));
 	json_put_count(o, "failed_total", n->failed);

@@ -97,6 +97,7 @@ check_sum(const struct json_node *at, const char *key, uint64_t sum)
 #define READ_CONNECTIONS(name) n->name = get_connections(&at, #name);
 #define READ(name)	       n->name = get_added(&at, #name);
 #define READ_SUSPECT(name)     n->suspect_##name = json_get_count(&in, #name);
+#define READ_EVIDENCE(name)    n->evidence_##name = json_get_count(&in, #name);
 #define READ_SKIPPED(name)     n->skipped_##name = json_get_count(&in, #name);
 #define READ_LOST(name)	       n->lost_##name = json_get_count(&in, #name);
 #define READ_PROBE(name)       n->probe_##name = json_get_count(&in, #name);
@@ -128,6 +129,11 @@ report_read_connections(const struct json_node *top, struct report *r)
 	read_first_bytes(&at, &r->total.stats.first_bytes);
 	json_enter_object(&at, "suspect", &in);
 	STATS_SUSPECTS(READ_SUSPECT)
+	/* an older result has none */
+	if (json_object_get(at.value, "suspect_evidence") != NULL) {
+		json_enter_object(&at, "suspect_evidence", &in);
+		STATS_EVIDENCE(READ_EVIDENCE)
+	}
 	json_enter_object(&at, "failed", &in);
 	read_named(&in, "an errno", n->failed_errno, STATS_ERRNOS, errno_name);
 	json_enter_object(&at, "probes", &in);

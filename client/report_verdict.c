@@ -15,7 +15,6 @@
 #define TOGETHER	0.95 /* of the longest of merged runs */
 #define ANSWERED_ENOUGH 0.99 /* of what was sent, for percentiles of all */
 #define SIGMAS		6 /* no Poisson process is that far from its mean */
-#define PLACES_TEXT	(DIAGNOSIS_PLACES + 4)
 #define CHANGE_LATE	CLOCK_NS_PER_MS /* as of a query's lateness */
 
 static void __attribute__((format(printf, 2, 3)))
@@ -137,73 +136,6 @@ judge_connections(struct report *r)
 		    " opened connections never answered; look at the server, "
 		    "or lower -n",
 		    n->opened - n->verified - n->wrong_answer, n->opened);
-}
-
-/* Where the server is on this host, too, its queue tells what they wait for. */
-static const char *
-where_queued(const struct report *r)
-{
-	if (!r->queues_known || r->queues.listeners == 0)
-		return "they wait in its accept queue, or the program is stuck";
-	if (r->queues.queued == 0)
-		return "its accept queue is empty: the program is stuck";
-	if (r->queues.queued >= r->total.stats.n.suspect_queued)
-		return "they wait in its accept queue: the program is stuck, "
-		       "or too slow in accepting";
-	return "some wait in its accept queue, others the program has "
-	       "accepted: it is stuck";
-}
-
-/* " (of 192.0.2.1:53: all 10)", or nothing. */
-static const char *
-places(const struct report *r, enum tally_cause cause, uint64_t total,
-    char text[PLACES_TEXT])
-{
-	char at[DIAGNOSIS_PLACES];
-
-	text[0] = '\0';
-	if (report_places(r, &r->total.stats.tally, cause, total, at))
-		snprintf(text, PLACES_TEXT, " (%s)", at);
-	return text;
-}
-
-static void
-judge_wrong_answers(struct report *r)
-{
-	const struct stats *s = &r->total.stats;
-	char first[FIRST_BYTES_TEXT], at[PLACES_TEXT];
-
-	if (s->n.wrong_answer > 0)
-		add(&r->reasons,
-		    "%" PRIu64
-		    " connections%s: bytes came that are no DNS answer (first "
-		    "bytes: %s): wrong port or protocol?",
-		    s->n.wrong_answer,
-		    places(r, TALLY_WRONG_ANSWER, s->n.wrong_answer, at),
-		    first_bytes_format(&s->first_bytes, first));
-}
-
-/* What does not answer may be no connection to the other side. */
-static void
-judge_suspects(struct report *r)
-{
-	const struct stats_counters *n = &r->total.stats.n;
-	char at[PLACES_TEXT];
-
-	if (n->suspect_unacked > 0)
-		add(&r->reasons,
-		    "%" PRIu64 " connections%s are open here only: their last "
-		    "ACK was dropped by a full accept queue; larger backlog "
-		    "and net.core.somaxconn in the server, or lower -n",
-		    n->suspect_unacked,
-		    places(r, TALLY_UNACKED, n->suspect_unacked, at));
-	if (n->suspect_queued > 0)
-		add(&r->reasons,
-		    "%" PRIu64 " connections%s were accepted by the server's "
-		    "kernel and never answered: %s; look at the server",
-		    n->suspect_queued,
-		    places(r, TALLY_QUEUED, n->suspect_queued, at),
-		    where_queued(r));
 }
 
 /*
@@ -409,9 +341,9 @@ report_judge(struct report *r)
 	/* a search for connections goes on until some are no good */
 	if (r->config.search == NULL ||
 	    search_config(r->config.search)->what == SEARCH_RATE) {
-		judge_wrong_answers(r);
+		report_judge_wrong_answers(r);
 		judge_connections(r);
-		judge_suspects(r);
+		report_judge_suspects(r);
 		report_life_judge(r);
 	}
 	if (r->config.search != NULL)

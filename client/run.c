@@ -344,24 +344,6 @@ take_closing(struct run *run)
 		report_closing(run->config->report, &counted);
 }
 
-/*
- * Only where something has not answered. Connections in the queue stay in it when
- * they are closed, but then a server that was full may have taken them all: an
- * empty queue tells nothing after the end.
- */
-static void
-take_queues(struct run *run, const struct stats *stats, bool last)
-{
-	struct sockdiag_queues queues;
-
-	if (stats->n.suspect_queued == 0 || (last && run->queues_taken) ||
-	    !states_queues(run->states, &queues) ||
-	    (last && queues.queued == 0))
-		return;
-	run->queues_taken = true;
-	report_queues(run->config->report, &queues);
-}
-
 /* Rows begin with the seconds of the wall clock; never before, for a timer. */
 static void
 set_sample_timer(struct run *run)
@@ -391,8 +373,6 @@ on_sample_timer(int fd, short what, void *arg)
 		run->result->end.lines_left_out += lines_end(&lines);
 	if (run->config->states)
 		states_begin(run->states);
-	if (sum->close_begin == 0)
-		take_queues(run, &sum->stats, false);
 	if (sum->close_begin == 0 && !run->closing_taken &&
 	    sum->stats.n.failed_errno[EADDRNOTAVAIL] > 0) {
 		run->closing_taken = true;
@@ -545,7 +525,6 @@ run_workers(const struct run_config *config)
 	run.result->end.usage = run_busiest(&run);
 	add_up(&run, true);
 	take_last_states(&run);
-	take_queues(&run, &run.result->sum.stats, true);
 	states_free(run.states);
 	find_max_free(run.find_max);
 	workers_free(run.workers);

@@ -35,7 +35,6 @@ struct run {
 	uint64_t go_at; /* when the workers begin to query */
 	int64_t wall_ahead; /* of the monotonic clock, when go_at was set */
 	enum stage stage;
-	bool queues_taken; /* while the connections were open */
 	bool closing_taken;
 	bool gave_up; /* workers were told not to wait for the reader of -R */
 	struct event *sample_timer;

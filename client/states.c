@@ -120,9 +120,3 @@ states_count(struct states *s, uint64_t most, struct sockdiag_states *out)
 		sockdiag_stop(s->diag);
 	return states_take(s, out);
 }
-
-bool
-states_queues(const struct states *s, struct sockdiag_queues *out)
-{
-	return sockdiag_queues(s->diag, out) == 0;
-}

@@ -28,7 +28,4 @@ bool states_take(struct states *, struct sockdiag_states *out);
 /* Counts at once, and so blocks; gives up after most nanoseconds. */
 bool states_count(struct states *, uint64_t most, struct sockdiag_states *out);
 
-/* The accept queues of the targets, where they are on this host. */
-bool states_queues(const struct states *, struct sockdiag_queues *out);
-
 #endif

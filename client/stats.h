@@ -66,6 +66,17 @@
 	X(unacked) /* nothing that was sent has been acknowledged */ \
 	X(queued) /* the other kernel has it, its program is silent */
 
+/*
+ * X(name): gauges: of the suspects, those of which more is known. In no sum: a
+ * worker that dies may leave one too many or too few.
+ */
+#define STATS_EVIDENCE(X)                                                    \
+	X(handshake_open) /* unacked: the server has not got the last ACK */ \
+	X(data_lost) /* unacked: it has, but not what was sent behind it */  \
+	X(in_accept_queue) /* queued */                                      \
+	X(not_read) /* queued: accepted, and nothing read */                 \
+	X(read) /* queued: read, and not answered */
+
 /* X(name): what became of queries and of what came back. */
 #define STATS_QUERIES(X)                                                     \
 	X(scheduled) /* arrivals taken from the schedule */                  \
@@ -138,6 +149,7 @@
 
 #define STATS_FIELD(name)	    uint64_t name;
 #define STATS_SUSPECT_FIELD(name)   uint64_t suspect_##name;
+#define STATS_EVIDENCE_FIELD(name)  uint64_t evidence_##name;
 #define STATS_SKIPPED_FIELD(name)   uint64_t skipped_##name;
 #define STATS_LOST_FIELD(name)	    uint64_t lost_##name;
 #define STATS_PROBE_FIELD(name)	    uint64_t probe_##name;
@@ -149,6 +161,7 @@ struct stats_counters {
 	STATS_CONNECTIONS(STATS_FIELD)
 	STATS_GAUGES(STATS_FIELD)
 	STATS_SUSPECTS(STATS_SUSPECT_FIELD)
+	STATS_EVIDENCE(STATS_EVIDENCE_FIELD)
 	STATS_QUERIES(STATS_FIELD)
 	STATS_SKIPPED(STATS_SKIPPED_FIELD)
 	STATS_LOST(STATS_LOST_FIELD)

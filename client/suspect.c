@@ -4,9 +4,13 @@
 #include <netinet/in.h>
 
 #include "client/suspect.h"
+#include "lib/sockdiag_peer.h"
 
 /* The SYN itself counts as one byte. */
 #define BYTES_OF_SYN 1
+
+/* The SYN-ACK of the handshake. */
+#define SEGMENTS_OF_HANDSHAKE 1
 
 #define HAS(field, length)                              \
 	((length) >= offsetof(struct tcp_info, field) + \
@@ -15,11 +19,9 @@
 /* include/net/tcp_states.h */
 #define STATE_ESTABLISHED 1
 
-enum suspect
-suspect_classify(const struct tcp_info *info, size_t length, enum suspect was)
+static enum suspect
+classify(const struct tcp_info *info, size_t length)
 {
-	if (!HAS(tcpi_unacked, length) || info->tcpi_state != STATE_ESTABLISHED)
-		return was;
 	if (info->tcpi_unacked == 0)
 		return SUSPECT_QUEUED;
 	/* a peer that stopped reading has acknowledged what came before */
@@ -29,13 +31,67 @@ suspect_classify(const struct tcp_info *info, size_t length, enum suspect was)
 	return SUSPECT_UNACKED;
 }
 
-enum suspect
-suspect_ask(int fd, enum suspect was)
+/*
+ * A server that lacks the last ACK sends its SYN-ACK again, after 1 s for the first
+ * time. Nothing else comes on a connection that has acknowledged nothing.
+ */
+static enum suspect_evidence
+evidence_of_unacked(const struct tcp_info *info, size_t length,
+    const struct sockdiag_peer *peer)
+{
+	if (peer != NULL)
+		return peer->established ? EVIDENCE_DATA_LOST :
+					   EVIDENCE_HANDSHAKE_OPEN;
+	if (HAS(tcpi_data_segs_in, length) && info->tcpi_data_segs_in == 0 &&
+	    info->tcpi_segs_in > SEGMENTS_OF_HANDSHAKE)
+		return EVIDENCE_HANDSHAKE_OPEN;
+	return EVIDENCE_NONE;
+}
+
+static enum suspect_evidence
+evidence_of_queued(const struct tcp_info *info, size_t length,
+    const struct sockdiag_peer *peer)
+{
+	if (peer == NULL || !peer->established)
+		return EVIDENCE_NONE;
+	if (!peer->accepted)
+		return EVIDENCE_IN_ACCEPT_QUEUE;
+	if (peer->unread == 0)
+		return EVIDENCE_READ;
+	if (!HAS(tcpi_bytes_acked, length))
+		return EVIDENCE_NONE;
+	return peer->unread + BYTES_OF_SYN < info->tcpi_bytes_acked ?
+	    EVIDENCE_READ :
+	    EVIDENCE_NOT_READ;
+}
+
+struct suspicion
+suspect_classify(const struct tcp_info *info, size_t length,
+    const struct sockdiag_peer *peer, struct suspicion was)
+{
+	struct suspicion now;
+
+	if (!HAS(tcpi_unacked, length) || info->tcpi_state != STATE_ESTABLISHED)
+		return was;
+	now.is = classify(info, length);
+	now.evidence = now.is == SUSPECT_UNACKED ?
+	    evidence_of_unacked(info, length, peer) :
+	    evidence_of_queued(info, length, peer);
+	/* the server forgets a handshake after a minute */
+	if (now.evidence == EVIDENCE_NONE && now.is == was.is)
+		now.evidence = was.evidence;
+	return now;
+}
+
+struct suspicion
+suspect_ask(int fd, int ask_peer_by, struct suspicion was)
 {
 	struct tcp_info info;
+	struct sockdiag_peer peer;
 	socklen_t length = sizeof(info);
+	bool known = sockdiag_peer_find(ask_peer_by, fd, &peer);
 
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == -1)
 		return was;
-	return suspect_classify(&info, length, was);
+	return suspect_classify(&info, length, known ? &peer : NULL, was);
 }

@@ -28,7 +28,7 @@ enum diagnosis_view {
 enum diagnosis_seen {
 	DIAGNOSIS_RESET_BY_PEER, /* connections */
 	DIAGNOSIS_CLOSED_BY_PEER, /* connections, before the client did */
-	DIAGNOSIS_NOT_SERVED, /* connections: never, while others were */
+	DIAGNOSIS_NOT_SERVED, /* connections: surely in the accept queue */
 	DIAGNOSIS_WRONG_ANSWER, /* connections: bytes came, but no answer */
 	DIAGNOSIS_MALFORMED, /* messages */
 	DIAGNOSIS_WRONG_QUERY, /* connections: bytes came, but no query */

@@ -164,11 +164,11 @@ const struct diagnosis_rule diagnosis_rules[] = {
 	"its accept queue (nstat -az TcpExtListenOverflows there)",
 	NULL, diagnosis_explain_end_by_peer},
     {BY_SEEN, DIAGNOSIS_NOT_SERVED, ROLE_CLIENT, BLAME_PEER, EFFECT_NONE,
-	EFFECT_NONE, "RLIMIT_NOFILE of the server, or its limit of connections",
-	"connections wait in its accept queue unserved, while others were "
-	"answered",
-	"raise its descriptor limit (ulimit -Hn, LimitNOFILE=; tcpserver: more "
-	"workers, -w) and its limit of connections, and look at its messages",
+	EFFECT_NONE, "the server does not accept",
+	"connections wait in its accept queue, while others were answered",
+	"look at its limit of descriptors (ulimit -Hn, LimitNOFILE=; "
+	"tcpserver: more workers, -w), its limit of connections, its messages, "
+	"and whether a process of it is stuck",
 	NULL, NULL},
     {BY_SEEN, DIAGNOSIS_OUT_OF_IDS, ROLE_CLIENT, BLAME_PEER, EFFECT_NONE,
 	EFFECT_NONE, "65,536 IDs of queries a connection",

@@ -53,7 +53,7 @@ restore_global() {
 	# when the others had closed, it took those that waited
 	holds '.connections.verified < 100' \
 		'.verdict.reasons | all(contains("is empty") | not)'
-	names 'RLIMIT_NOFILE of the server' server \
+	names 'the server does not accept' server \
 		'^[0-9]+ connections wait in its accept queue' 'ulimit -Hn'
 	stop_server
 	jq -e '.findings | length == 1 and (.[0] | .limit == "RLIMIT_NOFILE" and

@@ -116,7 +116,7 @@ reason() {
 	exits 3 client --probe --timeout 500ms -c 20 -n 0 -r 0 -t 100ms 10.9.8.1
 	holds '.connections.suspect.queued == 6'
 	reason '^6 connections \(of 10\.9\.8\.1:7001: 6 of 10\) were accepted'
-	evidence '^RLIMIT_NOFILE of the server' \
+	evidence '^the server does not accept' \
 		'^of 10\.9\.8\.1:7001: 6 of 10(;|$)'
 }
 

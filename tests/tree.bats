@@ -72,7 +72,7 @@ only() {
 	only 'client/(batch|wheel)' 'nothing'
 	only 'client/(pace|window)' 'lib/clock'
 	only 'client/open_health' 'client/stats|lib/(clock|histogram|number)'
-	only 'client/suspect' 'nothing'
+	only 'client/suspect' 'lib/(sockdiag_peer)'
 	only 'client/self_connect' 'client/routes|lib/(addr|addr_list|limits|port_list)'
 	only 'client/states' \
 		'client/routes|lib/(sockdiag|addr|addr_list|port_list|clock|timer)'
@@ -100,7 +100,7 @@ only() {
 	only 'client/run_jobs' 'lib/(command|worker)'
 	only 'client/generator_result' 'client/generator'
 	only 'client/pool.*' \
-		'client/(backoff|batch|conn|connector|inflight|life|pool|querylog|random|read_delay|router|routes|schedule|slots|stats|wheel|window)|lib/clock'
+		'client/(backoff|batch|conn|connector|inflight|life|pool|querylog|random|read_delay|router|routes|schedule|slots|stats|wheel|window)|lib/(clock|sockdiag_peer)'
 	only 'client/report.*' \
 		'client/(querylog|report.*|stats|generator|condition|health|life|open_health|program|routes|search|self_connect|tally)|lib/.*'
 	only 'client/search' 'client/condition|lib/clock'

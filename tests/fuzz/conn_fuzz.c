@@ -67,6 +67,7 @@ fill_env(struct side *s, struct event_base *base)
 	window_init(&s->window, 1, 10);
 	wheel_init(&s->wheel, CLOCK_NS_PER_SEC, clock_now());
 	env->base = base;
+	env->ask_peer_by = -1;
 	env->stats = &s->stats;
 	env->inflight = inflight_pool_new(TIMEOUT);
 	env->expiry = &s->wheel;

@@ -101,6 +101,7 @@ fixture_new(uint64_t timeout)
 	window_init(&f->window, 1, 10);
 	wheel_init(&f->wheel, CLOCK_NS_PER_SEC, clock_now());
 	env->base = event_base_new();
+	env->ask_peer_by = -1;
 	env->stats = &f->stats;
 	env->inflight = inflight_pool_new(timeout);
 	env->expiry = &f->wheel;

@@ -155,6 +155,9 @@ connection(struct stats *s, const struct event *e)
 		n->reopened++;
 		n->out_of_ids += e->a % 2;
 		n->opened_late += e->a % 2;
+#define TOUCH(name) n->evidence_##name += e->a % 2;
+		STATS_EVIDENCE(TOUCH)
+#undef TOUCH
 		histogram_add(&s->open_lateness, e->b);
 		n->paced += e->b % 2;
 		n->churn_begun += 1 - e->b % 2;

@@ -350,9 +350,10 @@ static void
 all_counters_are_words(void **state)
 {
 #define ONE(name) +1
-	const size_t named = 0 STATS_CONNECTIONS(ONE) STATS_GAUGES(ONE)
-	    STATS_SUSPECTS(ONE) STATS_QUERIES(ONE) STATS_SKIPPED(ONE)
-		STATS_LOST(ONE) STATS_PROBES(ONE) STATS_WARMUP(ONE);
+	const size_t named =
+	    0 STATS_CONNECTIONS(ONE) STATS_GAUGES(ONE) STATS_SUSPECTS(ONE)
+		STATS_EVIDENCE(ONE) STATS_QUERIES(ONE) STATS_SKIPPED(ONE)
+		    STATS_LOST(ONE) STATS_PROBES(ONE) STATS_WARMUP(ONE);
 #undef ONE
 
 	(void)state;
@@ -643,7 +644,10 @@ check_every_counter(void **state)
 	    &s->n.send_blocked, &s->n.bytes_sent, &s->n.reopened,
 	    &s->n.churn_skipped, &s->n.churn_late, &s->n.out_of_ids,
 	    &s->n.opened_late, &s->n.missed_window_full, &s->n.missed_all_busy,
-	    &s->n.missed_after_failure, &s->n.missed_late};
+	    &s->n.missed_after_failure, &s->n.missed_late,
+	    &s->n.evidence_handshake_open, &s->n.evidence_data_lost,
+	    &s->n.evidence_in_accept_queue, &s->n.evidence_not_read,
+	    &s->n.evidence_read};
 	bool checked;
 	size_t i, u;
 

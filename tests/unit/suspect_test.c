@@ -7,55 +7,95 @@
 #include <sys/socket.h>
 
 #include <linux/filter.h>
+#include <linux/inet_diag.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <unistd.h>
 
 #include "client/suspect.h"
+#include "lib/sockdiag_peer.h"
 
 #define ESTABLISHED 1
 #define FIN_WAIT1   4
 #define CLOSED	    7
+#define LISTENING   10
 
 static void
 from_given_values(void **state)
 {
+	static const struct sockdiag_peer
+	    handshaking = {.established = false},
+	    waiting = {.established = true, .unread = 30},
+	    deaf = {.established = true, .accepted = true, .unread = 30},
+	    behind = {.established = true, .accepted = true, .unread = 10},
+	    reader = {.established = true, .accepted = true};
 	static const struct {
 		uint8_t tcp_state;
 		uint32_t unacked;
 		uint64_t acked; /* 1: the SYN */
+		uint32_t segments_in; /* 1: the SYN-ACK */
+		const struct sockdiag_peer *peer;
 		size_t length;
-		enum suspect was;
-		enum suspect is;
+		struct suspicion was;
+		struct suspicion is;
 	} cases[] = {
 	    /* the query is on its way for ever */
-	    {ESTABLISHED, 1, 1, sizeof(struct tcp_info), SUSPECT_UNVERIFIED,
-		SUSPECT_UNACKED},
-	    {ESTABLISHED, 9, 1, sizeof(struct tcp_info), SUSPECT_QUEUED,
-		SUSPECT_UNACKED},
+	    {ESTABLISHED, 1, 1, 1, NULL, sizeof(struct tcp_info), {0, 0},
+		{SUSPECT_UNACKED, EVIDENCE_NONE}},
+	    {ESTABLISHED, 9, 1, 1, NULL, sizeof(struct tcp_info),
+		{SUSPECT_QUEUED, EVIDENCE_READ},
+		{SUSPECT_UNACKED, EVIDENCE_NONE}},
+	    /* and the SYN-ACK comes again */
+	    {ESTABLISHED, 1, 1, 2, NULL, sizeof(struct tcp_info), {0, 0},
+		{SUSPECT_UNACKED, EVIDENCE_HANDSHAKE_OPEN}},
+	    /* the other end is on this host */
+	    {ESTABLISHED, 1, 1, 1, &handshaking, sizeof(struct tcp_info),
+		{0, 0}, {SUSPECT_UNACKED, EVIDENCE_HANDSHAKE_OPEN}},
+	    {ESTABLISHED, 1, 1, 1, &reader, sizeof(struct tcp_info), {0, 0},
+		{SUSPECT_UNACKED, EVIDENCE_DATA_LOST}},
+	    /* that end has been forgotten since */
+	    {ESTABLISHED, 1, 1, 1, NULL, sizeof(struct tcp_info),
+		{SUSPECT_UNACKED, EVIDENCE_HANDSHAKE_OPEN},
+		{SUSPECT_UNACKED, EVIDENCE_HANDSHAKE_OPEN}},
 	    /* the other kernel has all of it */
-	    {ESTABLISHED, 0, 31, sizeof(struct tcp_info), SUSPECT_UNVERIFIED,
-		SUSPECT_QUEUED},
-	    {ESTABLISHED, 0, 31, sizeof(struct tcp_info), SUSPECT_UNACKED,
-		SUSPECT_QUEUED},
+	    {ESTABLISHED, 0, 31, 2, NULL, sizeof(struct tcp_info), {0, 0},
+		{SUSPECT_QUEUED, EVIDENCE_NONE}},
+	    {ESTABLISHED, 0, 31, 2, NULL, sizeof(struct tcp_info),
+		{SUSPECT_UNACKED, EVIDENCE_DATA_LOST},
+		{SUSPECT_QUEUED, EVIDENCE_NONE}},
+	    {ESTABLISHED, 0, 31, 2, &waiting, sizeof(struct tcp_info), {0, 0},
+		{SUSPECT_QUEUED, EVIDENCE_IN_ACCEPT_QUEUE}},
+	    {ESTABLISHED, 0, 31, 2, &deaf, sizeof(struct tcp_info), {0, 0},
+		{SUSPECT_QUEUED, EVIDENCE_NOT_READ}},
+	    {ESTABLISHED, 0, 31, 2, &behind, sizeof(struct tcp_info), {0, 0},
+		{SUSPECT_QUEUED, EVIDENCE_READ}},
+	    {ESTABLISHED, 0, 31, 2, &reader, sizeof(struct tcp_info),
+		{SUSPECT_QUEUED, EVIDENCE_IN_ACCEPT_QUEUE},
+		{SUSPECT_QUEUED, EVIDENCE_READ}},
 	    /* its buffer is full, or a packet has been lost */
-	    {ESTABLISHED, 3, 60001, sizeof(struct tcp_info), SUSPECT_UNVERIFIED,
-		SUSPECT_QUEUED},
+	    {ESTABLISHED, 3, 60001, 9, NULL, sizeof(struct tcp_info), {0, 0},
+		{SUSPECT_QUEUED, EVIDENCE_NONE}},
 	    /* closed by the peer: what it was before holds */
-	    {CLOSED, 0, 1, sizeof(struct tcp_info), SUSPECT_UNACKED,
-		SUSPECT_UNACKED},
-	    {CLOSED, 0, 31, sizeof(struct tcp_info), SUSPECT_UNVERIFIED,
-		SUSPECT_UNVERIFIED},
-	    {FIN_WAIT1, 1, 1, sizeof(struct tcp_info), SUSPECT_QUEUED,
-		SUSPECT_QUEUED},
+	    {CLOSED, 0, 1, 1, NULL, sizeof(struct tcp_info),
+		{SUSPECT_UNACKED, EVIDENCE_DATA_LOST},
+		{SUSPECT_UNACKED, EVIDENCE_DATA_LOST}},
+	    {CLOSED, 0, 31, 2, NULL, sizeof(struct tcp_info), {0, 0}, {0, 0}},
+	    {FIN_WAIT1, 1, 1, 1, NULL, sizeof(struct tcp_info),
+		{SUSPECT_QUEUED, EVIDENCE_READ},
+		{SUSPECT_QUEUED, EVIDENCE_READ}},
 	    /* a kernel that does not tell what was acknowledged */
-	    {ESTABLISHED, 1, 0, offsetof(struct tcp_info, tcpi_bytes_acked),
-		SUSPECT_UNVERIFIED, SUSPECT_UNACKED},
-	    {ESTABLISHED, 0, 0, offsetof(struct tcp_info, tcpi_bytes_acked),
-		SUSPECT_UNVERIFIED, SUSPECT_QUEUED},
-	    {ESTABLISHED, 1, 1, 4, SUSPECT_UNVERIFIED, SUSPECT_UNVERIFIED},
+	    {ESTABLISHED, 1, 0, 9, NULL,
+		offsetof(struct tcp_info, tcpi_bytes_acked), {0, 0},
+		{SUSPECT_UNACKED, EVIDENCE_NONE}},
+	    {ESTABLISHED, 0, 0, 9, &deaf,
+		offsetof(struct tcp_info, tcpi_bytes_acked), {0, 0},
+		{SUSPECT_QUEUED, EVIDENCE_NONE}},
+	    {ESTABLISHED, 1, 1, 1, NULL, 4, {0, 0}, {0, 0}},
 	};
 	struct tcp_info info;
+	struct suspicion is;
 	size_t i;
 
 	(void)state;
@@ -64,9 +104,11 @@ from_given_values(void **state)
 		info.tcpi_state = cases[i].tcp_state;
 		info.tcpi_unacked = cases[i].unacked;
 		info.tcpi_bytes_acked = cases[i].acked;
-		assert_int_equal(
-		    suspect_classify(&info, cases[i].length, cases[i].was),
-		    cases[i].is);
+		info.tcpi_segs_in = cases[i].segments_in;
+		is = suspect_classify(
+		    &info, cases[i].length, cases[i].peer, cases[i].was);
+		assert_int_equal(is.is, cases[i].is.is);
+		assert_int_equal(is.evidence, cases[i].is.evidence);
 	}
 }
 
@@ -114,16 +156,44 @@ connect_and_ask(const struct sockaddr_in *in)
 	return fd;
 }
 
+static bool
+is_now(int fd, int ask_peer_by, enum suspect suspect,
+    enum suspect_evidence evidence)
+{
+	const struct suspicion was = {SUSPECT_UNVERIFIED, EVIDENCE_NONE};
+	struct suspicion now = suspect_ask(fd, ask_peer_by, was);
+
+	return now.is == suspect && now.evidence == evidence;
+}
+
+/* Waits for the kernels: what is sent is acknowledged at once, or soon. */
 static void
-in_the_accept_queue(void **state)
+becomes(int fd, int ask_peer_by, enum suspect suspect,
+    enum suspect_evidence evidence)
+{
+	while (!is_now(fd, ask_peer_by, suspect, evidence))
+		usleep(1000);
+}
+
+static void
+in_the_accept_queue_accepted_and_read(void **state)
 {
 	struct sockaddr_in in;
 	int listener = listen_here(&in), fd = connect_and_ask(&in);
+	int ask = sockdiag_peer_open(), accepted;
+	char byte;
 
 	(void)state;
-	/* the acknowledgement comes before send() has returned, or soon */
-	while (suspect_ask(fd, SUSPECT_UNVERIFIED) != SUSPECT_QUEUED)
-		usleep(1000);
+	assert_int_not_equal(ask, -1);
+	becomes(fd, -1, SUSPECT_QUEUED, EVIDENCE_NONE);
+	becomes(fd, ask, SUSPECT_QUEUED, EVIDENCE_IN_ACCEPT_QUEUE);
+	accepted = accept(listener, NULL, NULL);
+	assert_int_not_equal(accepted, -1);
+	assert_true(is_now(fd, ask, SUSPECT_QUEUED, EVIDENCE_NOT_READ));
+	assert_int_equal(read(accepted, &byte, 1), 1);
+	assert_true(is_now(fd, ask, SUSPECT_QUEUED, EVIDENCE_READ));
+	close(accepted);
+	close(ask);
 	close(fd);
 	close(listener);
 }
@@ -132,18 +202,22 @@ static void
 last_ack_dropped_and_let_in_later(void **state)
 {
 	struct sockaddr_in in;
-	int listener = listen_here(&in), fd, off = 0;
+	int listener = listen_here(&in), ask = sockdiag_peer_open(), fd,
+	    off = 0;
 
 	(void)state;
 	drop_acks(listener);
 	fd = connect_and_ask(&in);
-	assert_int_equal(suspect_ask(fd, SUSPECT_UNVERIFIED), SUSPECT_UNACKED);
+	assert_true(is_now(fd, -1, SUSPECT_UNACKED, EVIDENCE_NONE));
+	assert_true(is_now(fd, ask, SUSPECT_UNACKED, EVIDENCE_HANDSHAKE_OPEN));
+	/* the SYN-ACK comes again: the other end need not be asked */
+	becomes(fd, -1, SUSPECT_UNACKED, EVIDENCE_HANDSHAKE_OPEN);
 	assert_int_equal(setsockopt(listener, SOL_SOCKET, SO_DETACH_FILTER,
 			     &off, sizeof(off)),
 	    0);
 	/* the query is sent again, and is the last ACK, too */
-	while (suspect_ask(fd, SUSPECT_UNACKED) != SUSPECT_QUEUED)
-		usleep(1000);
+	becomes(fd, ask, SUSPECT_QUEUED, EVIDENCE_IN_ACCEPT_QUEUE);
+	close(ask);
 	close(fd);
 	close(listener);
 }
@@ -151,8 +225,40 @@ last_ack_dropped_and_let_in_later(void **state)
 static void
 no_socket(void **state)
 {
+	const struct suspicion was = {SUSPECT_UNACKED, EVIDENCE_DATA_LOST};
+	struct suspicion now = suspect_ask(-1, -1, was);
+
 	(void)state;
-	assert_int_equal(suspect_ask(-1, SUSPECT_UNACKED), SUSPECT_UNACKED);
+	assert_int_equal(now.is, was.is);
+	assert_int_equal(now.evidence, was.evidence);
+}
+
+/* A message of the kernel's that is cut anywhere, and that of a listener. */
+static void
+messages_about_the_other_end(void **state)
+{
+	struct {
+		struct nlmsghdr head;
+		struct inet_diag_msg m;
+	} message = {
+	    .head = {.nlmsg_type = SOCK_DIAG_BY_FAMILY,
+		.nlmsg_len = sizeof(message)},
+	    .m = {.idiag_state = ESTABLISHED,
+		.idiag_inode = 1,
+		.idiag_rqueue = 7},
+	};
+	struct sockdiag_peer peer;
+	size_t length;
+
+	(void)state;
+	for (length = 0; length < sizeof(message); length++)
+		assert_false(sockdiag_peer_parse(&message, length, &peer));
+	assert_true(sockdiag_peer_parse(&message, length, &peer));
+	assert_true(peer.established && peer.accepted && peer.unread == 7);
+	message.m.idiag_state = LISTENING;
+	assert_false(sockdiag_peer_parse(&message, length, &peer));
+	message.head.nlmsg_type = NLMSG_ERROR;
+	assert_false(sockdiag_peer_parse(&message, length, &peer));
 }
 
 int
@@ -160,9 +266,10 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(from_given_values),
-	    cmocka_unit_test(in_the_accept_queue),
+	    cmocka_unit_test(in_the_accept_queue_accepted_and_read),
 	    cmocka_unit_test(last_ack_dropped_and_let_in_later),
 	    cmocka_unit_test(no_socket),
+	    cmocka_unit_test(messages_about_the_other_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
