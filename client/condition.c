@@ -179,7 +179,11 @@ static bool
 find_errno(const char *name, struct condition *c)
 {
 	const char *error = behind(name, "failed_"), *known;
+	const bool failed = error != NULL;
 	size_t i;
+
+	if (!failed)
+		error = behind(name, "closed_");
 
 	for (i = 0; error != NULL && i < STATS_ERRNOS; i++) {
 		known = i == 0 ? "UNKNOWN" : strerrorname_np((int)i);
@@ -187,7 +191,9 @@ find_errno(const char *name, struct condition *c)
 		if (known != NULL && strcmp(known, error) == 0) {
 			c->subject = CONDITION_COUNTER;
 			c->base = CONDITION_OF_ASKED;
-			c->offset = AT(failed_errno) + i * sizeof(uint64_t);
+			c->offset =
+			    (failed ? AT(failed_errno) : AT(closed_errno)) +
+			    i * sizeof(uint64_t);
 			return true;
 		}
 	}

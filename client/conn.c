@@ -283,6 +283,8 @@ conn_close(struct conn *c, enum conn_end end)
 	if (end == CONN_CHURNED || end == CONN_USED_UP)
 		histogram_add(&stats->lifetime, now - c->begun);
 	++*closed;
+	if (end == CONN_ERROR)
+		stats_count_end(stats, c->send_error);
 	if (end == CONN_PEER_FIN || end == CONN_PEER_RST)
 		tally_add(&stats->tally,
 		    end == CONN_PEER_FIN ? TALLY_PEER_FIN : TALLY_PEER_RST,
@@ -359,6 +361,7 @@ conn_abandon(struct conn *c)
 void
 conn_close_for_errno(struct conn *c, int error)
 {
+	c->send_error = error;
 	conn_close(c,
 	    error == ECONNRESET || error == EPIPE ? CONN_PEER_RST : CONN_ERROR);
 }

@@ -37,7 +37,7 @@ struct conn {
 	uint64_t unread_since; /* what a full read has left; 0: nothing */
 	int fd;
 	uint32_t id;
-	int send_error; /* why it is broken */
+	int send_error; /* why it is broken, or ended by an error */
 	uint32_t queries_left; /* where they are limited */
 	struct tally_way way;
 	uint8_t state;

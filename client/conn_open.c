@@ -129,7 +129,7 @@ opened(struct conn *c, uint64_t seen)
 		stats->n.peak = stats_open(stats);
 	conn_log(c, QUERYLOG_OPENED, now, QUERYLOG_NONE, now - c->begun);
 	if (!events_change(&c->bev->ev_read, EV_READ, on_readable)) {
-		conn_close(c, CONN_ERROR);
+		conn_close_for_errno(c, errno);
 		return;
 	}
 	env->on_usable(c, env->arg);

@@ -37,7 +37,7 @@ conn_write_out(struct conn *c, const uint8_t *data, size_t length)
 	}
 	c->blocked = true;
 	if (bufferevent_write(c->bev, data + n, length - (size_t)n) == -1) {
-		conn_close(c, CONN_ERROR);
+		conn_close_for_errno(c, ENOMEM);
 		return -1;
 	}
 	return (ssize_t)length - n;

@@ -104,15 +104,14 @@ report_errno_name(int error)
 }
 
 static json_t *
-failed_json(const struct stats_counters *n)
+errnos_json(const uint64_t count[STATS_ERRNOS])
 {
 	json_t *o = json_object();
 	int e;
 
 	for (e = 0; e < STATS_ERRNOS; e++)
-		if (n->failed_errno[e] > 0)
-			json_put_count(
-			    o, report_errno_name(e), n->failed_errno[e]);
+		if (count[e] > 0)
+			json_put_count(o, report_errno_name(e), count[e]);
 	return o;
 }
 
@@ -183,7 +182,8 @@ connections_json(const struct report *r)
 	json_put(
 	    o, "first_bytes", first_bytes_json(&r->total.stats.first_bytes));
 	json_put_count(o, "failed_total", n->failed);
-	json_put(o, "failed", failed_json(n)); /* by errno */
+	json_put(o, "failed", errnos_json(n->failed_errno));
+	json_put(o, "closed_by_errno", errnos_json(n->closed_errno));
 	json_put(o, "probes", probes_json(n));
 	/* of merged runs there is no such time: they may not overlap */
 	json_put_real_or_null(o, "open_s",

@@ -136,6 +136,14 @@ report_read_connections(const struct json_node *top, struct report *r)
 	}
 	json_enter_object(&at, "failed", &in);
 	read_named(&in, "an errno", n->failed_errno, STATS_ERRNOS, errno_name);
+	/* an older result does not tell them apart */
+	if (json_object_get(at.value, "closed_by_errno") == NULL)
+		n->closed_errno[0] = n->closed_by_error;
+	else {
+		json_enter_object(&at, "closed_by_errno", &in);
+		read_named(
+		    &in, "an errno", n->closed_errno, STATS_ERRNOS, errno_name);
+	}
 	json_enter_object(&at, "probes", &in);
 	STATS_PROBES(READ_PROBE)
 }

@@ -104,13 +104,24 @@ explain(int error)
 }
 
 static void
+print_errnos(FILE *out, const char *what, const uint64_t count[STATS_ERRNOS])
+{
+	int e;
+
+	for (e = 0; e < STATS_ERRNOS; e++)
+		if (count[e] > 0)
+			fprintf(out, "             %s %s (%s): %" PRIu64 "\n",
+			    what, e == 0 ? "?" : strerrorname_np(e), explain(e),
+			    count[e]);
+}
+
+static void
 print_connections(const struct report *r, FILE *out)
 {
 	const struct stats_counters *n = &r->total.stats.n;
 	const struct named_count suspects[] = {STATS_SUSPECTS(NAMED_SUSPECT)};
 	double seconds = report_seconds(r->total.open_begin, r->total.open_end);
 	bool more = n->reopened > 0 || n->opened > r->config.connections;
-	int e;
 
 	fprintf(out, "connections  asked %" PRIu32 ", opened %" PRIu64,
 	    r->config.connections, n->opened);
@@ -134,12 +145,7 @@ print_connections(const struct report *r, FILE *out)
 		    ", timed out %" PRIu64 ", lost %" PRIu64 "\n",
 		    n->probe_sent, n->probe_answered, n->probe_timed_out,
 		    n->probe_lost);
-	for (e = 0; e < STATS_ERRNOS; e++)
-		if (n->failed_errno[e] > 0)
-			fprintf(out,
-			    "             failed with %s (%s): %" PRIu64 "\n",
-			    e == 0 ? "?" : strerrorname_np(e), explain(e),
-			    n->failed_errno[e]);
+	print_errnos(out, "failed with", n->failed_errno);
 	fprintf(out,
 	    "             closed by peer %" PRIu64 ", reset by peer %" PRIu64
 	    ", by error %" PRIu64 ", locally %" PRIu64,
@@ -154,6 +160,7 @@ print_connections(const struct report *r, FILE *out)
 	if (n->closed_worker_died > 0)
 		fprintf(out, ", worker died %" PRIu64, n->closed_worker_died);
 	fprintf(out, "\n");
+	print_errnos(out, "ended by", n->closed_errno);
 	report_life_print(r, out);
 }
 

@@ -113,6 +113,12 @@ stats_count_failure(struct stats *s, int error)
 	s->n.failed_errno[error > 0 && error < STATS_ERRNOS ? error : 0]++;
 }
 
+void
+stats_count_end(struct stats *s, int error)
+{
+	s->n.closed_errno[error > 0 && error < STATS_ERRNOS ? error : 0]++;
+}
+
 static uint64_t
 sum(const uint64_t *values, size_t count)
 {
@@ -153,6 +159,7 @@ stats_bury(struct stats *s)
 	    n->opened - n->verified - n->wrong_answer - stats_suspects(n);
 	n->bytes_of_no_answer = n->bytes_received - n->bytes_of_answers;
 	n->failed = sum(n->failed_errno, STATS_ERRNOS);
+	n->closed_by_error = sum(n->closed_errno, STATS_ERRNOS);
 	n->closed_used_up = histogram_count(&s->lifetime) - n->closed_churned;
 	n->lost_worker_died += stats_in_flight(s);
 	n->probe_lost += stats_probes_in_flight(s);
@@ -202,6 +209,8 @@ check_connections(const struct stats *s, FILE *out)
 		   n->opened + n->failed + n->abandoned) +
 	    accounts_check(out, "failed", n->failed, "failures by errno",
 		sum(n->failed_errno, STATS_ERRNOS)) +
+	    accounts_check(out, "closed_by_error", n->closed_by_error,
+		"ends by errno", sum(n->closed_errno, STATS_ERRNOS)) +
 	    accounts_check(out, "opened", n->opened,
 		"verified + suspect + wrong answer + unverified",
 		n->verified + stats_suspects(n) + n->wrong_answer +

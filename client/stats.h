@@ -169,6 +169,7 @@ struct stats_counters {
 	STATS_WARMUP(STATS_WARMUP_FIELD)
 	uint64_t rcode[DNS_RCODES]; /* of answered: with QR set */
 	uint64_t failed_errno[STATS_ERRNOS];
+	uint64_t closed_errno[STATS_ERRNOS]; /* of closed_by_error */
 };
 
 struct stats {
@@ -203,6 +204,9 @@ uint64_t stats_pending(const struct stats *);
 uint64_t stats_open(const struct stats *);
 
 void stats_count_failure(struct stats *, int error);
+
+/* Why a connection was closed by an error; does not count in closed_by_error. */
+void stats_count_end(struct stats *, int error);
 
 /*
  * Books what a worker that died had open, pending and in flight, so that the

@@ -157,9 +157,9 @@ edited() {
 	jq '.verdict += {valid: false, judged: 0,
 		reasons: [range(300) | "reason \(.)"]}' 1.json >many.json
 	exits 3 merge many.json
-	# calm() may have taken one that came first
-	holds '.verdict.reasons | length == 128 or length == 127' \
-		'.verdict.reasons[-2] | test("^many.json: reason 12[56]$")' \
+	# calm() may have taken some that came first
+	holds '.verdict.reasons | length >= 125 and length <= 128' \
+		'.verdict.reasons[-2] | test("^many.json: reason 12[3-6]$")' \
 		'.verdict.reasons[-1] | startswith("and ")'
 }
 

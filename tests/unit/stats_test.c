@@ -322,6 +322,7 @@ run(struct stats *s, unsigned int stores)
 	run_close(&r, &n->lost_peer_fin, &n->closed_by_peer);
 	run_close(&r, &n->lost_peer_rst, &n->reset_by_peer);
 	run_close(&r, &n->lost_error, &n->closed_by_error);
+	count(&r, &n->closed_errno[ETIMEDOUT]);
 	run_close(&r, &n->lost_stopped, &n->closed_locally);
 	run_answer(&r, &n->rcode[15]);
 	run_close(&r, &n->lost_stopped, &n->closed_locally);
@@ -358,7 +359,7 @@ all_counters_are_words(void **state)
 
 	(void)state;
 	assert_int_equal(sizeof(struct stats_counters) % sizeof(uint64_t), 0);
-	assert_int_equal(COUNTERS, named + DNS_RCODES + STATS_ERRNOS);
+	assert_int_equal(COUNTERS, named + DNS_RCODES + 2 * STATS_ERRNOS);
 }
 
 static void
@@ -595,7 +596,8 @@ static const struct {
     {AT(n.failed_errno[ETIMEDOUT]), {"failed"}},
     {AT(n.closed_by_peer), {"opened"}},
     {AT(n.reset_by_peer), {"opened"}},
-    {AT(n.closed_by_error), {"opened"}},
+    {AT(n.closed_by_error), {"closed_by_error", "opened"}},
+    {AT(n.closed_errno[ETIMEDOUT]), {"closed_by_error"}},
     {AT(n.closed_locally), {"opened"}},
     {AT(n.closed_churned), {"opened", "lifetime.count"}},
     {AT(n.closed_used_up), {"opened", "lifetime.count"}},
