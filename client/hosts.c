@@ -91,6 +91,24 @@ is_numeric(const char *text)
 		text[strspn(text, "0123456789.-")] == '\0');
 }
 
+/* As ::1:53, which may have been meant as [::1]:53. */
+static void
+warn_of_port(const char *text)
+{
+	const char *last = strrchr(text, ':');
+	struct in6_addr address;
+	char rest[ADDR_FORMAT];
+
+	if (last == NULL || last[1] == '\0' ||
+	    last[1 + strspn(last + 1, "0123456789")] != '\0')
+		return;
+	snprintf(rest, sizeof(rest), "%.*s", (int)(last - text), text);
+	if (inet_pton(AF_INET6, rest, &address) == 1)
+		warnx("%s is taken as an address without a port; with one it "
+		      "is [%s]%s",
+		    text, rest, last);
+}
+
 static void
 add_item(const struct search *s, char *item)
 {
@@ -103,6 +121,8 @@ add_item(const struct search *s, char *item)
 	host = addr_split_port(item, &port, &why);
 	if (host == NULL)
 		errx(STATUS_USAGE, "%s: %s", whole, why);
+	if (whole[0] != '[')
+		warn_of_port(whole);
 	why = addr_list_parse_port(host, port, s->hosts);
 	if (why != NULL && is_numeric(host))
 		errx(STATUS_USAGE, "%s: %s", whole, why);

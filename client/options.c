@@ -28,9 +28,8 @@ set_workers(struct options *o, const char *arg)
 	if (strcmp(arg, "auto") == 0)
 		o->load.workers = 0;
 	else
-		parse_must(
-		    parse_count(arg, 1, LIMITS_WORKERS_MOST, &o->load.workers),
-		    "-w", arg);
+		parse_count_must(
+		    arg, 1, LIMITS_WORKERS_MOST, &o->load.workers, "-w");
 }
 
 static void
@@ -215,8 +214,7 @@ set_load_option(struct draft *d, int option, const char *arg)
 		set_workers(d->o, arg);
 		break;
 	case 'c':
-		parse_must(
-		    parse_count(arg, 1, 10000000, &o->connections), "-c", arg);
+		parse_count_must(arg, 1, 10000000, &o->connections, "-c");
 		break;
 	case 'r':
 		parse_must(parse_rate(arg, &d->rate), "-r", arg);
@@ -230,7 +228,7 @@ set_load_option(struct draft *d, int option, const char *arg)
 		d->have_duration = true;
 		break;
 	case 's':
-		parse_must(parse_count(arg, 0, INT64_MAX, &o->seed), "-s", arg);
+		parse_count_must(arg, 0, INT64_MAX, &o->seed, "-s");
 		break;
 	case OPT_TIMEOUT:
 		parse_must(parse_duration(arg, &o->timeout), "--timeout", arg);

@@ -24,8 +24,7 @@ set_queries_each(struct life *l, const char *arg)
 {
 	uint64_t most;
 
-	parse_must(parse_count(arg, 0, UINT32_MAX, &most),
-	    "--queries-per-connection", arg);
+	parse_count_must(arg, 0, UINT32_MAX, &most, "--queries-per-connection");
 	l->limited = true;
 	l->most_queries = (uint32_t)most;
 }

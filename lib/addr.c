@@ -74,6 +74,23 @@ is_listed(const struct addr *list, size_t count, const struct addrinfo *ai)
 	return false;
 }
 
+/* Why a name has no address of the family that is to be used. */
+static const char *
+explain_failure(const char *host, int family, int error)
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list;
+
+	if (error == EAI_SYSTEM)
+		return strerror(errno);
+	hints.ai_family = family == AF_INET ? AF_INET6 : AF_INET;
+	if (family == AF_UNSPEC || getaddrinfo(host, NULL, &hints, &list) != 0)
+		return gai_strerror(error);
+	freeaddrinfo(list);
+	return family == AF_INET6 ?
+	    "it has no IPv6 address, but it has IPv4 ones: leave out -6" :
+	    "it has no IPv4 address, but it has IPv6 ones: leave out -4";
+}
+
 const char *
 addr_resolve(const char *host, uint16_t port, int family,
     struct addr out[ADDR_MOST], size_t *count)
@@ -92,8 +109,7 @@ addr_resolve(const char *host, uint16_t port, int family,
 	snprintf(service, sizeof(service), "%u", port);
 	error = getaddrinfo(host, service, &hints, &list);
 	if (error != 0)
-		return error == EAI_SYSTEM ? strerror(errno) :
-					     gai_strerror(error);
+		return explain_failure(host, family, error);
 	*count = 0;
 	for (ai = list; ai != NULL && *count < ADDR_MOST; ai = ai->ai_next) {
 		if (is_listed(out, *count, ai))

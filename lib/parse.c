@@ -73,6 +73,8 @@ split(const char *text, const struct suffix *table, char number[NUMBER_LENGTH],
 	return false;
 }
 
+static const char too_small[] = "too small", too_large[] = "too large";
+
 const char *
 parse_count(const char *text, long long min, long long max, uint64_t *out)
 {
@@ -86,12 +88,12 @@ parse_count(const char *text, long long min, long long max, uint64_t *out)
 		return "not a whole number such as 500, 20k or 1M";
 	n = strtonum(number, 0, LLONG_MAX / (long long)factor, &why);
 	if (why != NULL)
-		return why;
+		return too_large;
 	n *= (long long)factor;
 	if (n < min)
-		return "too small";
+		return too_small;
 	if (n > max)
-		return "too large";
+		return too_large;
 	*out = (uint64_t)n;
 	return NULL;
 }
@@ -203,6 +205,21 @@ parse_no_file(const char *option, const char *next)
 		errx(STATUS_USAGE,
 		    "%s %s: what belongs to %s goes behind a =: %s=%s", option,
 		    next, option, option, next);
+}
+
+void
+parse_count_must(const char *text, long long min, long long max, uint64_t *out,
+    const char *option)
+{
+	const char *why = parse_count(text, min, max, out);
+
+	if (why == too_small)
+		errx(STATUS_USAGE, "%s %s: too small: the least is %lld",
+		    option, text, min);
+	if (why == too_large)
+		errx(STATUS_USAGE, "%s %s: too large: the most is %lld", option,
+		    text, max);
+	parse_must(why, option, text);
 }
 
 void

@@ -17,6 +17,13 @@ const char *parse_count(
     const char *text, long long min, long long max, uint64_t *out);
 
 /*
+ * The same for command lines, as parse_must() does it; the message of a number out
+ * of range has the bound.
+ */
+void parse_count_must(const char *text, long long min, long long max,
+    uint64_t *out, const char *option);
+
+/*
  * A whole number without a suffix, 0 .. max, in the first length bytes of text,
  * which need not end there: for parts of lists.
  */

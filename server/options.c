@@ -120,8 +120,7 @@ set_service_option(struct server_options *o, int option, const char *arg)
 
 	switch (option) {
 	case 's':
-		parse_must(
-		    parse_count(arg, 0, LLONG_MAX, &service->seed), "-s", arg);
+		parse_count_must(arg, 0, LLONG_MAX, &service->seed, "-s");
 		break;
 	case OPT_MODE:
 		parse_must(
@@ -138,9 +137,8 @@ set_service_option(struct server_options *o, int option, const char *arg)
 		parse_must(parse_share(arg, &service->drop), "--drop", arg);
 		break;
 	case OPT_CLOSE_AFTER:
-		parse_must(
-		    parse_count(arg, 1, LLONG_MAX, &service->close_after),
-		    "--close-after", arg);
+		parse_count_must(
+		    arg, 1, LLONG_MAX, &service->close_after, "--close-after");
 		break;
 	case OPT_IDLE_TIMEOUT:
 		parse_must(parse_duration(arg, &service->idle_timeout),
@@ -164,8 +162,7 @@ set_option(struct server_options *o, int option)
 		o->bind = arg;
 		break;
 	case 'B':
-		parse_must(
-		    parse_count(arg, 1, INT_MAX, &o->backlog), "-B", arg);
+		parse_count_must(arg, 1, INT_MAX, &o->backlog, "-B");
 		break;
 	case 'i':
 		parse_must(parse_duration(arg, &o->report_every), "-i", arg);
@@ -176,8 +173,8 @@ set_option(struct server_options *o, int option)
 		set_workers(o, arg);
 		break;
 	case OPT_MAX_CONNECTIONS:
-		parse_must(parse_count(arg, 1, INT_MAX, &o->max_connections),
-		    "--max-connections", arg);
+		parse_count_must(
+		    arg, 1, INT_MAX, &o->max_connections, "--max-connections");
 		break;
 	case OPT_JSON:
 		o->json = arg == NULL ? "-" : arg;
@@ -207,12 +204,24 @@ check_next(int option, const char *next)
 		    next, name, name, next);
 }
 
+/* tcpclient takes it as an IPv6 address whose last part is no port. */
+static bool
+lacks_brackets(const char *text)
+{
+	return *text != '[' && strchr(text, ':') != strrchr(text, ':');
+}
+
 /* PORTS, or ADDRESS:PORTS, which is -b ADDRESS. */
 static void
 read_operand(struct server_options *o, char *text)
 {
 	char *colon = strrchr(text, ':');
 
+	if (lacks_brackets(text))
+		errx(STATUS_USAGE,
+		    "%s: an IPv6 address goes in brackets before a port, such "
+		    "as [::1]:53; without a port it belongs to -b",
+		    text);
 	if (colon != NULL) {
 		*colon = '\0';
 		if (*text == '[' && colon[-1] == ']') {

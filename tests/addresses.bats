@@ -61,6 +61,17 @@ RUN=(-c 4 -n 0 -r 0 -t 100ms)
 		fe80::7%4711
 }
 
+@test "an IPv6 address with a port but no brackets is a port in neither program" {
+	refuses '::1:5399: an IPv6 address goes in brackets before a port, such as [::1]:53' \
+		"$TCPSERVER" ::1:5399
+	run timeout 20 "$TCPCLIENT" -p 1 -c 1 -r 1 -t 0.1 ::1:5399
+	[[ "$output" == *"::1:5399 is taken as an address without a port; with one it is [::1]:5399"* ]]
+	run timeout 20 "$TCPCLIENT" --check -c 1 -r 1 ::1
+	[[ "$output" != *"is taken as an address"* ]]
+	run timeout 20 "$TCPCLIENT" --check -c 1 -r 1 2001:db8::53
+	[[ "$output" != *"is taken as an address"* ]]
+}
+
 # Both servers and the port of none: each HOST has its own.
 @test "a port in the address wins over -p" {
 	local first second

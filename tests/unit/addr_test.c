@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <errno.h>
+#include <netdb.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -33,6 +34,22 @@ expect_literal(
 	assert_int_equal(count, 1);
 	addr_format(&list[0], printed);
 	assert_string_equal(printed, expected);
+}
+
+static void
+a_name_without_the_family_has_the_other(void **state)
+{
+	struct addr list[ADDR_MOST];
+	size_t count;
+
+	(void)state;
+	assert_string_equal(
+	    addr_resolve("127.0.0.1", 53, AF_INET6, list, &count),
+	    "it has no IPv6 address, but it has IPv4 ones: leave out -6");
+	assert_string_equal(addr_resolve("::1", 53, AF_INET, list, &count),
+	    "it has no IPv4 address, but it has IPv6 ones: leave out -4");
+	assert_string_equal(addr_resolve("a..b", 53, AF_INET, list, &count),
+	    gai_strerror(EAI_NONAME));
 }
 
 static void
@@ -283,6 +300,7 @@ int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_name_without_the_family_has_the_other),
 	    cmocka_unit_test(literals),
 	    cmocka_unit_test(literals_as_sockaddr),
 	    cmocka_unit_test(no_addresses),
