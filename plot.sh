@@ -71,6 +71,11 @@ read_arguments() {
 			OUT=${RESULTS[-1]}
 			unset 'RESULTS[-1]'
 			;;
+		*.json) ;;
+		*)
+			((${#RESULTS[@]} == 1)) || [[ -e ${RESULTS[-1]} ]] ||
+				usage_error "${RESULTS[-1]}: no such result, and a picture is .svg or .png"
+			;;
 		esac
 	fi
 	((${#RESULTS[@]} > 0)) ||

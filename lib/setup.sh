@@ -45,13 +45,13 @@ main() {
 		-r)
 			[ $# -gt 1 ] || usage_error "-r needs a rate of queries, as in -r 20k"
 			queries=$2
-			is_number "$2" || usage_error "-r $2: want queries per second, at most 1000M, such as 20k"
+			is_rate "$2" || usage_error "-r $2: want queries per second, at most 1000M, such as 20k"
 			shift
 			;;
 		-n)
 			[ $# -gt 1 ] || usage_error "-n needs a rate of new connections, as in -n 1000"
 			opens=$2
-			is_number "$2" || usage_error "-n $2: want new connections per second, at most 1000M, such as 1000"
+			is_rate "$2" || usage_error "-n $2: want new connections per second, at most 1000M, such as 1000"
 			shift
 			;;
 		--dry-run) dry_run=yes ;;
@@ -145,6 +145,24 @@ is_number() {
 	*k) [ "${1%k}" -le 1000000 ] ;;
 	*) [ "$1" -le 1000000000 ] ;;
 	esac
+}
+
+# is_rate TEXT: the same, with a fraction allowed, such as 1.5k.
+is_rate() {
+	case $1 in
+	*.*)
+		case ${1%[kM]} in
+		*.*.* | *[!0-9.]* | *.) return 1 ;;
+		esac
+		is_rate_whole "${1%%.*}" "${1##*[0-9]}"
+		;;
+	*) is_number "$1" ;;
+	esac
+}
+
+# is_rate_whole DIGITS SUFFIX: of a number that has a fraction, which is less than 1.
+is_rate_whole() {
+	[ "$1$2" != 1000M ] && is_number "${1:-0}$2"
 }
 
 is_count() {

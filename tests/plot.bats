@@ -226,6 +226,7 @@ largest_number() {
 @test "bad usage, and help" {
 	fails 2 'no result'
 	fails 2 'no result' out.svg
+	fails 2 'out.pdf: no such result, and a picture is .svg or .png' run.json out.pdf
 	fails 2 "unknown option '-x'" -x one.json
 	fails 2 '8 results: want at most 7' one.json one.json one.json one.json \
 		one.json one.json one.json one.json

@@ -267,7 +267,10 @@ refuses() {
 	refuses "-r 1001M: want queries per second, at most 1000M" -c 10 -r 1001M
 	refuses "-n 1000001k: want new connections per second, at most 1000M" -c 10 -n 1000001k
 	refuses "-r x: want queries per second" -c 10 -r x
-	refuses "-n 1.5: want new connections per second" -c 10 -n 1.5
+	refuses "-r 1.: want queries per second" -c 10 -r 1.
+	refuses "-r 1.5.5: want queries per second" -c 10 -r 1.5.5
+	refuses "-n .: want new connections per second" -c 10 -n .
+	refuses "-n 1000.5M: want new connections per second" -c 10 -n 1000.5M
 	refuses "-r and -n go with -c" -r 1000
 	refuses "-r and -n go with -c" -n 1000
 	refuses "unknown option '--dryrun': want" --dryrun
@@ -495,6 +498,15 @@ publish() {
 	[[ "$stderr" == *"does not say what 1000 connections take"* ]]
 	unchanged
 	[ ! -e "$TCPSCALER_STATE_DIR" ]
+}
+
+@test "setup: rates with a fraction, as the programs take them" {
+	local script
+	for script in "$client" "$server"; do
+		run --separate-stderr inside "$script" --dry-run -c 1000 \
+			-r 1.5k -n .5
+		[ "$status" -eq 0 ]
+	done
 }
 
 @test "setup: a number that the program refuses is refused with its reason" {
