@@ -243,11 +243,13 @@ diagnosis_explain_timeout(const struct diagnosis_source *s, uint64_t count,
 		return;
 	}
 	snprintf(f->evidence, sizeof(f->evidence),
-	    "this host knows of no packet that it dropped; a packet filter, a "
-	    "full tracking table on the way, and a full accept or SYN queue of "
-	    "the server look the same from here");
+	    "this host knows of no packet that it dropped; a host that is down "
+	    "or an address that no host has, a packet filter, a full tracking "
+	    "table on the way, and a full accept or SYN queue of the server "
+	    "look the same from here");
 	snprintf(f->fix, sizeof(f->fix),
-	    "look there: nstat -az TcpExtListenOverflows "
+	    "look whether the host is up and the address right (ping, ip "
+	    "neigh), then look there: nstat -az TcpExtListenOverflows "
 	    "TcpExtTCPReqQFullDrop, conntrack -S, nft list ruleset, iptables "
 	    "-nvL; tcpserver's summary has its own");
 }
@@ -270,9 +272,11 @@ blame_icmp(const struct diagnosis_source *s, uint64_t count,
 	snprintf(f->evidence, sizeof(f->evidence),
 	    "%" PRIu64 " ICMP messages said so%s", icmp_received(s),
 	    diagnosis_counted(s, NETSTAT_Icmp_OutDestUnreachs) >= count ?
-		", and this host sent them: a rule of its own, or a neighbour "
-		"that does not answer (ip neigh)" :
-		", from another host");
+		", and this host sent them: no host at that address answers "
+		"(it is down, or the address is wrong: ip neigh), or a rule "
+		"of this host rejects" :
+		", from another host: a router that finds no host there (it is "
+		"down, or the address is wrong), or a packet filter");
 }
 
 /* Connections that it had have ended: then it is not that it was never started. */
@@ -335,6 +339,10 @@ diagnosis_explain_unreachable(const struct diagnosis_source *s, uint64_t count,
 {
 	if (icmp_received(s) >= count) {
 		blame_icmp(s, count, f);
+		snprintf(f->fix, sizeof(f->fix),
+		    "look whether the host is up and the address right: ping, "
+		    "ip neigh, ip route get; then let the port pass: nft list "
+		    "ruleset, iptables -nvL, on both hosts and between them");
 		return;
 	}
 	f->side = "client";

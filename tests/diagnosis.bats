@@ -119,7 +119,8 @@ restore_global() {
 	exits 3 client -c 20 -n 0 -r 0 --connect-timeout 500ms -t 100ms 10.9.0.2
 	names 'no answer to the SYN' 'cannot tell' '^[0-9]+ connects timed out' \
 		'nstat -az TcpExtListenOverflows'
-	holds '.findings[0].evidence | contains("look the same from here")'
+	holds '.findings[0].evidence | contains("look the same from here")' \
+		'.findings[0].evidence | contains("a host that is down")'
 	thaw_server
 	stop_server
 	grep -q '^  accept queue .* (server): [0-9]* handshakes' server.out
@@ -237,8 +238,9 @@ rejected() {
 	names 'no route' client '^5 connects found no way' 'ip route get'
 	set_inside net/ipv4/neigh/near/retrans_time_ms 100
 	exits 1 client -c 5 -n 0 -r 0 -t 100ms 10.9.0.77
-	names 'no route' path '^5 connects found no way' ''
-	holds '.findings[0].evidence | contains("ip neigh")'
+	names 'no host there' path '^5 connects found no way' \
+		'whether the host is up and the address right: .*ip neigh'
+	holds '.findings[0].evidence | contains("no host at that address answers")'
 }
 
 @test "a server that is killed, seen while the run goes on" {
