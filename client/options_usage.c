@@ -33,7 +33,7 @@ const char options_usage[] =
     "How connections live:\n"
     "  --churn RATE         replace so many of them per second, the oldest first\n"
     "  --churn-pick oldest|random  which of them (oldest)\n"
-    "  --queries-per-connection N  replace each after its Nth answer; 0: open,\n"
+    "  --queries-per-connection N  replace each after N queries; 0: open,\n"
     "                       close, and open again, at -n per second\n"
     "  --reconnect none|now|backoff  when the server ends one (none; with\n"
     "                       --churn or --queries-per-connection: backoff)\n"
