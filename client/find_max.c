@@ -12,6 +12,8 @@ struct find_max {
 	enum diagnosis_view view;
 	struct open_asked open;
 	bool opening;
+	const struct sockdiag_drops *drops; /* as of now; the caller's */
+	uint64_t dropped; /* when the step began */
 	struct netstat kernel; /* when the step began */
 	struct stats before;
 	struct stats change;
@@ -19,7 +21,8 @@ struct find_max {
 
 struct find_max *
 find_max_new(struct search *search, enum diagnosis_view view,
-    const struct open_asked *open, bool opening)
+    const struct open_asked *open, bool opening,
+    const struct sockdiag_drops *drops)
 {
 	struct find_max *f = calloc(1, sizeof(*f));
 
@@ -29,6 +32,7 @@ find_max_new(struct search *search, enum diagnosis_view view,
 	f->view = view;
 	f->open = *open;
 	f->opening = opening;
+	f->drops = drops;
 	return f;
 }
 
@@ -42,6 +46,7 @@ void
 find_max_begin(struct find_max *f, const struct generator_result *sum)
 {
 	netstat_read(&f->kernel, "/proc");
+	f->dropped = f->drops->count;
 	f->before = sum->stats;
 }
 
@@ -195,15 +200,18 @@ meets_kernel(const struct find_max *f, struct search_step *step)
 	const struct diagnosis_finding *first;
 	struct netstat delta;
 	struct gauges gauges;
+	struct sockdiag_drops drops = *f->drops;
 	struct diagnosis_source source = {
 	    .view = f->view,
 	    .delta = &delta,
 	    .gauges = &gauges,
 	    .by_errno = f->change.n.failed_errno,
 	    .errnos = STATS_ERRNOS,
+	    .drops = &drops,
 	};
 	size_t used = strlen(step->why);
 
+	drops.count -= f->dropped;
 	netstat_read(&delta, "/proc");
 	netstat_subtract(&delta, &f->kernel);
 	gauges_read(&gauges, "/proc");

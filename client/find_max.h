@@ -19,10 +19,11 @@ struct find_max;
 /*
  * The search outlives it. Exits on lack of memory. open: what was asked of opening,
  * which each step is held against; opening: connections come and go all the time, so
- * that a late connect is load that was late.
+ * that a late connect is load that was late; drops: those of now, the caller's.
  */
 struct find_max *find_max_new(struct search *, enum diagnosis_view,
-    const struct open_asked *open, bool opening);
+    const struct open_asked *open, bool opening,
+    const struct sockdiag_drops *drops);
 void find_max_free(struct find_max *);
 
 /* A step begins: all that is counted from now on is its own. */

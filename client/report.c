@@ -86,6 +86,21 @@ report_closing(struct report *r, const struct sockdiag_states *s)
 }
 
 void
+report_listeners(struct report *r, const struct sockdiag_queues *queues)
+{
+	if (r->drops.looked)
+		sockdiag_drops_look(&r->drops, queues);
+	else
+		sockdiag_drops_begin(&r->drops, queues);
+}
+
+const struct sockdiag_drops *
+report_drops(const struct report *r)
+{
+	return &r->drops;
+}
+
+void
 report_conclude(struct report *r)
 {
 	report_diagnose(r, &r->total.stats, &r->kernel);

@@ -89,6 +89,10 @@ void report_states(struct report *, const struct sockdiag_states *, FILE *out);
  */
 void report_closing(struct report *, const struct sockdiag_states *);
 
+/* Listening sockets of the targets on this host, at the begin and now and then. */
+void report_listeners(struct report *, const struct sockdiag_queues *);
+const struct sockdiag_drops *report_drops(const struct report *);
+
 /*
  * How long it takes from now, monotonic nanoseconds, until the next second of the
  * series begins: of the wall clock as it was when the report was made. A step of

@@ -73,6 +73,7 @@ report_diagnose(
 	    .fin_wait1 = r->closing.fin_wait1,
 	    .fin_wait2 = r->closing.fin_wait2,
 	    .connections = r->config.connections,
+	    .drops = &r->drops,
 	    .where = say_places,
 	    .where_arg = &places,
 	};

@@ -122,6 +122,7 @@ struct report {
 	struct sockdiag_states kept_states; /* for the next row that is kept */
 	bool kept_states_known;
 	bool series_begun; /* its header has been written */
+	struct sockdiag_drops drops; /* of the targets on this host */
 	struct sockdiag_states
 	    closing; /* the most seen; fin_wait1, fin_wait2 */
 	struct stats change; /* scratch: they are too large for the stack */

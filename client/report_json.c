@@ -400,6 +400,19 @@ end_json(const struct report *r)
 	return o;
 }
 
+/* null: what the listening sockets dropped is not known, or none is here. */
+static json_t *
+kernel_json(const struct report *r)
+{
+	json_t *o = findings_kernel_json(&r->kernel, &r->gauges);
+
+	json_put(o, "target_drops",
+	    r->drops.known ? json_integer((json_int_t)r->drops.count) :
+			     json_null());
+	json_put(o, "targets_listen_alone", json_boolean(r->drops.alone));
+	return o;
+}
+
 static json_t *
 lines_json(const struct report_lines *lines)
 {
@@ -478,7 +491,7 @@ report_json(const struct report *r, FILE *out)
 	json_put_count(o, "series_step_s", r->row_step);
 	json_put(o, "series", series_json(r));
 	json_put(o, "end", end_json(r));
-	json_put(o, "kernel", findings_kernel_json(&r->kernel, &r->gauges));
+	json_put(o, "kernel", kernel_json(r));
 	json_put(o, "findings", findings_json(r->findings, r->finding_count));
 	if (r->config.search != NULL)
 		json_put(o, "find_max", report_search_json(r));

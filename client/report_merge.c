@@ -92,6 +92,14 @@ check_sums(const struct stats *into, const struct stats *from)
 }
 
 static void
+add_drops(struct sockdiag_drops *into, const struct sockdiag_drops *from)
+{
+	into->known = into->known && from->known;
+	into->alone = into->alone && from->alone;
+	into->count = report_plus(into->count, from->count);
+}
+
+static void
 add_kernel(struct netstat *into, const struct netstat *from)
 {
 	size_t i;
@@ -295,6 +303,7 @@ add_report(struct report *sum, struct report *in)
 	generator_result_add(&sum->total, &in->total);
 	add_runs(&sum->runs, &in->runs);
 	add_kernel(&sum->kernel, &in->kernel);
+	add_drops(&sum->drops, &in->drops);
 	add_gauges(&sum->gauges, &in->gauges);
 	sum->end.interrupted |= in->end.interrupted;
 	sum->end.by_command |= in->end.by_command;

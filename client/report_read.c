@@ -210,6 +210,11 @@ read_kernel(const struct json_node *top, struct report *r)
 		r->kernel.readable[i] = json_get_count_or_null(&at,
 		    netstat_name((enum netstat_counter)i), &r->kernel.value[i]);
 	read_gauges(&at, &r->gauges);
+	if (json_object_get(at.value, "target_drops") == NULL)
+		return; /* a result of an earlier program */
+	r->drops.known =
+	    json_get_count_or_null(&at, "target_drops", &r->drops.count);
+	r->drops.alone = json_get_bool(&at, "targets_listen_alone");
 }
 
 static void

@@ -344,6 +344,25 @@ take_closing(struct run *run)
 		report_closing(run->config->report, &counted);
 }
 
+/* Before the first connect, which a full queue may drop. */
+static void
+look_first_at_listeners(struct run *run)
+{
+	struct sockdiag_queues queues;
+
+	if (states_first_queues(run->config->generator->pool.routes, &queues))
+		report_listeners(run->config->report, &queues);
+}
+
+void
+run_look_at_listeners(struct run *run)
+{
+	struct sockdiag_queues queues;
+
+	if (states_queues(run->states, &queues))
+		report_listeners(run->config->report, &queues);
+}
+
 /* Rows begin with the seconds of the wall clock; never before, for a timer. */
 static void
 set_sample_timer(struct run *run)
@@ -365,6 +384,7 @@ on_sample_timer(int fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	take_states(run);
+	run_look_at_listeners(run);
 	report_sample(run->config->report, sum, clock_now());
 	report_watch(run->config->report, sum,
 	    run->config->say_limits ? lines_begin(&lines) : NULL,
@@ -512,9 +532,11 @@ run_workers(const struct run_config *config)
 		err(1, "no memory");
 	if (config->search != NULL) {
 		run.find_max = find_max_new(config->search, config->view, &open,
-		    open.exchanges || life->churn > 0);
+		    open.exchanges || life->churn > 0,
+		    report_drops(config->report));
 		find_max_begin(run.find_max, &run.result->sum);
 	}
+	look_first_at_listeners(&run);
 	run.workers = workers_start(&workers);
 	if (run.workers == NULL) {
 		free(run.result);
@@ -525,6 +547,7 @@ run_workers(const struct run_config *config)
 	run.result->end.usage = run_busiest(&run);
 	add_up(&run, true);
 	take_last_states(&run);
+	run_look_at_listeners(&run);
 	states_free(run.states);
 	find_max_free(run.find_max);
 	workers_free(run.workers);

@@ -62,6 +62,9 @@ void run_go(struct run *);
 /* How long it takes until all workers have heard of something, nanoseconds. */
 uint64_t run_lead(const struct run *);
 
+/* What the targets' listening sockets on this host have dropped until now. */
+void run_look_at_listeners(struct run *);
+
 /* Drains, or, the second time, stops at once. */
 void run_interrupt(struct run *);
 

@@ -21,6 +21,7 @@ run_step(struct run *run, const struct search_load *load)
 {
 	uint64_t rate;
 
+	run_look_at_listeners(run);
 	if (search_config(run->config->search)->what == SEARCH_RATE)
 		find_max_begin(run->find_max, run_add_up(run));
 	memcpy(&rate, &load->rate, sizeof(rate));
@@ -33,6 +34,7 @@ run_step(struct run *run, const struct search_load *load)
 static void
 open_for_step(struct run *run, const struct search_load *load)
 {
+	run_look_at_listeners(run);
 	find_max_begin(run->find_max, run_add_up(run));
 	await_all(run);
 	run->stage = STAGE_OPENING;
@@ -70,6 +72,7 @@ run_search_on(struct run *run)
 	if (run->result->end.interrupted)
 		return;
 	if (run->stage == STAGE_QUERYING || all_ended(run)) {
+		run_look_at_listeners(run);
 		find_max_end(
 		    run->find_max, run_add_up(run), &usage, all_ended(run));
 		if (run->config->live_every > 0)

@@ -58,16 +58,26 @@ on_timer(int fd, short what, void *arg)
 	turn(arg, clock_now());
 }
 
+static struct sockdiag *
+diag_new(const struct routes *routes)
+{
+	struct sockdiag *diag =
+	    sockdiag_new(routes->hosts.at, routes->hosts.count,
+		routes_ports(routes)->at, routes_ports(routes)->count);
+
+	if (diag == NULL)
+		err(1, "no memory for the states of connections");
+	return diag;
+}
+
 struct states *
 states_new(struct event_base *base, const struct routes *routes)
 {
 	struct states *s = calloc(1, sizeof(*s));
 
-	if (s != NULL)
-		s->diag = sockdiag_new(routes->hosts.at, routes->hosts.count,
-		    routes_ports(routes)->at, routes_ports(routes)->count);
-	if (s == NULL || s->diag == NULL)
+	if (s == NULL)
 		err(1, "no memory for the states of connections");
+	s->diag = diag_new(routes);
 	s->timer = timer_new(base, 0, on_timer, s);
 	return s;
 }
@@ -119,4 +129,20 @@ states_count(struct states *s, uint64_t most, struct sockdiag_states *out)
 	if (!s->counted)
 		sockdiag_stop(s->diag);
 	return states_take(s, out);
+}
+
+bool
+states_queues(const struct states *s, struct sockdiag_queues *out)
+{
+	return sockdiag_queues(s->diag, out) == 0;
+}
+
+bool
+states_first_queues(const struct routes *routes, struct sockdiag_queues *out)
+{
+	struct sockdiag *diag = diag_new(routes);
+	bool known = sockdiag_queues(diag, out) == 0;
+
+	sockdiag_free(diag);
+	return known;
 }

@@ -28,4 +28,10 @@ bool states_take(struct states *, struct sockdiag_states *out);
 /* Counts at once, and so blocks; gives up after most nanoseconds. */
 bool states_count(struct states *, uint64_t most, struct sockdiag_states *out);
 
+/* The accept queues of the targets, where they are on this host. */
+bool states_queues(const struct states *, struct sockdiag_queues *out);
+
+/* The same, before there is an event base. */
+bool states_first_queues(const struct routes *, struct sockdiag_queues *out);
+
 #endif

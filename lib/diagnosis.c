@@ -12,12 +12,44 @@ diagnosis_counted(
 	return s->delta->readable[counter] ? s->delta->value[counter] : 0;
 }
 
+/* A SYN that is answered with a cookie is not dropped. */
+bool
+diagnosis_knows_listener(
+    const struct diagnosis_source *s, enum netstat_counter counter)
+{
+	return s->drops != NULL &&
+	    (s->drops->alone ||
+		(s->drops->known &&
+		    counter != NETSTAT_TcpExt_TCPReqQFullDoCookies));
+}
+
+static bool
+knows_whose(const struct diagnosis_source *s, const struct diagnosis_rule *rule)
+{
+	return rule->blame != BLAME_LISTENER ||
+	    diagnosis_knows_listener(s, (enum netstat_counter)rule->index);
+}
+
+/* Of a counter of all listeners: no more than those of this run have dropped. */
+static uint64_t
+count_of_listener(
+    const struct diagnosis_source *s, const struct diagnosis_rule *rule)
+{
+	uint64_t count =
+	    diagnosis_counted(s, (enum netstat_counter)rule->index);
+
+	if (rule->blame != BLAME_LISTENER || !knows_whose(s, rule) ||
+	    s->drops->alone || count < s->drops->count)
+		return count;
+	return s->drops->count;
+}
+
 static uint64_t
 count_of(const struct diagnosis_source *s, const struct diagnosis_rule *rule)
 {
 	switch (rule->signal) {
 	case BY_COUNTER:
-		return diagnosis_counted(s, (enum netstat_counter)rule->index);
+		return count_of_listener(s, rule);
 	case BY_ERRNO:
 		return (size_t)rule->index < s->errnos ?
 		    s->by_errno[rule->index] :
@@ -54,7 +86,7 @@ side_of(enum diagnosis_view view, enum diagnosis_blame blame)
 			return "client and server";
 		return view == DIAGNOSIS_FROM_SERVER ? "server" : "client";
 	case BLAME_LISTENER:
-		return view == DIAGNOSIS_FROM_SOME ? "cannot tell" : "server";
+		return "server"; /* one of this run, if that is known */
 	case BLAME_PEER:
 		return view == DIAGNOSIS_FROM_SERVER ? "client" : "server";
 	case BLAME_PATH:
@@ -98,6 +130,20 @@ say_where(const struct diagnosis_source *s, const struct diagnosis_rule *rule,
 		diagnosis_add_evidence(f, "%s", rest);
 }
 
+/* The counter rose, and it may have been another server's queue. */
+static void
+say_unknown_listener(
+    const struct diagnosis_source *s, struct diagnosis_finding *f)
+{
+	f->side = "cannot tell";
+	f->explains = EFFECT_NONE;
+	f->of_kernel = false;
+	diagnosis_add_evidence(f,
+	    "the counter is of all servers of this host: it is not known "
+	    "whether it was %s",
+	    s->view == DIAGNOSIS_FROM_SERVER ? "this one" : "the target");
+}
+
 static void
 find(const struct diagnosis_source *s, const struct diagnosis_rule *rule,
     struct diagnosis_finding *f)
@@ -118,10 +164,9 @@ find(const struct diagnosis_source *s, const struct diagnosis_rule *rule,
 		rule->explain(s, count, f);
 	diagnosis_revise_fix(s, f);
 	say_where(s, rule, count, f);
-	if (rule->blame == BLAME_LISTENER && s->view == DIAGNOSIS_FROM_SOME)
-		diagnosis_add_evidence(f,
-		    "some servers are on other hosts, so it may have been "
-		    "another service of this one");
+	/* unless a setting of this host makes it so for all of them */
+	if (f->limit == rule->limit && !knows_whose(s, rule))
+		say_unknown_listener(s, f);
 }
 
 /* Who accounts for it; NULL if nobody does. */

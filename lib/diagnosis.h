@@ -16,6 +16,7 @@
 #include "lib/gauges.h"
 #include "lib/limits.h"
 #include "lib/netstat.h"
+#include "lib/sockdiag.h"
 
 enum diagnosis_view {
 	DIAGNOSIS_FROM_CLIENT, /* every server is on another host */
@@ -56,6 +57,9 @@ struct diagnosis_source {
 	uint64_t fin_wait1;
 	uint64_t fin_wait2;
 	uint64_t connections; /* asked for */
+	/* what the listening sockets of this server, or of the targets on this
+	 * host, have dropped themselves; NULL: that is not known */
+	const struct sockdiag_drops *drops;
 	/*
 	 * At which targets and from which sources, for people: of an errno, or of DIAGNOSIS_WHERE_SEEN
 	 * and an enum diagnosis_seen. False: there is nothing to say. NULL: that

@@ -222,9 +222,15 @@ diagnosis_explain_cookies(const struct diagnosis_source *s, uint64_t count,
 static bool
 knows_of_no_drop(const struct diagnosis_source *s, uint64_t count)
 {
+	uint64_t listeners =
+	    diagnosis_counted(s, NETSTAT_TcpExt_ListenOverflows) +
+	    diagnosis_counted(s, NETSTAT_TcpExt_TCPReqQFullDrop);
+
 	return diagnosis_counted(s, NETSTAT_softnet_dropped) < count &&
 	    s->delta->readable[NETSTAT_TcpExt_ListenOverflows] &&
-	    s->delta->readable[NETSTAT_TcpExt_TCPReqQFullDrop];
+	    s->delta->readable[NETSTAT_TcpExt_TCPReqQFullDrop] &&
+	    (listeners == 0 ||
+		diagnosis_knows_listener(s, NETSTAT_TcpExt_ListenOverflows));
 }
 
 /* The kernel's own drops here would have been found before. */

@@ -57,6 +57,13 @@ extern const size_t diagnosis_rule_count;
 uint64_t diagnosis_counted(
     const struct diagnosis_source *, enum netstat_counter);
 
+/*
+ * Whether it can be told which part of a counter of all listeners of this host is of
+ * those of this run.
+ */
+bool diagnosis_knows_listener(
+    const struct diagnosis_source *, enum netstat_counter);
+
 /* Behind what is there, if it has room. */
 void diagnosis_add_evidence(struct diagnosis_finding *, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -63,14 +63,17 @@ ask(struct sockdiag *d)
 	    .filter = {.rta_type = INET_DIAG_REQ_BYTECODE},
 	};
 	const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
-	size_t length = sockdiag_write_filter(d, r.ops);
+	size_t length;
 
-	r.filter.rta_len = (unsigned short)RTA_LENGTH(length);
-	r.head.nlmsg_len =
-	    (uint32_t)(offsetof(struct request, filter) + RTA_LENGTH(length));
-	if (!d->listening) {
+	r.head.nlmsg_len = (uint32_t)offsetof(struct request, filter);
+	if (d->listening) /* on any port: others are counted, too */
+		r.what.idiag_ext = BIT(INET_DIAG_SKMEMINFO - 1);
+	else {
 #define STATE_BIT(name, number) | BIT(number)
 		r.what.idiag_states = 0 SOCKDIAG_STATES(STATE_BIT);
+		length = sockdiag_write_filter(d, r.ops);
+		r.filter.rta_len = (unsigned short)RTA_LENGTH(length);
+		r.head.nlmsg_len += (uint32_t)RTA_LENGTH(length);
 	}
 	return sendto(d->fd, &r, r.head.nlmsg_len, 0,
 		   (const struct sockaddr *)&kernel, sizeof(kernel)) != -1;
@@ -153,6 +156,31 @@ sockdiag_states(const struct sockdiag *d)
 	return &d->states;
 }
 
+void
+sockdiag_drops_begin(
+    struct sockdiag_drops *drops, const struct sockdiag_queues *now)
+{
+	memset(drops, 0, sizeof(*drops));
+	sockdiag_drops_look(drops, now);
+	drops->count = 0;
+}
+
+void
+sockdiag_drops_look(
+    struct sockdiag_drops *drops, const struct sockdiag_queues *now)
+{
+	drops->alone = now->others == 0 && (drops->alone || !drops->looked);
+	drops->looked = true;
+	if (now->listeners < drops->listeners || now->drops < drops->last ||
+	    (now->listeners > 0 && !now->drops_known))
+		drops->lost = true;
+	else
+		drops->count += now->drops - drops->last;
+	drops->last = now->drops;
+	drops->listeners = now->listeners;
+	drops->known = !drops->lost && now->listeners > 0;
+}
+
 /* With a copy: a count may be on its way. */
 int
 sockdiag_queues(const struct sockdiag *of, struct sockdiag_queues *out)
@@ -164,7 +192,7 @@ sockdiag_queues(const struct sockdiag *of, struct sockdiag_queues *out)
 	if (d == NULL)
 		return ENOMEM;
 	memcpy(d, of, sizeof(*d));
-	memset(&d->queues, 0, sizeof(d->queues));
+	d->queues = (struct sockdiag_queues){.drops_known = true};
 	if (begin(d, true))
 		do
 			progress = read_piece(d, 0);

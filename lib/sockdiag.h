@@ -13,6 +13,7 @@
 #ifndef LIB_SOCKDIAG_H
 #define LIB_SOCKDIAG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,6 +43,24 @@ struct sockdiag_queues {
 	uint64_t queued; /* connections, in all of them */
 	uint64_t fullest; /* in the one that has the most */
 	uint64_t limit; /* the least of any; one more fits in */
+	uint64_t drops; /* SYNs and last ACKs, of all since they listen */
+	bool drops_known; /* older kernels do not tell */
+	uint64_t others; /* sockets that listen on anything else */
+};
+
+/*
+ * What these listening sockets have dropped between looks: the kernel's own counters
+ * (ListenOverflows and the like) are of all servers of the network namespace.
+ */
+struct sockdiag_drops {
+	uint64_t count;
+	bool known; /* of each of them, whenever somebody looked */
+	bool alone; /* nothing else was seen to listen in the namespace */
+	/* this module's */
+	bool looked;
+	bool lost; /* one has closed: what it dropped last is not known */
+	uint64_t listeners;
+	uint64_t last;
 };
 
 enum sockdiag_progress {
@@ -79,6 +98,14 @@ void sockdiag_stop(struct sockdiag *);
  * such a port. Short, and so blocks; 0 or an errno.
  */
 int sockdiag_queues(const struct sockdiag *, struct sockdiag_queues *out);
+
+/* Sockets that have dropped something before are looked at: that does not count. */
+void sockdiag_drops_begin(
+    struct sockdiag_drops *, const struct sockdiag_queues *now);
+
+/* One look; the first one of all zeros where the sockets are new. */
+void sockdiag_drops_look(
+    struct sockdiag_drops *, const struct sockdiag_queues *now);
 
 /*
  * A message of the kernel's, length bytes, of which whole sockets are added to

@@ -3,6 +3,7 @@
  */
 #include <arpa/inet.h>
 #include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
 
 #include <errno.h>
@@ -29,15 +30,51 @@ count_connection(struct sockdiag *d, const struct inet_diag_msg *m)
 	}
 }
 
+/* What the listener has dropped, from the attributes behind its message. */
+static bool
+read_drops(const struct nlmsghdr *head, uint32_t *drops)
+{
+	const uint8_t *at = (const uint8_t *)head +
+	    NLMSG_LENGTH(NLMSG_ALIGN(sizeof(struct inet_diag_msg)));
+	const uint8_t *end = (const uint8_t *)head + head->nlmsg_len;
+	const size_t offset =
+	    sizeof(struct rtattr) + SK_MEMINFO_DROPS * sizeof(*drops);
+	struct rtattr attribute;
+
+	while (at < end && (size_t)(end - at) >= sizeof(attribute)) {
+		memcpy(&attribute, at, sizeof(attribute));
+		if (attribute.rta_len < sizeof(attribute) ||
+		    attribute.rta_len > end - at)
+			return false;
+		if (attribute.rta_type == INET_DIAG_SKMEMINFO &&
+		    attribute.rta_len >= offset + sizeof(*drops)) {
+			memcpy(drops, at + offset, sizeof(*drops));
+			return true;
+		}
+		if (RTA_ALIGN(attribute.rta_len) > (size_t)(end - at))
+			return false;
+		at += RTA_ALIGN(attribute.rta_len);
+	}
+	return false;
+}
+
 static void
-count_listener(struct sockdiag *d, const struct inet_diag_msg *m)
+count_listener(struct sockdiag *d, const struct nlmsghdr *head,
+    const struct inet_diag_msg *m)
 {
 	struct sockdiag_queues *q = &d->queues;
+	uint32_t drops = 0;
 
-	if (m->idiag_state != STATE_LISTEN ||
-	    !sockdiag_wants_port(d, ntohs(m->id.idiag_sport)) ||
-	    !sockdiag_wants_address(d, m->idiag_family, m->id.idiag_src))
+	if (m->idiag_state != STATE_LISTEN)
 		return;
+	if (!sockdiag_wants_port(d, ntohs(m->id.idiag_sport)) ||
+	    !sockdiag_wants_address(d, m->idiag_family, m->id.idiag_src)) {
+		q->others++;
+		return;
+	}
+	if (!read_drops(head, &drops))
+		q->drops_known = false;
+	q->drops += drops;
 	if (q->listeners++ == 0 || m->idiag_wqueue < q->limit)
 		q->limit = m->idiag_wqueue;
 	q->queued += m->idiag_rqueue;
@@ -95,7 +132,7 @@ count_socket(struct sockdiag *d, const struct nlmsghdr *head)
 	    head->nlmsg_len < NLMSG_LENGTH(sizeof(*m)))
 		return;
 	if (d->listening)
-		count_listener(d, m);
+		count_listener(d, head, m);
 	else
 		count_connection(d, m);
 }

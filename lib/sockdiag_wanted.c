@@ -125,10 +125,8 @@ sockdiag_write_filter(
     const struct sockdiag *d, struct inet_diag_bc_op ops[SOCKDIAG_OPS])
 {
 	struct inet_diag_bc_op *op = ops;
-	uint8_t not_below =
-	    d->listening ? INET_DIAG_BC_S_GE : INET_DIAG_BC_D_GE;
-	uint8_t not_above =
-	    d->listening ? INET_DIAG_BC_S_LE : INET_DIAG_BC_D_LE;
+	const uint8_t not_below = INET_DIAG_BC_D_GE,
+		      not_above = INET_DIAG_BC_D_LE;
 	size_t i, left;
 
 	for (i = 0; i < d->range_count; i++) {

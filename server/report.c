@@ -48,6 +48,7 @@ server_report_finish(struct server_report *r, const struct counts *c)
 	    .errnos = ERRNOS,
 	    .seen = {[DIAGNOSIS_KILLED] = r->workers_died - r->workers_killed,
 		[DIAGNOSIS_WRONG_QUERY] = c->wrong_query},
+	    .drops = r->drops.looked ? &r->drops : NULL,
 	    .first_bytes = r->first_bytes.length == 0 ?
 		NULL :
 		first_bytes_format(&r->first_bytes, first_bytes),
@@ -80,8 +81,9 @@ void
 server_report_queues(
     struct server_report *r, const struct sockdiag_queues *queues)
 {
-	if (queues->listeners == 0)
-		return; /* they have been closed */
+	if (r->closing || queues->listeners == 0)
+		return;
+	sockdiag_drops_look(&r->drops, queues);
 	r->queues = *queues;
 	r->queues_known = true;
 	if (queues->fullest > r->queue_peak)
@@ -220,6 +222,8 @@ server_report_text(const struct server_report *r, const struct counts *c,
 	fprintf(out, "\n             accept queue ");
 	print_queues(r, out);
 	fprintf(out, ", most seen in one %" PRIu64, r->queue_peak);
+	if (r->drops.known)
+		fprintf(out, ", dropped %" PRIu64, r->drops.count);
 	fprintf(out,
 	    "\ntraffic      messages %" PRIu64 ", bytes in %" PRIu64
 	    ", out %" PRIu64 ", discarded %" PRIu64 "\n",
@@ -321,6 +325,9 @@ queues_json(const struct server_report *r)
 		    r->queues_known ? json_integer((json_int_t)now[i].value) :
 				      json_null());
 	json_put_count(o, "peak", r->queue_peak);
+	json_put(o, "dropped",
+	    r->drops.known ? json_integer((json_int_t)r->drops.count) :
+			     json_null());
 	return o;
 }
 

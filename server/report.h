@@ -43,6 +43,8 @@ struct server_report {
 	struct sockdiag_queues queues; /* the accept queues, a moment ago */
 	bool queues_known;
 	uint64_t queue_peak; /* most seen in one of them */
+	struct sockdiag_drops drops; /* of the listening sockets */
+	bool closing; /* they are being closed: nothing more is known of them */
 };
 
 /* The kernel's counters, and what it holds: when it begins, and now and then. */

@@ -65,6 +65,7 @@ end(void *arg)
 
 	s->ending = true;
 	watch_look_at_queues(s->watch);
+	s->report->closing = true;
 	workers_tell(s->workers, WORKER_DRAIN, 0);
 }
 

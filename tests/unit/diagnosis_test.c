@@ -21,10 +21,12 @@ struct scene {
 	struct diagnosis_finding out[DIAGNOSIS_MOST];
 };
 
-/* All counters readable, all deltas zero, nothing held, both ends here. */
+/* All counters readable, all deltas zero, nothing held, both ends here, and no
+ * other server. */
 static void
 quiet(struct scene *s)
 {
+	static const struct sockdiag_drops alone = {.alone = true};
 	size_t i;
 
 	memset(s, 0, sizeof(*s));
@@ -40,6 +42,7 @@ quiet(struct scene *s)
 	    .errnos = ERRNOS,
 	    .ways = ample,
 	    .connections = 1,
+	    .drops = &alone,
 	};
 }
 
@@ -235,7 +238,7 @@ counters(void **state)
 		s.source.view = DIAGNOSIS_FROM_SOME;
 		expect_count(&s, 1);
 		expect(&s.out[0], 17 + i, by_counter[i].limit,
-		    by_counter[i].listener ? "cannot tell" : "client");
+		    by_counter[i].listener ? "server" : "client");
 		/* another service's, if it listens */
 		s.source.view = DIAGNOSIS_FROM_CLIENT;
 		expect_count(&s, by_counter[i].listener ? 0 : 1);
@@ -244,6 +247,48 @@ counters(void **state)
 		s.n.readable[by_counter[i].counter] = false;
 		expect_count(&s, 0);
 	}
+}
+
+/* The counters are of all servers of a host: whose were they? */
+static void
+listeners(void **state)
+{
+	static const enum diagnosis_view views[] = {
+	    DIAGNOSIS_FROM_BOTH, DIAGNOSIS_FROM_SOME, DIAGNOSIS_FROM_SERVER};
+	struct sockdiag_drops drops;
+	struct scene s;
+	size_t i, v;
+
+	(void)state;
+	for (v = 0; v < LENGTH(views); v++)
+		for (i = 0; i < 3; i++) { /* those of listeners */
+			quiet(&s);
+			drops = (struct sockdiag_drops){.known = true};
+			s.source.view = views[v];
+			s.source.drops = &drops;
+			s.n.value[by_counter[i].counter] = 17;
+			if (by_counter[i].counter ==
+			    NETSTAT_TcpExt_TCPReqQFullDoCookies)
+				drops.known = false; /* no drops */
+			else {
+				expect_count(&s, 0);
+				drops.count = 5;
+				expect_count(&s, 1);
+				expect(&s.out[0], 5, "", "server");
+				assert_true(s.out[0].of_kernel);
+				drops.count = 18; /* for other reasons, too */
+				expect_count(&s, 1);
+				expect(&s.out[0], 17, "", "server");
+				drops.known = false;
+			}
+			expect_count(&s, 1);
+			expect(&s.out[0], 17, "", "cannot tell");
+			assert_false(s.out[0].of_kernel);
+			assert_int_equal(s.out[0].explains, 0);
+			assert_non_null(strstr(s.out[0].evidence,
+			    views[v] == DIAGNOSIS_FROM_SERVER ? "this one" :
+								"the target"));
+		}
 }
 
 static void
@@ -690,6 +735,7 @@ main(void)
 	    cmocka_unit_test(neighbours),
 	    cmocka_unit_test(tracking),
 	    cmocka_unit_test(counters),
+	    cmocka_unit_test(listeners),
 	    cmocka_unit_test(errnos),
 	    cmocka_unit_test(timeouts),
 	    cmocka_unit_test(refusals),

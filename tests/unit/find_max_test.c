@@ -23,6 +23,7 @@ struct step_case {
 static void
 expect(const struct step_case *c)
 {
+	static const struct sockdiag_drops drops; /* not known */
 	const struct search_config config = {
 	    .what = SEARCH_RATE,
 	    .rate = 100,
@@ -37,7 +38,7 @@ expect(const struct step_case *c)
 	const struct health_usage usage = {.ran = 0.1};
 	struct search *search = search_new(&config);
 	struct find_max *f =
-	    find_max_new(search, DIAGNOSIS_FROM_CLIENT, &asked, true);
+	    find_max_new(search, DIAGNOSIS_FROM_CLIENT, &asked, true, &drops);
 	struct generator_result *sum = calloc(1, sizeof(*sum));
 
 	assert_non_null(sum);

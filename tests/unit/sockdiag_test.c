@@ -345,6 +345,84 @@ queues_are_found(void **state)
 	sockdiag_free(any);
 }
 
+static int
+try_to_connect(uint16_t port)
+{
+	struct sockaddr_in to = {.sin_family = AF_INET,
+	    .sin_port = htons(port),
+	    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	assert_int_not_equal(fd, -1);
+	(void)connect(fd, (struct sockaddr *)&to, sizeof(to));
+	return fd;
+}
+
+/* What one queue drops is not booked on the other. */
+static void
+drops_are_of_each_listener(void **state)
+{
+	static const char *const host[] = {"127.0.0.1"};
+	struct sockdiag_queues full, empty;
+	struct sockdiag *d, *other;
+	uint16_t port, other_port;
+	int listener = listen_on("127.0.0.1", 0, &port), fds[5], i;
+	int idle = listen_on("127.0.0.1", 0, &other_port);
+
+	(void)state;
+	d = diag_new(host, 1, port);
+	other = diag_new(host, 1, other_port);
+	assert_int_equal(sockdiag_queues(d, &full), 0);
+	assert_true(full.drops_known);
+	assert_int_equal(full.drops, 0);
+	for (i = 0; i < 5; i++) /* one fits in */
+		fds[i] = try_to_connect(port);
+	assert_int_equal(sockdiag_queues(d, &full), 0);
+	assert_true(full.drops >= 4);
+	assert_true(full.others >= 1);
+	assert_int_equal(sockdiag_queues(other, &empty), 0);
+	assert_int_equal(empty.drops, 0);
+	assert_true(empty.drops_known);
+	for (i = 0; i < 5; i++)
+		close(fds[i]);
+	close(listener);
+	close(idle);
+	sockdiag_free(d);
+	sockdiag_free(other);
+}
+
+static void
+drops_between_looks(void **state)
+{
+	struct sockdiag_drops drops;
+	struct sockdiag_queues q = {
+	    .listeners = 1, .drops = 10, .drops_known = true};
+
+	(void)state;
+	sockdiag_drops_begin(&drops, &q);
+	assert_true(drops.known && drops.alone && drops.count == 0);
+	q.drops = 13;
+	q.listeners = 2;
+	sockdiag_drops_look(&drops, &q);
+	assert_true(drops.known && drops.alone && drops.count == 3);
+	q.others = 1;
+	sockdiag_drops_look(&drops, &q);
+	q.others = 0;
+	sockdiag_drops_look(&drops, &q);
+	assert_true(drops.known && !drops.alone && drops.count == 3);
+	q.listeners = 1; /* its last drops are not known */
+	sockdiag_drops_look(&drops, &q);
+	assert_false(drops.known);
+
+	/* sockets that are new have dropped all of it since */
+	memset(&drops, 0, sizeof(drops));
+	sockdiag_drops_look(&drops, &q);
+	assert_true(drops.known && drops.count == 13);
+	q.drops_known = false;
+	sockdiag_drops_look(&drops, &q);
+	assert_false(drops.known);
+}
+
 /* One that listens on every address takes what is sent to any. */
 static void
 listeners_on_every_address(void **state)
@@ -379,6 +457,8 @@ main(void)
 	    cmocka_unit_test(connections_over_ipv6),
 	    cmocka_unit_test(very_many_ports),
 	    cmocka_unit_test(queues_are_found),
+	    cmocka_unit_test(drops_are_of_each_listener),
+	    cmocka_unit_test(drops_between_looks),
 	    cmocka_unit_test(listeners_on_every_address),
 	};
 
