@@ -390,5 +390,7 @@ serve(const struct serve_config *config, struct counts *sum)
 	watch_end(s.watch, sum);
 	counts_settle(sum, s.report->workers_died > 0);
 	let_go(&s);
+	if (s.killing) /* blocked by now: ends the wait for readers, too */
+		(void)raise(SIGTERM);
 	return !s.failed;
 }

@@ -58,3 +58,16 @@ is_ended_with_accounts() {
 	exits 3 wait "$SERVER"
 	is_ended_with_accounts
 }
+
+@test "a worker is stopped and the JSON pipe is not read: two signals are enough" {
+	mkfifo full
+	exec 7<>full
+	start_server --json=full
+	timeout 1 dd if=/dev/zero of=full oflag=nonblock bs=4096 || true
+	kill -STOP "$(worker_of "$SERVER")"
+	kill -HUP "$SERVER"
+	kill -TERM "$SERVER"
+	ends_within 3 "$SERVER"
+	exits 1 wait "$SERVER"
+	grep -q '^tcpserver: full: it was not read' server.err
+}
