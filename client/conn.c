@@ -65,6 +65,12 @@ conn_is_open(const struct conn *c)
 	return c->state == CONN_OPEN;
 }
 
+uint32_t
+conn_unanswered(const struct conn *c)
+{
+	return inflight_expired(&c->inflight);
+}
+
 bool
 conn_is_verified(const struct conn *c)
 {

@@ -119,6 +119,9 @@ void conn_reset(struct conn *);
 bool conn_is_idle(const struct conn *);
 bool conn_is_open(const struct conn *); /* and not broken */
 
+/* How many of its queries have timed out, and their answers have not come. */
+uint32_t conn_unanswered(const struct conn *);
+
 /* Has answered at least once. */
 bool conn_is_verified(const struct conn *);
 

@@ -15,6 +15,10 @@ struct find_max {
 	const struct sockdiag_drops *drops; /* as of now; the caller's */
 	uint64_t dropped; /* when the step began */
 	struct netstat kernel; /* when the step began */
+	uint64_t began; /* query_begin as the step began: of an earlier one */
+	uint64_t renewed; /* as of the end of the step before */
+	uint64_t given_up;
+	struct search_step next; /* what is known of it at its begin */
 	struct stats before;
 	struct stats change;
 };
@@ -48,30 +52,70 @@ find_max_begin(struct find_max *f, const struct generator_result *sum)
 	netstat_read(&f->kernel, "/proc");
 	f->dropped = f->drops->count;
 	f->before = sum->stats;
+	f->began = sum->query_begin;
+	f->next.renewed = sum->renewed - f->renewed;
+	f->next.unsettled = sum->given_up > f->given_up;
+	f->renewed = sum->renewed;
+	f->given_up = sum->given_up;
 }
 
 /* Of querying; 0 if it did not come to that. */
 static double
-step_seconds(const struct generator_result *sum)
+step_seconds(const struct find_max *f, const struct generator_result *sum)
 {
-	return sum->query_end > sum->query_begin ?
+	return sum->query_begin != f->began &&
+		sum->query_end > sum->query_begin ?
 	    clock_to_seconds(sum->query_end - sum->query_begin) :
 	    0;
 }
 
+/* Before any was closed because an answer had not come. */
+static uint64_t
+open_at_end(const struct find_max *f, const struct generator_result *sum)
+{
+	return stats_open(&sum->stats) + sum->renewed - f->renewed;
+}
+
 static void
-measure(const struct stats *change, const struct generator_result *sum,
+measure(const struct find_max *f, const struct generator_result *sum,
     const struct health_usage *usage, struct search_step *step)
 {
-	double seconds = step_seconds(sum);
+	const struct stats *change = &f->change;
+	double seconds = step_seconds(f, sum);
+	uint64_t before = stats_suspects(&f->before.n),
+		 after = stats_suspects(&sum->stats.n);
 
 	step->sent_qps = number_rate(change->n.sent, seconds);
 	step->answered_qps = number_rate(change->n.answered, seconds);
-	step->open = stats_open(&sum->stats);
+	step->open = open_at_end(f, sum);
 	step->response_p50_ns = histogram_quantile(&change->response, 0.5);
 	step->response_p99_ns = histogram_quantile(&change->response, 0.99);
 	step->lateness_p99_ns = histogram_quantile(&change->lateness, 0.99);
 	step->busy = usage->ran;
+	step->renewed = f->next.renewed;
+	step->unsettled = f->next.unsettled;
+	step->never_answered = after > before ? after - before : 0;
+}
+
+/* Why no connection is there any more, by what was counted in the step. */
+static void
+say_cut(const struct find_max *f, const struct generator_result *sum,
+    struct search_step *step)
+{
+	const struct stats_counters *n = &f->change.n;
+	uint64_t by_peer = n->closed_by_peer + n->reset_by_peer;
+
+	if (sum->stats.n.opened == 0)
+		snprintf(step->why, SEARCH_WHY, "no connection was opened");
+	else if (n->closed_by_error == 0 && n->failed == 0)
+		snprintf(step->why, SEARCH_WHY,
+		    "no connection was left: the other side closed them all");
+	else
+		snprintf(step->why, SEARCH_WHY,
+		    "no connection was left: the other side closed %" PRIu64
+		    ", %" PRIu64 " ended by an error and %" PRIu64
+		    " could not be opened",
+		    by_peer, n->closed_by_error, n->failed);
 }
 
 /* What was asked of the step and is not so. */
@@ -82,8 +126,7 @@ is_short(const struct find_max *f, const struct generator_result *sum, bool cut,
 	const struct stats_counters *n = &f->change.n;
 
 	if (cut)
-		snprintf(step->why, SEARCH_WHY,
-		    "no connection was left: the other side closed them all");
+		say_cut(f, sum, step);
 	else if (search_config(f->search)->what != SEARCH_CONNECTIONS)
 		return false;
 	else if (n->probe_answered < n->probe_sent)
@@ -91,10 +134,10 @@ is_short(const struct find_max *f, const struct generator_result *sum, bool cut,
 		    "%" PRIu64 " of %" PRIu64
 		    " new connections did not answer a query",
 		    n->probe_sent - n->probe_answered, n->probe_sent);
-	else if (stats_open(&sum->stats) < step->load.connections)
+	else if (step->open < step->load.connections)
 		snprintf(step->why, SEARCH_WHY,
 		    "%" PRIu64 " of %" PRIu64 " connections are open",
-		    stats_open(&sum->stats), step->load.connections);
+		    step->open, step->load.connections);
 	else
 		return false;
 	return true;
@@ -106,7 +149,7 @@ source_of(const struct find_max *f, const struct generator_result *sum,
 {
 	return (struct condition_source){
 	    .stats = &f->change,
-	    .seconds = step_seconds(sum),
+	    .seconds = step_seconds(f, sum),
 	    .target_qps = step->load.rate,
 	    .asked = step->load.connections,
 	};
@@ -238,6 +281,24 @@ nothing_was_due(const struct find_max *f, const struct condition *met,
 	return true;
 }
 
+/* Most of what was not sent was not because its connection had no ID left. */
+static bool
+ran_out_of_ids(const struct find_max *f, struct search_step *step)
+{
+	const struct stats_counters *n = &f->change.n;
+
+	if (n->scheduled == 0 ||
+	    2 * n->skipped_ids_exhausted <= stats_skipped(n))
+		return false;
+	snprintf(step->why, SEARCH_WHY,
+	    "sent %.2f %% of the schedule, %" PRIu64 " queries skipped: all "
+	    "65,536 IDs of their connections waited for answers, %" PRIu64
+	    " queries timed out; more connections (-c)",
+	    100.0 * (double)n->sent / (double)n->scheduled, stats_skipped(n),
+	    n->timed_out);
+	return true;
+}
+
 /*
  * Whether connections were not opened or replaced at the rate that was asked, as in
  * any run. *own: by this program's doing.
@@ -254,7 +315,7 @@ opens_short(const struct find_max *f, const struct generator_result *sum,
 	else if (f->opening && open_health_is_late(&f->change, most_late, why))
 		*own = true;
 	else if (!open_health_churn_is_short(
-		     &f->change, step_seconds(sum), own, why))
+		     &f->change, step_seconds(f, sum), own, why))
 		return false;
 	snprintf(step->why, SEARCH_WHY, "%s", why);
 	return true;
@@ -278,6 +339,8 @@ judge(const struct find_max *f, const struct generator_result *sum,
 		snprintf(step->why, SEARCH_WHY, "%s", sickness.at[0]);
 	if (health == HEALTH_OVERLOADED)
 		return SEARCH_BY_CLIENT;
+	if (health == HEALTH_PEER && ran_out_of_ids(f, step))
+		return SEARCH_BY_IDS;
 	if (health != HEALTH_PEER && !is_short(f, sum, cut, step) &&
 	    !opens_short(f, sum, &own, step)) {
 		condition = met(f, sum, step);
@@ -304,7 +367,7 @@ find_max_end(struct find_max *f, const struct generator_result *sum,
 		return;
 	f->change = sum->stats;
 	stats_subtract(&f->change, &f->before);
-	measure(&f->change, sum, usage, &step);
+	measure(f, sum, usage, &step);
 	step.stop = judge(f, sum, usage, cut, &step);
 	search_note(f->search, &step);
 }

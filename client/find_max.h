@@ -30,8 +30,8 @@ void find_max_free(struct find_max *);
 void find_max_begin(struct find_max *, const struct generator_result *sum);
 
 /*
- * It is over, and the search is told. cut: it ended before its time, for no
- * connection was left.
+ * It is over, and the search is told. cut: no connection is left, or none was
+ * opened.
  */
 void find_max_end(struct find_max *, const struct generator_result *sum,
     const struct health_usage *, bool cut);

@@ -65,6 +65,7 @@ generator_drain(struct generator *g, uint64_t now)
 	event_del(g->replace_timer);
 	event_del(g->turn_timer);
 	event_del(g->churn_timer);
+	event_del(g->settle_timer);
 	pool_abandon(g->pool);
 	if (g->config->drain != CLOCK_NEVER)
 		timer_set(g->drain_timer, g->config->drain);
@@ -168,27 +169,46 @@ troubles(const struct generator *g)
 	return n->failed + n->probe_timed_out + n->probe_lost;
 }
 
+/* Before the next step. What is sent until then are probes again. */
+static void
+reopen(struct generator *g)
+{
+	if (g->phase != PHASE_WAITING)
+		return;
+	pool_start_clock(g->pool, CLOCK_NEVER, CLOCK_NEVER);
+	g->renewed = 0;
+	g->phase = PHASE_OPENING;
+	g->troubles = UINT64_MAX;
+	generator_open_anew(g, clock_now());
+	timer_set(g->open_timer, 0);
+}
+
 static void
 hold(struct generator *g, uint64_t connections)
 {
 	if (g->phase != PHASE_WAITING)
 		return;
-	/* what is sent until the next step are probes again */
-	pool_start_clock(g->pool, CLOCK_NEVER, CLOCK_NEVER);
 	pool_hold(g->pool, hold_share(g, connections));
-	g->phase = PHASE_OPENING;
+	reopen(g);
 	g->troubles = troubles(g);
-	generator_open_anew(g, clock_now());
-	timer_set(g->open_timer, 0);
 }
 
-/* All that was sent has been answered, or will not be. */
+/* Everything that was sent has been answered, has timed out or is lost. */
 static void
-drained(struct generator *g)
+drained(struct generator *g, uint64_t now)
 {
 	event_del(g->drain_timer);
 	if (!g->config->steps || g->ending ||
-	    stats_open(&g->result->stats) == 0) {
+	    stats_open(&g->result->stats) == 0)
+		over(g, false);
+	else
+		generator_settle(g, now);
+}
+
+void
+generator_settled(struct generator *g)
+{
+	if (g->renewed == 0 && stats_open(&g->result->stats) == 0) {
 		over(g, false);
 		return;
 	}
@@ -203,7 +223,7 @@ nothing_left(const struct generator *g)
 		return false;
 	if (g->config->plan != NULL)
 		return false; /* it may be told to open some */
-	if (g->phase == PHASE_WAITING && come_back(g))
+	if (g->phase == PHASE_WAITING && (come_back(g) || g->renewed > 0))
 		return false;
 	return stats_open(&g->result->stats) == 0 && pool_coming(g->pool) == 0;
 }
@@ -228,8 +248,9 @@ generator_step(struct generator *g, uint64_t now)
 		if (schedule_next(g->schedule) < g->end)
 			timer_set(g->turn_timer, 0); /* count_rest() */
 		else
-			drained(g);
+			drained(g, now);
 	}
+	generator_settle_look(g, now);
 }
 
 /* What waits until then is lost. */
@@ -275,6 +296,9 @@ on_message(const struct worker_message *message, void *arg)
 		break;
 	case WORKER_HOLD:
 		hold(g, message->value);
+		break;
+	case WORKER_REOPEN:
+		reopen(g);
 		break;
 	case WORKER_GO:
 		run(g, message->value);
@@ -345,6 +369,7 @@ generator_init(struct generator *g, struct worker *worker,
 	g->log_timer = timer_new(g->base, 0, on_log_timer, g);
 	g->drain_timer = timer_new(g->base, 0, on_drain_timer, g);
 	g->churn_timer = timer_new(g->base, 0, generator_on_churn_timer, g);
+	g->settle_timer = timer_new(g->base, 0, generator_on_settle_timer, g);
 	if (config->steps)
 		pool_hold(g->pool, hold_share(g, config->hold));
 	worker_listen(worker, on_message, g);
@@ -360,6 +385,7 @@ generator_clear(struct generator *g)
 	event_free(g->log_timer);
 	event_free(g->drain_timer);
 	event_free(g->churn_timer);
+	event_free(g->settle_timer);
 	program_clear(&g->step);
 	pool_free(g->pool);
 	schedule_free(g->schedule);

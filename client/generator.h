@@ -3,7 +3,7 @@
  * what was not answered, drains, closes.
  *
  *	opening -> waiting -> running -> draining -> over
- *	   ^------ |  ^---------------------- |	in steps
+ *	   ^------ |  ^---- settling <------ |	in steps
  *
  * It tells the parent WORKER_READY when every connection is open or has failed,
  * and begins to query at the time that comes with WORKER_GO; from then on, it
@@ -11,8 +11,10 @@
  * ends any phase in order, WORKER_STOP at once.
  *
  * In steps, each WORKER_GO runs one: at the rate of WORKER_RATE, for as long as
- * WORKER_LAST said. WORKER_READY tells that all of it has been answered or has
- * timed out. In between, WORKER_HOLD changes the number of connections.
+ * WORKER_LAST said. WORKER_READY tells that all of it has been answered, or has
+ * timed out and its answers do not come (generator_settle.c). Then WORKER_REOPEN
+ * opens connections in place of those that were closed for such answers, or
+ * WORKER_HOLD does so and changes the number of connections.
  *
  * With a plan, it can be told while it runs: WORKER_CHANGE, PAUSE and RESUME change
  * the rate at a moment that they name; WORKER_SHARE its share of it, which
@@ -71,6 +73,8 @@ struct generator_result {
 	struct outage outage; /* the longest of any worker */
 	struct read_delay_causes causes; /* since clock_begin */
 	uint64_t change_late; /* the latest that one heard of a new rate */
+	uint64_t renewed; /* connections closed after a step, to be replaced */
+	uint64_t given_up; /* answers that still came, but for too long */
 };
 
 /* into += from, its phases from the first begin to the last end. */

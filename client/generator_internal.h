@@ -1,7 +1,8 @@
 /*
  * What generator.c, which goes through the phases, shares with generator_pace.c,
  * which opens and replaces connections in them, generator_turn.c, which sends, and
- * generator_told.c, which changes what is asked; nobody else's business.
+ * generator_told.c, which changes what is asked, and generator_settle.c, which waits
+ * between the steps of a search; nobody else's business.
  */
 #ifndef CLIENT_GENERATOR_INTERNAL_H
 #define CLIENT_GENERATOR_INTERNAL_H
@@ -20,7 +21,15 @@ enum phase {
 	PHASE_WAITING,
 	PHASE_RUNNING,
 	PHASE_DRAINING,
+	PHASE_SETTLING,
 	PHASE_OVER,
+};
+
+/* The wait for answers to queries of a step that timed out. */
+struct settling {
+	uint64_t begun;
+	uint64_t late; /* late answers so far, as of the last look */
+	uint64_t last; /* when the last one had come, or begun */
 };
 
 struct generator {
@@ -39,6 +48,7 @@ struct generator {
 	struct event *log_timer;
 	struct event *drain_timer;
 	struct event *churn_timer;
+	struct event *settle_timer;
 	struct outage_watch watch;
 	struct program step; /* the one that runs, or comes next */
 	double step_rate;
@@ -52,6 +62,8 @@ struct generator {
 	struct pace pace;
 	uint64_t churned; /* since the clock began */
 	uint64_t troubles; /* as of then */
+	struct settling settling;
+	uint32_t renewed; /* closed after the last step, not yet opened again */
 	uint64_t end; /* what is due from then on is not sent */
 	uint64_t pump_after; /* the read side may pump again */
 };
@@ -65,6 +77,21 @@ void generator_step(struct generator *, uint64_t now);
 
 /* Queries no more; waits for answers. Nothing if it does so already. */
 void generator_drain(struct generator *, uint64_t now);
+
+/* In steps: everything that was sent has been answered, or never will be. */
+void generator_settled(struct generator *);
+
+/*
+ * Settling.
+ */
+
+/* Nothing waits for an answer in time any more. */
+void generator_settle(struct generator *, uint64_t now);
+
+/* Whether it is over. No effect in another phase. */
+void generator_settle_look(struct generator *, uint64_t now);
+
+void generator_on_settle_timer(int fd, short what, void *arg);
 
 /*
  * Pace.

@@ -24,4 +24,6 @@ generator_result_add(
 	into->outage.some = latest(into->outage.some, from->outage.some);
 	read_delay_causes_add(&into->causes, &from->causes);
 	into->change_late = latest(into->change_late, from->change_late);
+	into->renewed += from->renewed;
+	into->given_up += from->given_up;
 }

@@ -37,6 +37,7 @@ struct spare {
 
 struct inflight_pool {
 	uint64_t timeout;
+	uint64_t expired; /* of all connections */
 	struct spare *spares;
 };
 
@@ -215,6 +216,12 @@ inflight_pool_free(struct inflight_pool *pool)
 	free(pool);
 }
 
+uint64_t
+inflight_pool_expired(const struct inflight_pool *pool)
+{
+	return pool->expired;
+}
+
 bool
 inflight_add(struct inflight *f, struct inflight_pool *pool, uint64_t due,
     uint64_t sent, uint16_t *id)
@@ -250,6 +257,7 @@ inflight_take(struct inflight *f, struct inflight_pool *pool, uint16_t id,
 	*query = query_of(r);
 	if (r->state == RECORD_EXPIRED) {
 		f->expired--;
+		pool->expired--;
 		record_free(f, r);
 		table_release(f, pool);
 		return INFLIGHT_LATE;
@@ -263,10 +271,11 @@ inflight_take(struct inflight *f, struct inflight_pool *pool, uint16_t id,
 
 /* A spare must have none but free records; a large table is not kept. */
 static void
-expired_clear(struct inflight *f)
+expired_clear(struct inflight *f, struct inflight_pool *pool)
 {
 	uint32_t i;
 
+	pool->expired -= f->expired;
 	for (i = 0; f->expired > 0 && i <= f->mask; i++)
 		if (f->table[i].state == RECORD_EXPIRED) {
 			f->expired--;
@@ -290,6 +299,7 @@ inflight_expire(struct inflight *f, struct inflight_pool *pool, uint64_t now,
 	waiting_remove(f, r);
 	r->state = RECORD_EXPIRED;
 	f->expired++;
+	pool->expired++;
 	return true;
 }
 
@@ -314,7 +324,7 @@ inflight_clear(struct inflight *f, struct inflight_pool *pool,
 		record_free(f, r);
 		return true;
 	}
-	expired_clear(f);
+	expired_clear(f, pool);
 	table_release(f, pool);
 	return false;
 }

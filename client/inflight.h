@@ -65,6 +65,9 @@ struct inflight_pool *inflight_pool_new(uint64_t timeout);
 /* Every connection's records must have been cleared. */
 void inflight_pool_free(struct inflight_pool *);
 
+/* How many queries of all connections have timed out and hold their IDs. */
+uint64_t inflight_pool_expired(const struct inflight_pool *);
+
 /*
  * Notes a query that is sent now and stores its ID. False if all 65,536 are
  * held. sent must not go backwards from call to call.

@@ -312,6 +312,33 @@ pool_hold(struct pool *p, uint32_t connections)
 	p->want = connections;
 }
 
+uint64_t
+pool_unanswered(const struct pool *p)
+{
+	return inflight_pool_expired(p->env.inflight);
+}
+
+uint32_t
+pool_renew(struct pool *p)
+{
+	bool reset = p->env.reset;
+	uint32_t i, count = 0;
+	struct conn *c;
+
+	p->env.reset = true;
+	for (i = 0; i < p->capacity; i++) {
+		c = conn_at(p->conns, i);
+		if (conn_unanswered(c) == 0)
+			continue;
+		conn_close(c, CONN_LOCAL);
+		conn_reset(c);
+		slots_move(&p->slots, i, SLOTS_WAITING);
+		count++;
+	}
+	p->env.reset = reset;
+	return count;
+}
+
 static uint64_t
 pending(const struct stats *stats)
 {

@@ -67,6 +67,19 @@ void pool_free(struct pool *);
  */
 void pool_hold(struct pool *, uint32_t connections);
 
+/*
+ * How many queries have timed out whose answers have not come, on connections that
+ * have not ended.
+ */
+uint64_t pool_unanswered(const struct pool *);
+
+/*
+ * Closes the connections on which such answers have not come, with a RST, so that
+ * their ports are free; they are to be opened again. Returns how many. Only while
+ * none is connecting and nothing is in flight.
+ */
+uint32_t pool_renew(struct pool *);
+
 /* Opens no more of them; what is on its way goes on. */
 void pool_stop_opening(struct pool *);
 

@@ -22,8 +22,25 @@ stop_name(enum search_stop stop)
 		return "client";
 	case SEARCH_BY_KERNEL:
 		return "this host";
+	case SEARCH_BY_IDS:
+		return "IDs";
 	}
 	return "?";
+}
+
+static const char *
+stopped_by(enum search_stop stop)
+{
+	switch (stop) {
+	case SEARCH_BY_KERNEL:
+		return "the kernel of this host";
+	case SEARCH_BY_CLIENT:
+		return "the client";
+	case SEARCH_BY_IDS:
+		return "a lack of IDs";
+	default:
+		return "the server";
+	}
 }
 
 static const char *
@@ -44,9 +61,12 @@ print_columns(const struct report *r, FILE *out)
 static void
 print_step(const struct report *r, const struct search_step *step, FILE *out)
 {
-	fprintf(out, "%12.10g %7.1f %10s %10" PRIu64 " %9s %9s %9s %4s%c  %s",
-	    search_value(r->config.search, step),
-	    clock_to_seconds(step->load.duration),
+	bool queried = !isnan(step->sent_qps);
+	double seconds =
+	    queried ? clock_to_seconds(step->load.duration) : (double)NAN;
+
+	fprintf(out, "%12.10g %7s %10s %10" PRIu64 " %9s %9s %9s %4s%c  %s",
+	    search_value(r->config.search, step), number_text(seconds, 1).text,
 	    number_text(step->answered_qps, 1).text, step->open,
 	    number_text(number_ms(step->response_p50_ns), 3).text,
 	    number_text(number_ms(step->response_p99_ns), 3).text,
@@ -55,6 +75,10 @@ print_step(const struct report *r, const struct search_step *step, FILE *out)
 	    isnan(step->busy) ? ' ' : '%', stop_name(step->stop));
 	if (step->stop != SEARCH_HELD) /* without the advice behind it */
 		fprintf(out, ": %.*s", (int)strcspn(step->why, ";"), step->why);
+	if (step->unsettled)
+		fprintf(out,
+		    " (began while answers to the step before still "
+		    "came)");
 	fprintf(out, "\n");
 }
 
@@ -84,6 +108,7 @@ print_until(const struct search_config *c, FILE *out)
 static void
 print_found(const struct search *s, FILE *out)
 {
+	struct search_load load;
 	const struct search_step *best = search_best(s),
 				 *limit = search_limit(s);
 
@@ -92,12 +117,10 @@ print_found(const struct search *s, FILE *out)
 		fprintf(
 		    out, "holds %.10g %s\n", search_value(s, best), unit(s));
 	if (limit != NULL)
-		fprintf(out, "stopped at %.10g by the %s: %s\n",
-		    search_value(s, limit),
-		    limit->stop == SEARCH_BY_KERNEL ? "kernel of this host" :
-						      stop_name(limit->stop),
+		fprintf(out, "stopped at %.10g by %s: %s\n",
+		    search_value(s, limit), stopped_by(limit->stop),
 		    limit->why);
-	else if (best != NULL)
+	else if (best != NULL && !search_next(s, &load))
 		fprintf(out, "nothing stopped it: no more was tried\n");
 }
 
@@ -146,6 +169,8 @@ step_json(const struct search *s, const struct search_step *step)
 	json_put_real_or_null(o, "sent_qps", step->sent_qps);
 	json_put_real_or_null(o, "answered_qps", step->answered_qps);
 	json_put_count(o, "open", step->open);
+	json_put_count(o, "renewed", step->renewed);
+	json_put(o, "unsettled", json_boolean(step->unsettled));
 	json_put_count_or_null(o, "response_p50_ns", step->response_p50_ns);
 	json_put_count_or_null(o, "response_p99_ns", step->response_p99_ns);
 	json_put_count_or_null(o, "lateness_p99_ns", step->lateness_p99_ns);

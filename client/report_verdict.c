@@ -125,7 +125,8 @@ judge_connections(struct report *r)
 		add(&r->reasons,
 		    "opened %" PRIu64 " of %" PRIu32 " connections; %s",
 		    n->opened, r->config.connections, why_not_opened(r));
-	else if (r->config.controlled && n->failed > 0)
+	else if ((r->config.controlled || r->config.search != NULL) &&
+	    n->failed > 0)
 		add(&r->reasons,
 		    "%" PRIu64 " connections could not be opened; the causes "
 		    "are named above",
@@ -217,6 +218,58 @@ judge_queries(struct report *r)
 	judge_overlap(r);
 }
 
+/* It did not come to its end, and the step of this load did not either. */
+static void
+judge_unfinished(struct report *r, const struct search_load *load)
+{
+	const struct search *s = r->config.search;
+	bool by_rate = search_config(s)->what == SEARCH_RATE;
+	size_t steps = search_steps(s);
+	char cause[96] = "";
+
+	if (r->end.interrupted)
+		snprintf(cause, sizeof(cause),
+		    ": interrupted before the end of the step of %.10g %s",
+		    by_rate ? load->rate : (double)load->connections,
+		    by_rate ? "queries/s" : "connections");
+	else if (r->total.stats.n.opened == 0)
+		snprintf(cause, sizeof(cause), ": no connection was opened");
+	else if (r->end.workers_died == 0)
+		snprintf(cause, sizeof(cause), ": no connection was left");
+	add(&r->reasons, "the search ended after %zu step%s, unfinished%s",
+	    steps, steps == 1 ? "" : "s", cause);
+}
+
+/* Steps that did not hold, maybe because of the queries of the step before. */
+static void
+judge_unsettled(struct report *r)
+{
+	const struct search_step *step;
+	size_t i, count = 0;
+
+	for (i = 0; i < search_steps(r->config.search); i++) {
+		step = search_step(r->config.search, i);
+		count += step->unsettled && step->stop != SEARCH_HELD;
+	}
+	if (count > 0)
+		add(&r->reasons,
+		    "%zu step%s that did not hold began while answers to the "
+		    "step before still came, so the server may hold more; "
+		    "begin with a lower load",
+		    count, count == 1 ? "" : "s");
+}
+
+/* The advice of the step that stopped it, if there is one, is that of the search. */
+static void
+judge_client_limit(struct report *r, const struct search_step *limit)
+{
+	const char *advice = strchr(limit->why, ';');
+
+	add(&r->reasons,
+	    "this client was the limit, so the server may hold more%s",
+	    advice == NULL ? "" : advice);
+}
+
 static void
 judge_search(struct report *r)
 {
@@ -225,16 +278,18 @@ judge_search(struct report *r)
 	struct search_load load;
 
 	if (search_next(s, &load))
-		add(&r->reasons, "the search ended after %zu steps, unfinished",
-		    search_steps(s));
+		judge_unfinished(r, &load);
 	else if (search_best(s) == NULL)
 		add(&r->reasons,
 		    "no load held; begin with a lower one, or with another "
 		    "condition");
+	judge_unsettled(r);
 	if (limit != NULL && limit->stop == SEARCH_BY_CLIENT)
+		judge_client_limit(r, limit);
+	if (limit != NULL && limit->stop == SEARCH_BY_IDS)
 		add(&r->reasons,
-		    "this client was the limit, so the server may hold more; "
-		    "more workers (-w) or more hosts");
+		    "the IDs of the connections were the limit, so the server "
+		    "may hold more; more connections (-c)");
 	if (limit != NULL && limit->stop == SEARCH_BY_KERNEL)
 		add(&r->reasons,
 		    "a limit of this host was met, so the server may hold "
@@ -332,6 +387,25 @@ judge_conditions(struct report *r)
 			    condition_text(&r->config.fail[i]), measured);
 }
 
+/*
+ * In a step that does not hold, a server may well leave whole connections without
+ * an answer in time. In one that held, or where none did, that is something else.
+ */
+static bool
+never_answered(const struct report *r)
+{
+	const struct search *s = r->config.search;
+	const struct search_step *step;
+	size_t i;
+
+	for (i = 0; i < search_steps(s); i++) {
+		step = search_step(s, i);
+		if (step->stop == SEARCH_HELD && step->never_answered > 0)
+			return true;
+	}
+	return search_best(s) == NULL;
+}
+
 void
 report_judge(struct report *r)
 {
@@ -343,7 +417,8 @@ report_judge(struct report *r)
 	    search_config(r->config.search)->what == SEARCH_RATE) {
 		report_judge_wrong_answers(r);
 		judge_connections(r);
-		report_judge_suspects(r);
+		if (r->config.search == NULL || never_answered(r))
+			report_judge_suspects(r);
 		report_life_judge(r);
 	}
 	if (r->config.search != NULL)

@@ -16,13 +16,19 @@ await_all(struct run *run)
 		run->members[i].ready = run->members[i].ended;
 }
 
+static bool
+is_for(const struct run *run, enum search_what what)
+{
+	return search_config(run->config->search)->what == what;
+}
+
 static void
 run_step(struct run *run, const struct search_load *load)
 {
 	uint64_t rate;
 
 	run_look_at_listeners(run);
-	if (search_config(run->config->search)->what == SEARCH_RATE)
+	if (is_for(run, SEARCH_RATE))
 		find_max_begin(run->find_max, run_add_up(run));
 	memcpy(&rate, &load->rate, sizeof(rate));
 	await_all(run);
@@ -31,14 +37,21 @@ run_step(struct run *run, const struct search_load *load)
 	run_go(run);
 }
 
+/*
+ * In a search for connections that is part of the step. In one for a rate only those
+ * are opened that were closed after the step before, and that is no part of any.
+ */
 static void
 open_for_step(struct run *run, const struct search_load *load)
 {
 	run_look_at_listeners(run);
-	find_max_begin(run->find_max, run_add_up(run));
-	await_all(run);
 	run->stage = STAGE_OPENING;
-	workers_tell(run->workers, WORKER_HOLD, load->connections);
+	await_all(run);
+	if (is_for(run, SEARCH_CONNECTIONS)) {
+		find_max_begin(run->find_max, run_add_up(run));
+		workers_tell(run->workers, WORKER_HOLD, load->connections);
+	} else
+		workers_tell(run->workers, WORKER_REOPEN, 0);
 }
 
 static void
@@ -66,22 +79,23 @@ all_ended(const struct run *run)
 void
 run_search_on(struct run *run)
 {
-	struct health_usage usage = run_busiest(run);
+	bool ended = all_ended(run);
+	struct health_usage usage;
 	struct search_load load;
 
 	if (run->result->end.interrupted)
 		return;
-	if (run->stage == STAGE_QUERYING || all_ended(run)) {
+	if (run->stage == STAGE_QUERYING ||
+	    (ended && is_for(run, SEARCH_CONNECTIONS))) {
 		run_look_at_listeners(run);
-		find_max_end(
-		    run->find_max, run_add_up(run), &usage, all_ended(run));
+		usage = run_busiest(run);
+		find_max_end(run->find_max, run_add_up(run), &usage, ended);
 		if (run->config->live_every > 0)
 			say_step(run);
 	}
-	if (!search_next(run->config->search, &load) || all_ended(run))
+	if (!search_next(run->config->search, &load) || ended)
 		workers_tell(run->workers, WORKER_DRAIN, 0);
-	else if (run->stage == STAGE_QUERYING &&
-	    search_config(run->config->search)->what == SEARCH_CONNECTIONS)
+	else if (run->stage == STAGE_QUERYING)
 		open_for_step(run, &load);
 	else
 		run_step(run, &load);

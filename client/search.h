@@ -46,6 +46,7 @@ enum search_stop {
 	SEARCH_BY_SERVER,
 	SEARCH_BY_CLIENT,
 	SEARCH_BY_KERNEL, /* a limit of this host */
+	SEARCH_BY_IDS, /* a connection has 65,536, and they were used up */
 };
 
 struct search_load {
@@ -61,6 +62,9 @@ struct search_step {
 	double sent_qps; /* NAN: no time was for querying */
 	double answered_qps;
 	uint64_t open; /* connections */
+	uint64_t renewed; /* before it, for answers that had not come */
+	bool unsettled; /* began while answers to earlier queries still came */
+	uint64_t never_answered; /* more connections than before it */
 	uint64_t response_p50_ns; /* HISTOGRAM_NONE: nothing was answered */
 	uint64_t response_p99_ns;
 	uint64_t lateness_p99_ns;

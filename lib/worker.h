@@ -31,6 +31,7 @@ enum worker_verb {
 	WORKER_RATE, /* for what begins next: the bits of a double */
 	WORKER_LAST, /* how long it is to last, nanoseconds */
 	WORKER_HOLD, /* hold that many connections, all workers together */
+	WORKER_REOPEN, /* open in place of those that were closed after a step */
 	WORKER_GO, /* begin at value, monotonic nanoseconds */
 	WORKER_DRAIN, /* take on nothing new, finish, exit */
 	WORKER_STOP, /* exit at once, with the accounts in order */

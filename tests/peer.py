@@ -17,6 +17,8 @@ drop N      echoes, but never the first of each N
 first N     echoes the first N messages of a connection, none after them
 hold        echoes nothing until SIGUSR1, then all of it, and prints released
 late S      echoes after S seconds
+slow N      echoes N messages a second, of all connections in the order they came,
+            and takes as long for those of connections that have gone
 fin N       echoes N messages of a connection, then closes it
 rst N       the same, but resets it
 close       closes each connection at once
@@ -28,6 +30,7 @@ sink        reads, never answers
 noread      accepts, never reads
 """
 import asyncio
+import collections
 import signal
 import socket
 import struct
@@ -43,6 +46,7 @@ elif len(sys.argv) > 2:
 
 
 HELD = []
+QUEUE = collections.deque()
 
 
 def release():
@@ -50,6 +54,19 @@ def release():
         writer.write(data)
     HELD.clear()
     print("released", flush=True)
+
+
+async def work():
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    while True:
+        await asyncio.sleep(0.001)
+        if not QUEUE:
+            begun = loop.time()
+        while QUEUE and begun + 1 / NUMBER <= loop.time():
+            begun += 1 / NUMBER
+            writer, data = QUEUE.popleft()
+            writer.write(data)
 
 
 def frame(message):
@@ -113,6 +130,8 @@ async def answer(state, message, writer):
     elif MODE == "late":
         asyncio.get_running_loop().call_later(
             NUMBER, writer.write, frame(message))
+    elif MODE == "slow":
+        QUEUE.append((writer, frame(message)))
     elif MODE in ("fin", "rst"):
         state.append(None)
         writer.write(frame(message))
@@ -160,7 +179,8 @@ async def serve(reader, writer):
 async def main():
     server = await asyncio.start_server(serve, "127.0.0.1", 0, backlog=4096)
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, release)
+    worker = asyncio.create_task(work() if MODE == "slow" else asyncio.sleep(0))
     print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
+    await asyncio.gather(server.serve_forever(), worker)
 
 asyncio.run(main())

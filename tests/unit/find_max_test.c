@@ -44,6 +44,7 @@ expect(const struct step_case *c)
 	assert_non_null(sum);
 	/* what was missed before the step is not the step's */
 	sum->stats.n.missed_late = sum->stats.n.churn_skipped = 1000;
+	sum->query_begin = sum->query_end = 0;
 	find_max_begin(f, sum);
 	sum->query_begin = S;
 	sum->query_end = 2 * S;

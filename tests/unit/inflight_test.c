@@ -34,6 +34,7 @@ fixture_free(void **state)
 	bool empty =
 	    !inflight_expire(&x->f, x->pool, BEGIN, &q) && x->f.table == NULL;
 
+	empty = empty && inflight_pool_expired(x->pool) == 0;
 	inflight_pool_free(x->pool);
 	free(x);
 	return empty ? 0 : -1;
@@ -144,8 +145,10 @@ at_the_timeout(void **state)
 	expect_take(x, b, BEGIN + TIMEOUT + 1, INFLIGHT_UNKNOWN);
 	expect_expiry(x, BEGIN + TIMEOUT + 1, c);
 	assert_int_equal(inflight_expired(&x->f), 1);
+	assert_int_equal(inflight_pool_expired(x->pool), 1);
 	expect_take(x, c, BEGIN + TIMEOUT + 1, INFLIGHT_LATE);
 	assert_int_equal(inflight_expired(&x->f), 0);
+	assert_int_equal(inflight_pool_expired(x->pool), 0);
 	assert_null(x->f.table);
 }
 
@@ -285,10 +288,12 @@ all_ids_held(void **state)
 	expect_take(x, 54321, late, INFLIGHT_ANSWERED);
 	expect_no_expiry(x, BEGIN + 1000 * TIMEOUT);
 	assert_int_equal(inflight_expired(&x->f), INFLIGHT_MAX - 1);
+	assert_int_equal(inflight_pool_expired(x->pool), INFLIGHT_MAX - 1);
 	/* the end of the connection frees them all */
 	assert_false(inflight_clear(&x->f, x->pool, &q));
 	assert_null(x->f.table);
 	assert_int_equal(inflight_expired(&x->f), 0);
+	assert_int_equal(inflight_pool_expired(x->pool), 0);
 	free(given);
 }
 
