@@ -49,6 +49,7 @@ expect(const struct step_case *c)
 	sum->query_begin = S;
 	sum->query_end = 2 * S;
 	sum->stats.n.paced += c->paced;
+	sum->stats.n.opened += c->paced;
 	sum->stats.n.missed_window_full += c->window_full;
 	sum->stats.n.missed_late += c->late;
 	sum->stats.n.closed_churned += c->churned;
