@@ -151,8 +151,8 @@ handle_messages(struct conn *c, const uint8_t *data, size_t length,
 			n->malformed++;
 			tally_add(&env->stats->tally, TALLY_MALFORMED, &c->way);
 			malformed += message.framed_length;
-			conn_note_wrong_answer(
-			    c, data + used, message.framed_length);
+			/* with what follows: a length of 0 names nothing */
+			conn_note_wrong_answer(c, data + used, length - used);
 			conn_log(c, QUERYLOG_MALFORMED, r->now, QUERYLOG_NONE,
 			    QUERYLOG_NONE);
 		}

@@ -112,6 +112,19 @@ listens() {
 	named 5 '"a DNS message without its length in front, 12 34 81 80"'
 }
 
+# The first ID is 0, which is read as a length of 0.
+@test "DNS messages without their length in front, of ID 0" {
+	start_peer answer '\x00\x00\x85\x80\x00\x01\x00\x00\x00\x00\x00\x00\x07example\x03com\x00\x00\x01\x00\x01'
+	ask 5
+	named 5 '"a DNS message without its length in front, 00 00 85 80 00 01"'
+}
+
+@test "an HTTP/2 server: its settings" {
+	start_peer answer '\x00\x00\x12\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x64'
+	ask 5
+	named 5 '"HTTP/2 settings, 00 00 12 04 00"'
+}
+
 @test "DNS answers whose counts lie: all are malformed" {
 	start_peer answer '\x00\x0c\x12\x34\x81\x80\x00\x01\x00\x00\x00\x00\x00\x00'
 	ask 5

@@ -32,6 +32,10 @@ first_bytes_protocol(const uint8_t *data, size_t length)
 		return "an HTTP request";
 	if (BEGINS_WITH("PRI * HTTP/2"))
 		return "the preface of HTTP/2";
+	/* a frame's length, type SETTINGS, no flags, stream 0 */
+	if (length >= 9 && memcmp(data, "\0\0", 2) == 0 &&
+	    memcmp(data + 3, "\4\0\0\0\0\0", 6) == 0)
+		return "HTTP/2 settings";
 	/* ID, opcode QUERY, QDCOUNT 1, a small ANCOUNT */
 	if (length >= DNS_HEADER_LENGTH && (data[2] & OPCODE) == 0 &&
 	    dns_get16(data + 4) == 1 && data[6] == 0)

@@ -22,6 +22,8 @@ static const struct {
 	"a DNS message without its length in front, "
 	"12 34 81 80 00 01 00 01 00 00 00 00 07",
 	false},
+    {BYTES("\x00\x00\x12\x04\x00\x00\x00\x00\x00\x00\x03"),
+	"HTTP/2 settings, 00 00 12 04 00 00 00 00 00 00 03", false},
     /* with its length: nothing of it is wrong so far */
     {BYTES("\x00\x2d\x12\x34\x81\x80\x00\x01\x00\x01\x00\x00\x00\x00\x07"),
 	"a DNS message that answers no query, "
