@@ -55,6 +55,9 @@ struct subject {
 #define LOST(name)	 COUNTER(lost_##name, SENT)
 #define PROBE(name)	 COUNTER(probe_##name, PROBES)
 #define SUSPECT(name)	 COUNTER(suspect_##name, ASKED)
+#define EVIDENCE(name)                                                  \
+	{"suspect_evidence_" #name, CONDITION_COUNTER, CONDITION_OF_ASKED, \
+	    AT(evidence_##name)},
 #define WARMUP(name)	 COUNTER(warmup_##name, NOTHING)
 
 /*
@@ -85,6 +88,7 @@ static const struct subject subjects[] = {
 	STATS_CONNECTIONS(CONNECTION)
 	STATS_GAUGES(CONNECTION)
 	STATS_SUSPECTS(SUSPECT)
+	STATS_EVIDENCE(EVIDENCE)
 	STATS_QUERIES(QUERY)
 	STATS_SKIPPED(SKIPPED)
 	STATS_LOST(LOST)

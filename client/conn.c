@@ -170,7 +170,6 @@ conn_suspect(struct conn *c, bool ask_peer)
 	    (enum suspect)c->proof, (enum suspect_evidence)c->evidence};
 	struct suspicion now;
 
-	conn_judge_input(c);
 	if (c->proof == SUSPECT_VERIFIED || c->proof == SUSPECT_WRONG_ANSWER)
 		return;
 	now = suspect_ask(c->fd, ask_peer ? c->env->ask_peer_by : -1, was);
@@ -280,7 +279,7 @@ conn_close(struct conn *c, enum conn_end end)
 	counters_of(&stats->n, end, &closed, &lost);
 	if (is_from_here(end) && c->env->reset)
 		conn_reset_on_close(c->fd);
-	conn_judge_input(c);
+	conn_judge_input(c, false);
 	if (c->proof != SUSPECT_UNVERIFIED)
 		/* it may have got further since; but a server that was full
 		 * may have accepted it as others were closed */
@@ -421,6 +420,7 @@ conn_expire(struct conn *c, uint64_t seen, uint64_t now)
 		any = true;
 	}
 	if (any) {
+		conn_judge_input(c, true);
 		conn_suspect(c, true);
 		if (env->drop)
 			conn_close(c, CONN_ON_TIMEOUT);

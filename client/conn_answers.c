@@ -76,7 +76,7 @@ conn_note_wrong_answer(struct conn *c, const uint8_t *data, size_t length)
  * never come: an HTTP answer as 18,516.
  */
 void
-conn_judge_input(struct conn *c)
+conn_judge_input(struct conn *c, bool timed_out)
 {
 	uint8_t first[FIRST_BYTES_MOST];
 	ev_ssize_t length;
@@ -85,7 +85,8 @@ conn_judge_input(struct conn *c)
 		return;
 	length = evbuffer_copyout(
 	    bufferevent_get_input(c->bev), first, sizeof(first));
-	if (length > 0 && !first_bytes_may_be_dns(first, (size_t)length))
+	if (length > 0 &&
+	    (timed_out || !first_bytes_may_be_dns(first, (size_t)length)))
 		conn_note_wrong_answer(c, first, (size_t)length);
 }
 

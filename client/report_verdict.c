@@ -351,6 +351,29 @@ warn(struct report *r)
 		    text);
 }
 
+/* Beside answers: what says more than that one message was cut off by the end. */
+static void
+warn_of_strays(struct report *r)
+{
+	const struct stats_counters *n = &r->total.stats.n;
+	char text[FIRST_BYTES_TEXT];
+
+	if (n->unmatched > 0)
+		add(&r->warnings,
+		    "%" PRIu64 " of %" PRIu64
+		    " messages received match no query: sent "
+		    "twice, or never asked for; look at what the server sends: "
+		    "tcpdump -X",
+		    n->unmatched, n->replies);
+	if (n->bytes_of_no_answer > 0 && n->malformed == 0 &&
+	    n->wrong_answer == 0 && r->total.stats.first_bytes.length > 0)
+		add(&r->warnings,
+		    "%" PRIu64 " bytes came behind answers that are no DNS "
+		    "answer (first bytes: %s)",
+		    n->bytes_of_no_answer,
+		    first_bytes_format(&r->total.stats.first_bytes, text));
+}
+
 /* Response times are of answers only: those that are missing took longest. */
 static void
 warn_of_unanswered(struct report *r)
@@ -427,6 +450,7 @@ report_judge(struct report *r)
 		judge_queries(r);
 	judge_conditions(r);
 	warn_of_unanswered(r);
+	warn_of_strays(r);
 	warn(r);
 }
 

@@ -15,6 +15,7 @@ garbage     before each echo: a message of 5 bytes, an echo with an ID that was
             never used, one with another question, one with a broken question
 drop N      echoes, but never the first of each N
 first N     echoes the first N messages of a connection, none after them
+desync N    echoes N messages of a connection, then sends ff ff 61 62, and is silent
 hold        echoes nothing until SIGUSR1, then all of it, and prints released
 late S      echoes after S seconds
 slow N      echoes N messages a second, of all connections in the order they came,
@@ -125,6 +126,12 @@ async def answer(state, message, writer):
         state.append(None)
         if len(state) <= NUMBER:
             writer.write(frame(message))
+    elif MODE == "desync":
+        state.append(None)
+        if len(state) <= NUMBER:
+            writer.write(frame(message))
+        if len(state) == NUMBER:
+            writer.write(b"\xff\xffab")
     elif MODE == "hold":
         HELD.append((writer, frame(message)))
     elif MODE == "late":

@@ -177,12 +177,36 @@ listens() {
 	named 5 '"48 54"'
 }
 
-@test "the beginning of a DNS answer is no other protocol" {
+@test "the beginning of a DNS answer whose rest does not come" {
 	start_peer answer '\x00\x2d\x12\x34\x81\x80\x00\x01'
 	ask 5
-	holds '.connections.wrong_answer == 0' \
-		'.connections.first_bytes == null' \
-		'.queries.bytes_of_no_answer == 5 * 8'
+	named 5 '"00 2d 12 34 81 80 00 01"'
+	holds '.queries.bytes_of_no_answer == 5 * 8'
+}
+
+@test "a single byte of zero, and a length that never comes true" {
+	start_peer answer '\x00'
+	ask 5
+	named 5 '"00"'
+	start_peer answer '\xff\xff\x00\x00'
+	ask 5
+	named 5 '"ff ff 00 00"'
+}
+
+@test "messages that match no query, behind answers" {
+	start_peer garbage
+	client -c 2 -n 0 --probe -r 100 -t 500ms --fail 'unmatched==0' 127.0.0.1 ||
+		(($? == 4))
+	holds '.queries.unmatched > 0' \
+		'.verdict.warnings | any(test("^[0-9]+ of [0-9]+ messages received match no query"))'
+}
+
+@test "garbage behind answers" {
+	start_peer desync 3
+	client -c 2 -n 0 --probe -r 100 -t 500ms --timeout 200ms 127.0.0.1
+	holds '.queries.answered > 0 and .queries.bytes_of_no_answer == 8' \
+		'.connections.wrong_answer == 0' \
+		'.verdict.warnings | any(startswith("8 bytes came behind answers that are no DNS answer (first bytes: "))'
 	accounts_close
 }
 
