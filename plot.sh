@@ -615,6 +615,8 @@ look_for_search() {
 	SEARCH=$(jq -s 'map(select(.search)) | length' <<<"$REDUCED")
 	((SEARCH == 0 || ${#RESULTS[@]} == 1)) ||
 		die "the result of a search (--find-max) is drawn alone"
+	((SEARCH == 0)) || jq -e 'any(.search.steps; . != [])' <<<"$REDUCED" >/dev/null ||
+		die "${RESULTS[0]}: nothing to draw: no step of the search came to its end"
 }
 
 # Sets QUERIES: whether there are any. Some with and some without have no panel

@@ -55,10 +55,10 @@ struct subject {
 #define LOST(name)	 COUNTER(lost_##name, SENT)
 #define PROBE(name)	 COUNTER(probe_##name, PROBES)
 #define SUSPECT(name)	 COUNTER(suspect_##name, ASKED)
-#define EVIDENCE(name)                                                  \
+#define EVIDENCE(name)                                                     \
 	{"suspect_evidence_" #name, CONDITION_COUNTER, CONDITION_OF_ASKED, \
 	    AT(evidence_##name)},
-#define WARMUP(name)	 COUNTER(warmup_##name, NOTHING)
+#define WARMUP(name) COUNTER(warmup_##name, NOTHING)
 
 /*
  * The first of a name counts. A list of stats.h brings its own commas, which

@@ -72,6 +72,11 @@ reason() {
 	holds '.find_max | .steps == [] and .best == null and .limit == null'
 	reason "the search ended after 0 steps, unfinished: no connection was opened"
 	run ! grep -q 'closed them all' client.out
+	# what was opened before the first step is nothing to draw either
+	jq '.connections.opened = 5' result.json >interrupted.json
+	run -1 "$BATS_TEST_DIRNAME/../plot.sh" interrupted.json out.svg
+	[[ $output == *"nothing to draw: no step of the search came to its end" ]]
+	[ ! -e out.svg ]
 }
 
 @test "--find-max connections: where no connect succeeds the step says so" {

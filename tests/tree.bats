@@ -54,7 +54,7 @@ only() {
 	only 'lib/channel' 'lib/(clock|timer)'
 	only 'lib/check.*' 'lib/(cgroup|check|limits|lines|output)'
 	only 'lib/(netstat|gauges)' 'nothing'
-	only 'lib/diagnosis.*' 'lib/(diagnosis|netstat|gauges|limits)'
+	only 'lib/diagnosis.*' 'lib/(diagnosis|netstat|gauges|limits|sockdiag)'
 	only 'lib/findings' 'lib/(diagnosis|json)'
 	only 'client/whereabouts' 'client/routes|lib/(addr|diagnosis)'
 	only 'lib/parse' 'lib/clock|lib/status'
