@@ -60,13 +60,21 @@ struct worker {
 	struct channel *out;
 };
 
-/* A message is a datagram of this size: it arrives whole or not at all. */
+/*
+ * A message is a datagram of this size: it arrives whole or not at all. False also
+ * where there is none yet. *closed: there will be none any more; *error is 0 where
+ * the other side has gone (ECONNRESET: with messages unread), or else why.
+ */
 static bool
-message_receive(int channel, struct worker_message *message, bool *closed)
+message_receive(
+    int channel, struct worker_message *message, bool *closed, int *error)
 {
 	ssize_t n = recv(channel, message, sizeof(*message), MSG_DONTWAIT);
 
+	*error = n == -1 ? errno : 0;
 	*closed = n == 0 || (n == -1 && errno != EAGAIN && errno != EINTR);
+	if (*error == ECONNRESET)
+		*error = 0;
 	return n == (ssize_t)sizeof(*message);
 }
 
@@ -91,12 +99,18 @@ worker_readable(int fd, short what, void *arg)
 	struct worker *self = arg;
 	struct worker_message message;
 	bool closed;
+	int error;
 
 	(void)what;
-	if (message_receive(fd, &message, &closed))
+	if (message_receive(fd, &message, &closed, &error))
 		self->callback(&message, self->arg);
-	else if (closed)
-		_exit(1); /* the parent is gone: nobody is left to report to */
+	else if (closed) {
+		if (error != 0)
+			(void)lines_say_errno(error,
+			    "worker %u: messages of its parent cannot be read",
+			    self->index);
+		_exit(1); /* there is nobody left to report to */
+	}
 }
 
 /* The parent cannot know what this worker does: it books it as lost. */
@@ -211,18 +225,32 @@ worker_tell(struct worker *self, enum worker_verb verb, uint64_t value)
  * The parent's side.
  */
 
+/* One of both does not know of the other any more: it is ended, booked as lost. */
+static void
+child_lost(int error, void *arg)
+{
+	struct child *child = arg;
+
+	(void)lines_say_errno(error,
+	    "worker %u is lost: no messages to it or from it", child->index);
+	kill(child->pid, SIGKILL);
+}
+
 static void
 child_drain(struct child *child)
 {
 	struct workers *set = child->workers;
 	struct worker_message message;
 	bool closed;
+	int error;
 
-	while (message_receive(child->channel, &message, &closed))
+	while (message_receive(child->channel, &message, &closed, &error))
 		set->config.on_message(
 		    set, child->index, &message, set->config.arg);
 	if (closed)
 		event_del(child->readable);
+	if (closed && error != 0)
+		child_lost(error, child);
 }
 
 static void
@@ -263,17 +291,6 @@ reap(struct workers *set)
 	}
 	if (set->alive == 0)
 		event_base_loopbreak(set->base);
-}
-
-/* It does not know what it is to do: it is ended, and booked as lost. */
-static void
-child_lost(int error, void *arg)
-{
-	struct child *child = arg;
-
-	(void)lines_say_errno(error,
-	    "worker %u is lost: a message to it cannot be sent", child->index);
-	kill(child->pid, SIGKILL);
 }
 
 static void

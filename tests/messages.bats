@@ -32,7 +32,7 @@ failing() {
 	accounts_close
 	holds '.end.workers_died == 1' \
 		'.verdict.reasons | any(startswith("1 worker died"))'
-	grep -q 'worker 1 is lost: a message to it cannot be sent: Bad file descriptor' \
+	grep -q 'worker 1 is lost: no messages to it or from it: Bad file descriptor' \
 		client.err
 }
 

@@ -132,6 +132,10 @@ WRAP(int, epoll_ctl, -1, (int a, int b, int c, struct epoll_event *d),
     (a, b, c, d))
 WRAP(int, epoll_wait, -1, (int a, struct epoll_event *b, int c, int d),
     (a, b, c, d))
+/* tcpclient has an epoll_wait() of its own, which calls this */
+WRAP(int, epoll_pwait, -1,
+    (int a, struct epoll_event *b, int c, int d, const sigset_t *e),
+    (a, b, c, d, e))
 WRAP(int, eventfd, -1, (unsigned int a, int b), (a, b))
 WRAP(int, timerfd_create, -1, (int a, int b), (a, b))
 WRAP(int, timerfd_settime, -1,
