@@ -59,6 +59,8 @@ is_same_file(const char *out, const char *in)
 	int found = strcmp(in, "-") == 0 ? fstat(STDIN_FILENO, &of_in) :
 					   stat(in, &of_in);
 
+	if (strcmp(out, in) == 0)
+		return true;
 	return found == 0 && S_ISREG(of_in.st_mode) &&
 	    stat(out, &of_out) == 0 && of_out.st_dev == of_in.st_dev &&
 	    of_out.st_ino == of_in.st_ino;

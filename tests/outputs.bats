@@ -86,3 +86,56 @@ run_short() {
 	grep -q 'two and standard output are the same file' client.err
 	[ "$(cat one)" = old ]
 }
+
+# on_small_disk COMMAND...: with 4 KB of room in ./small.
+on_small_disk() {
+	[ "$(id -u)" -eq 0 ] || skip "only root can mount a file system"
+	unshare -m true 2>/dev/null || skip "no mount namespaces here"
+	mkdir -p small
+	# shellcheck disable=SC2016
+	unshare -m sh -c 'mount -t tmpfs -o size=4k none small && exec "$@"' sh "$@"
+}
+
+@test "a disk that fills in the middle of an output: its errno, all others whole" {
+	local output name
+	start_server
+	for output in json histogram; do
+		name=small/$output
+		exits 1 on_small_disk "$TCPCLIENT" -p "$PORT" -c 20 -r 2000 -t 1 \
+			--json=result.json --histogram=h \
+			"--$output=$name" ::1 >client.out 2>client.err
+		grep -q "^tcpclient: $name: No space left on device" client.err
+		grep -q '^queries' client.out
+		[ "$output" = json ] || accounts_close
+		[ "$output" = histogram ] || [ "$(wc -l <h)" -gt 100 ]
+		rm -f result.json h
+	done
+}
+
+@test "-R to a disk that is full ends the run, and the result says why" {
+	local status=0
+	start_server
+	# shellcheck disable=SC2016
+	on_small_disk sh -c '"$@" >small/rows' sh "$TCPCLIENT" -p "$PORT" -c 20 \
+		-r 2000 -t 60 -R --json=result.json ::1 2>client.err || status=$?
+	[ "$status" -eq 1 ]
+	grep -q 'standard output (-R) could not be written: No space left on device' \
+		client.err
+	accounts_close
+	holds '.queries.sent > 0 and .rate.duration_s < 60'
+}
+
+@test "a sum and a search on a disk that is full: said, and the other output whole" {
+	start_server
+	client -c 20 -n 0 -r 2000 -t 500ms ::1
+	exits 1 on_small_disk "$TCPCLIENT" --merge --json=small/sum --histogram=h \
+		result.json >merge.out 2>merge.err
+	grep -q '^tcpclient: small/sum: No space left on device' merge.err
+	[ "$(awk '!/#/ { n += $3 } END { print n }' h)" = \
+		"$(result .queries.answered)" ]
+	exits 1 on_small_disk "$TCPCLIENT" -p "$PORT" -c 20 -r 500 -t 200ms \
+		--find-max rate --until 'p50>10s' --timeout 20s --json=small/search \
+		--histogram=h2 ::1 >search.out 2>search.err
+	grep -q '^tcpclient: small/search: No space left on device' search.err
+	[ -s h2 ]
+}
