@@ -244,6 +244,6 @@ largest_number() {
 	PLOT_PATH=$PWD/bin
 	fails 1 'needs jq, which is not installed: apt-get install jq' \
 		one.json
-	ln -s "$(command -v jq)" bin/
+	ln -s "$(type -P jq)" bin/
 	fails 1 'apt-get install gnuplot-nox' one.json
 }
