@@ -1,6 +1,5 @@
-#include <bsd/stdlib.h>
-
 #include "client/local_ports.h"
+#include "client/random.h"
 #include "lib/limits.h"
 
 static uint32_t
@@ -42,7 +41,7 @@ local_ports_start(
 	size = range_size(p);
 	part = size / workers;
 	return (uint32_t)(index * size / workers +
-	    (part > 0 ? arc4random_uniform((uint32_t)part) : 0));
+	    (part > 0 ? random_any() % part : 0));
 }
 
 static void

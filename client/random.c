@@ -1,4 +1,18 @@
+#include <sys/random.h>
+
+#include <err.h>
+
 #include "client/random.h"
+
+uint64_t
+random_any(void)
+{
+	uint64_t any;
+
+	if (getrandom(&any, sizeof(any), 0) != (ssize_t)sizeof(any))
+		err(1, "getrandom");
+	return any;
+}
 
 uint64_t
 random_mix(uint64_t *state)

@@ -16,6 +16,12 @@ struct random {
 	uint64_t state;
 };
 
+/*
+ * Any number, of the kernel's (getrandom(2)). Not arc4random(): without memory it
+ * ends the program without a word. Ends the program with 1 where there is none.
+ */
+uint64_t random_any(void);
+
 /* splitmix64 (Steele, Lea, Flood 2014), for seeding; moves *state on. */
 uint64_t random_mix(uint64_t *state);
 

@@ -1,4 +1,3 @@
-#include <bsd/stdlib.h>
 #include <err.h>
 #include <inttypes.h>
 #include <math.h>
@@ -6,6 +5,7 @@
 #include "lib/clock.h"
 #include "lib/json.h"
 #include "lib/number.h"
+#include "client/random.h"
 #include "client/report_internal.h"
 
 /* By which --merge knows a run that it has added before. */
@@ -15,8 +15,7 @@ new_id(void)
 	json_t *ids = json_object();
 	char id[32];
 
-	snprintf(id, sizeof(id), "%08" PRIx32 "%08" PRIx32, arc4random(),
-	    arc4random());
+	snprintf(id, sizeof(id), "%016" PRIx64, random_any());
 	json_put_count(ids, id, 1);
 	return ids;
 }

@@ -324,6 +324,13 @@ output_is_standard(const struct output *o)
 	return o->fd <= STDERR_FILENO;
 }
 
+static void
+flush(struct output *o)
+{
+	if (fflush(o->stream) != 0 && o->error == 0)
+		fail(o, errno);
+}
+
 void
 output_push(struct output *o)
 {
@@ -333,7 +340,7 @@ output_push(struct output *o)
 void
 output_keep_running(struct output *o, bool running)
 {
-	fflush(o->stream);
+	flush(o);
 	o->running = running;
 	if (!running)
 		o->whole = o->used;
@@ -346,7 +353,7 @@ output_keep_running(struct output *o, bool running)
 static void
 finish_writing(struct output *o)
 {
-	fflush(o->stream);
+	flush(o);
 	begin(o);
 	o->whole = o->used;
 	if (!output_is_standard(o) && !o->quick.can_block &&

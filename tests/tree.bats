@@ -81,7 +81,7 @@ only() {
 	only 'client/hosts' 'client/(options|routes)|lib/.*'
 	only 'client/routes' 'lib/(addr|addr_list|port_list)'
 	only 'client/router' 'client/routes|lib/clock'
-	only 'client/local_ports' 'lib/limits'
+	only 'client/local_ports' 'lib/limits|client/random'
 	only 'client/connector' 'client/(local_ports|routes)|lib/clock'
 	only 'client/inflight' 'lib/clock'
 	only 'client/querylog' 'lib/(clock|nonblock|signals)'
@@ -102,7 +102,7 @@ only() {
 	only 'client/pool.*' \
 		'client/(backoff|batch|conn|connector|inflight|life|pool|querylog|random|read_delay|router|routes|schedule|slots|stats|wheel|window)|lib/(clock|sockdiag_peer)'
 	only 'client/report.*' \
-		'client/(querylog|report.*|stats|generator|condition|health|life|open_health|program|routes|search|self_connect|tally)|lib/.*'
+		'client/(querylog|random|report.*|stats|generator|condition|health|life|open_health|program|routes|search|self_connect|tally)|lib/.*'
 	only 'client/search' 'client/condition|lib/clock'
 	only 'client/health' 'client/(read_delay|stats)|lib/(clock|histogram)'
 	only 'client/read_delay' 'lib/clock'
