@@ -272,7 +272,8 @@ run_interrupt(struct run *run)
 	if (run->result->end.interrupted) {
 		signals_ask_end(); /* nor is a reader waited for */
 		workers_tell(run->workers, WORKER_STOP, 0);
-		timer_set(run->kill_timer, STOP_PATIENCE);
+		/* further ones do not put it off */
+		timer_start(run->kill_timer, STOP_PATIENCE);
 		return;
 	}
 	run->result->end.interrupted = true;

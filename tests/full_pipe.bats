@@ -30,7 +30,7 @@ full_pipe() {
 	fill_pipe
 }
 
-# ends_within SECONDS PID
+# ends_within SECONDS PID: what is promised are 2 s, on a machine that is not busy.
 ends_within() {
 	timeout "$1" tail --pid="$2" -s 0.05 -f /dev/null
 }
@@ -104,7 +104,7 @@ start_short() {
 	[ -s h ]
 	kill -0 "$CLIENT"
 	kill -INT "$CLIENT"
-	ends_within 2 "$CLIENT"
+	ends_within 10 "$CLIENT"
 	exits 1 wait "$CLIENT"
 	grep -Eq '^tcpclient: full: it was not read, and the last [0-9]+ bytes are lost' \
 		client.err
@@ -149,7 +149,7 @@ start_short() {
 	wait_until is_written result.json
 	kill -0 "$CLIENT"
 	kill -TERM "$CLIENT"
-	ends_within 2 "$CLIENT"
+	ends_within 10 "$CLIENT"
 	exits 1 wait "$CLIENT"
 	grep -q '^tcpclient: standard output: it was not read' client.err
 }
@@ -168,7 +168,7 @@ start_short() {
 	[ -s h ]
 	kill -0 "$CLIENT"
 	kill -INT "$CLIENT"
-	ends_within 2 "$CLIENT"
+	ends_within 10 "$CLIENT"
 	exits 1 wait "$CLIENT"
 	grep -q '^tcpclient: full: it was not read' client.err
 }
@@ -185,7 +185,7 @@ start_short() {
 	kill -INT "$CLIENT"
 	told count '.phase == "draining"'
 	kill -INT "$CLIENT"
-	ends_within 2 "$CLIENT"
+	ends_within 10 "$CLIENT"
 	exits 1 wait "$CLIENT"
 	accounts_close
 	holds '.end.workers_died == 0' '.connections.closed_worker_died == 0' \
@@ -231,7 +231,7 @@ start_short() {
 	wait_until grep -q '^traffic' server.out
 	kill -0 "$SERVER"
 	kill -TERM "$SERVER"
-	ends_within 2 "$SERVER"
+	ends_within 10 "$SERVER"
 	exits 1 wait "$SERVER"
 	grep -q '^tcpserver: full: it was not read' server.err
 }
@@ -248,8 +248,24 @@ start_short() {
 	kill -INT "$CLIENT"
 	told count '.phase == "draining"'
 	kill -INT "$CLIENT"
-	ends_within 2 "$CLIENT"
+	ends_within 10 "$CLIENT"
 	exits 1 wait "$CLIENT"
 	holds '.end.interrupted'
 	grep -q '^tcpclient: standard output: it was not read' client.err
+}
+
+@test "one SIGINT after the other does not put the end off" {
+	local tries=0
+	start_server
+	start_client -c 4 -r 100 -t 60 --control control ::1
+	wait_until told stats '.queries.sent > 0'
+	kill -STOP "$(worker_of "$CLIENT")"
+	until gone "$CLIENT"; do
+		((++tries < 300))
+		kill -INT "$CLIENT"
+		sleep 0.2
+	done
+	exits 3 wait "$CLIENT"
+	accounts_close
+	holds '.end.workers_died == 1'
 }
