@@ -261,33 +261,43 @@ has_port(const struct port_list *list, uint16_t port)
 	return false;
 }
 
-/* A target would have more connections than the others: HOST and HOST:53, -p 53. */
-static void
-refuse_twice(const struct routes *routes)
+/* The first target with a port of its own that -p names, too; NULL: none. */
+static const struct addr_ip *
+find_twice(const struct routes *routes)
 {
 	size_t count = routes->hosts.count - routes->own_ports, i;
-	const struct addr_ip *own = &routes->hosts.at[count];
-	struct addr_ip *sorted = reallocarray(NULL, count, sizeof(*sorted));
-	struct addr target;
-	char text[ADDR_FORMAT];
+	const struct addr_ip *own = &routes->hosts.at[count], *twice = NULL;
+	struct addr_ip *sorted = calloc(count + 1, sizeof(*sorted));
 
 	if (sorted == NULL)
 		err(STATUS_COULD_NOT_RUN, "no memory");
 	memcpy(sorted, routes->hosts.at, count * sizeof(*sorted));
 	qsort(sorted, count, sizeof(*sorted), compare_addresses);
-	for (i = 0; i < routes->own_ports; i++) {
-		if (!has_port(&routes->ports, own[i].port) ||
+	for (i = 0; i < routes->own_ports && twice == NULL; i++)
+		if (has_port(&routes->ports, own[i].port) &&
 		    bsearch(&own[i], sorted, count, sizeof(*sorted),
-			compare_addresses) == NULL)
-			continue;
-		addr_from_ip(&own[i], 0, &target);
-		addr_format(&target, text);
-		errx(STATUS_USAGE,
-		    "%s: a target is named twice, with its port and by -p; "
-		    "leave one of them out",
-		    text);
-	}
+			compare_addresses) != NULL)
+			twice = &own[i];
 	free(sorted);
+	return twice;
+}
+
+/* A target would have more connections than the others: HOST and HOST:53, -p 53. */
+static void
+refuse_twice(const struct routes *routes)
+{
+	const struct addr_ip *twice = find_twice(routes);
+	struct addr target;
+	char text[ADDR_FORMAT];
+
+	if (twice == NULL)
+		return;
+	addr_from_ip(twice, 0, &target);
+	addr_format(&target, text);
+	errx(STATUS_USAGE,
+	    "%s: a target is named twice, with its port and by -p; leave one "
+	    "of them out",
+	    text);
 }
 
 static void
