@@ -262,7 +262,7 @@ start_short() {
 	kill -STOP "$(worker_of "$CLIENT")"
 	until gone "$CLIENT"; do
 		((++tries < 300))
-		kill -INT "$CLIENT"
+		kill -INT "$CLIENT" 2>/dev/null || true
 		sleep 0.2
 	done
 	exits 3 wait "$CLIENT"
