@@ -153,14 +153,16 @@ const char *
 parse_duration(const char *text, uint64_t *out)
 {
 	char number[NUMBER_LENGTH];
-	double factor, seconds;
+	double factor;
+	long double ns; /* a double has whole nanoseconds up to 104 days only */
 
 	if (!split(text, units, number, &factor))
 		return "not a duration such as 10, 1.5s, 250ms, 50us, 5m or 1h";
-	seconds = strtod(number, NULL) * factor;
-	if (seconds > DURATION_MAX)
+	ns = strtold(number, NULL) *
+	    (long double)llround(factor * (double)CLOCK_NS_PER_SEC);
+	if (ns > (long double)DURATION_MAX * (long double)CLOCK_NS_PER_SEC)
 		return "too long: the most is 365 days";
-	*out = (uint64_t)llround(seconds * (double)CLOCK_NS_PER_SEC);
+	*out = (uint64_t)llroundl(ns);
 	return NULL;
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/cgroup.h"
 #include "lib/check.h"
 #include "lib/gauges.h"
 #include "lib/limits.h"
@@ -59,6 +60,8 @@ static const char *const paths[] = {
     "sys/net/ipv6/conf/lo/disable_ipv6",
     "sys/net/netfilter/nf_conntrack_max",
     "sys/net/netfilter/nf_conntrack_count",
+    "cgroup/cpu.stat",
+    "cgroup/cpu/cpu.stat",
     "cgroup/memory.max",
     "cgroup/memory.current",
     "cgroup/memory.stat",
@@ -132,6 +135,16 @@ is_terminated(const char *text, size_t size)
 }
 
 static void
+check_quota(const char *root)
+{
+	char groups[128];
+	const struct cgroup_roots roots = {.proc = root, .groups = groups};
+
+	snprintf(groups, sizeof(groups), "%s/cgroup", root);
+	FUZZ_CHECK(cgroup_throttled(&roots) == cgroup_throttled(&roots));
+}
+
+static void
 check_rules(const char *root, unsigned int ends)
 {
 	static struct check_row rows[CHECK_ROWS];
@@ -191,6 +204,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		file = make_root(root);
 	FUZZ_CHECK(ftruncate(file, 0) == 0);
 	FUZZ_CHECK(pwrite(file, data, size, 0) == (ssize_t)size);
+	check_quota(root);
 	check_counters(root);
 	check_rules(root, CHECK_CLIENT);
 	check_rules(root, CHECK_SERVER | CHECK_CLIENT);

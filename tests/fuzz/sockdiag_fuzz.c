@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "lib/sockdiag_internal.h"
+#include "lib/sockdiag_peer.h"
 #include "tests/fuzz/fuzz.h"
 
 static struct sockdiag *
@@ -45,6 +46,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct sockdiag *d = diag_new(fuzz_byte(&in));
 	uint8_t *copy = fuzz_copy(in.at, in.left);
 	enum sockdiag_progress progress;
+	struct sockdiag_peer peer;
 
 	errno = 0;
 	progress = sockdiag_parse(d, copy, in.left);
@@ -53,6 +55,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    in.left / (NLMSG_HDRLEN + sizeof(struct inet_diag_msg)));
 	FUZZ_CHECK(progress != SOCKDIAG_FAILED || errno > 0);
 	FUZZ_CHECK(d->queues.fullest <= d->queues.queued);
+	(void)sockdiag_peer_parse(copy, in.left, &peer);
 	free(copy);
 	sockdiag_free(d);
 	return 0;

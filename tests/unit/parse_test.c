@@ -369,6 +369,7 @@ duration_limit(void **state)
 	const uint64_t year = UINT64_C(365) * 24 * 3600 * 1000000000;
 
 	(void)state;
+	duration_is("10222222.200000003s", UINT64_C(10222222200000003));
 	duration_is("31536000", year);
 	duration_is("31536000s", year);
 	duration_is("525600m", year);
