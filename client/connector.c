@@ -4,6 +4,7 @@
 #include <netinet/tcp.h>
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "client/connector.h"
@@ -138,7 +139,8 @@ bind_port(int fd, const struct route *route, uint16_t port)
 	struct addr from = route->source;
 	int on = 1;
 
-	if (from.length == 0) {
+	if (from.length == 0) { /* the rest of it may be anything */
+		memset(&from, 0, sizeof(from));
 		from.sa.ss_family = route->target.sa.ss_family;
 		from.length = route->target.length;
 	}

@@ -216,6 +216,27 @@ the_only_free_port_is_found_by_bind(void **state)
 	finds_the_free_one(LOCAL_PORTS_BIND, PORTS - 1);
 }
 
+/* Where no source was asked for, what lies in its bytes is none. */
+static void
+without_a_source_any_address_is_bound(void **state)
+{
+	struct fixture *f = fixture_new(LOCAL_PORTS_BIND);
+	unsigned int calls, i;
+	int fd;
+
+	(void)state;
+	for (i = 0; i < PORTS; i++) {
+		close(f->taken[i]);
+		f->taken[i] = -1;
+	}
+	memset(&f->route.source, 'a', sizeof(f->route.source));
+	f->route.source.length = 0;
+	fd = search(f, &calls);
+	assert_int_not_equal(fd, -1);
+	close(fd);
+	fixture_free(f);
+}
+
 /*
  * Windows, without sockets.
  */
@@ -307,6 +328,7 @@ main(void)
 	    cmocka_unit_test(a_call_looks_at_few_ports_by_bind),
 	    cmocka_unit_test(the_only_free_port_is_found_by_window),
 	    cmocka_unit_test(the_only_free_port_is_found_by_bind),
+	    cmocka_unit_test(without_a_source_any_address_is_bound),
 	    cmocka_unit_test(a_lap_looks_at_each_port_once),
 	    cmocka_unit_test(a_found_port_moves_the_window_by_one),
 	    cmocka_unit_test(reserved_ports_are_left_out_with_bind),
