@@ -22,13 +22,13 @@ stopped_client() {
 	# answers the probe and nothing after it, as a server does that dies then
 	start_peer first 1
 	fails_gate run_client -c 2 -n 0 -r 100 -t 500ms --timeout 200ms --probe \
-		--fail 'p99>10ms' --fail 'mean>1h,service_max<=1h' \
+		--fail 'p99>10ms' --fail 'mean>100ms,service_max<=1h' \
 		--fail 'answered_qps<1' 127.0.0.1
 	accounts_close
 	holds '.queries.sent > 0 and .queries.answered == 0' \
 		'.verdict.failed == [
 			"p99>10ms: p99 has no value: nothing was answered",
-			"mean>1h: mean has no value: nothing was answered",
+			"mean>100ms: mean has no value: nothing was answered",
 			"service_max<=1h: service_max has no value: nothing was answered",
 			"answered_qps<1: answered_qps is 0.0"]'
 	grep -q 'p99>10ms: p99 has no value: nothing was answered' client.out
@@ -187,7 +187,7 @@ stopped_client() {
 	rmdir "$group"
 	[ "$status" -eq 3 ]
 	# 3 % of a processor is less than that rate takes
-	holds '.end.throttled > 0.5' '.end.throttled <= .end.busiest_waited + 0.1' \
+	holds '.end.throttled > 0.5' \
 		'.verdict.reasons | any(contains("the CPU quota of its control group"))'
 }
 
