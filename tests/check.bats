@@ -54,7 +54,7 @@ mends() {
 	grep -q '^0 too low' check.out
 }
 
-@test "check: the client's limits, too low and mended by what is printed" {
+@test "check: the client's limits, too low, and fixed by what is printed" {
 	local check=("$TCPCLIENT" --check -c 800 -r 20000 -n 10k 127.0.0.1)
 	enter_namespace 32768 60999
 	put net.ipv4.tcp_max_tw_buckets 100000
@@ -73,7 +73,7 @@ mends() {
 	[ "$(get net.ipv4.ip_local_reserved_ports)" = 1-10,4242 ]
 }
 
-@test "check: the server's limits, too low and mended by what is printed" {
+@test "check: the server's limits, too low, and fixed by what is printed" {
 	local check=("$TCPSERVER" --check -w 8 --max-connections 5000 -n 0 \
 		40050)
 	enter_namespace 32768 60999

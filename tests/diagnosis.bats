@@ -42,7 +42,7 @@ restore_global() {
 	names RLIMIT_NOFILE client '^[0-9]+ connects failed' 'more workers \(-w\)'
 	(
 		ulimit -n 120
-		mended -w 3 -c 150 -n 0 -r 100 -t 200ms 127.0.0.1
+		finds_nothing -w 3 -c 150 -n 0 -r 100 -t 200ms 127.0.0.1
 	)
 }
 
@@ -61,7 +61,7 @@ restore_global() {
 		server.json >/dev/null
 	grep -q '^  RLIMIT_NOFILE (server): [0-9]* times' server.out
 	start_limited_server 300 --json=server.json
-	mended -c 100 -n 0 -r 0 --probe -t 200ms --timeout 500ms 127.0.0.1
+	finds_nothing -c 100 -n 0 -r 0 --probe -t 200ms --timeout 500ms 127.0.0.1
 	stop_server
 	jq -e '.findings == []' server.json >/dev/null
 }
@@ -74,7 +74,7 @@ restore_global() {
 	names ip_local_port_range client \
 		'^20 connects .* 100 ports x 1 source x 1 target' \
 		'1 more source address \(-a\)'
-	mended -a 127.0.0.1-127.0.0.2 -c 120 -n 0 -r 0 --close rst -t 100ms \
+	finds_nothing -a 127.0.0.1-127.0.0.2 -c 120 -n 0 -r 0 --close rst -t 100ms \
 		127.0.0.1
 }
 
@@ -84,7 +84,7 @@ restore_global() {
 	PORT=7000
 	client -c 90 -n 0 -r 0 --close rst -t 100ms 10.9.0.2
 	# nothing was left of them
-	mended -c 90 -n 0 -r 0 --close rst -t 100ms 10.9.0.2
+	finds_nothing -c 90 -n 0 -r 0 --close rst -t 100ms 10.9.0.2
 	client -c 90 -n 0 -r 0 --close fin -t 100ms 10.9.0.2
 	exits 3 client -c 90 -n 0 -r 0 --close fin -t 100ms 10.9.0.2
 	names ip_local_port_range client \
@@ -92,7 +92,7 @@ restore_global() {
 		'close rst.*tcp_tw_reuse=1 and wait a second'
 	set_inside net/ipv4/tcp_tw_reuse 1
 	sleep 1.1
-	mended -c 90 -n 0 -r 0 --close fin -t 100ms 10.9.0.2
+	finds_nothing -c 90 -n 0 -r 0 --close fin -t 100ms 10.9.0.2
 	holds '.kernel.TWRecycled > 0' '.kernel.gauges.tcp_tw_reuse.begin == 1'
 }
 
@@ -108,7 +108,7 @@ restore_global() {
 	grep -q '^  accept queue .* (server): [0-9]* handshakes' server.out
 	start_server
 	freeze_server
-	mended -c 20 -n 0 -r 0 --connect-timeout 500ms -t 100ms 127.0.0.1
+	finds_nothing -c 20 -n 0 -r 0 --connect-timeout 500ms -t 100ms 127.0.0.1
 }
 
 @test "a full accept queue on another host: it cannot be told from here" {
@@ -126,7 +126,7 @@ restore_global() {
 	grep -q '^  accept queue .* (server): [0-9]* handshakes' server.out
 	start_far_server
 	freeze_server
-	mended -c 20 -n 0 -r 0 --connect-timeout 500ms -t 100ms 10.9.0.2
+	finds_nothing -c 20 -n 0 -r 0 --connect-timeout 500ms -t 100ms 10.9.0.2
 }
 
 @test "SYN cookies: of the setting" {
@@ -137,7 +137,7 @@ restore_global() {
 	names tcp_syncookies server '^20 SYNs answered with a SYN cookie' \
 		'tcp_syncookies=1'
 	set_inside net/ipv4/tcp_syncookies 1
-	mended -c 20 -n 0 -r 100 -t 100ms 127.0.0.1
+	finds_nothing -c 20 -n 0 -r 100 -t 100ms 127.0.0.1
 }
 
 # half_open: the server's SYN-ACKs are lost on their way, as are many clients'
@@ -159,7 +159,7 @@ restore_global() {
 	inside iptables -F
 	"${far[@]}" sh -c 'echo 65535 >/proc/sys/net/ipv4/tcp_max_syn_backlog'
 	start_far_server --json=server.json
-	mended -c 40 -n 0 -r 0 --connect-timeout 500ms -t 100ms 10.9.0.2
+	finds_nothing -c 40 -n 0 -r 0 --connect-timeout 500ms -t 100ms 10.9.0.2
 	stop_server
 	jq -e '.findings == []' server.json
 }
@@ -182,9 +182,9 @@ DIAL=(-c 20 -n 0 -r 0 --connect-timeout 1s -t 100ms)
 	names 'no answer to the SYN' path '^20 connects timed out' \
 		'nft list ruleset'
 	inside iptables -F
-	mended "${DIAL[@]}" 10.9.0.2
+	finds_nothing "${DIAL[@]}" 10.9.0.2
 	INSIDE=("${near[@]}")
-	mended "${DIAL[@]}" 10.9.0.2
+	finds_nothing "${DIAL[@]}" 10.9.0.2
 }
 
 # rejected WITH STATUS LIMIT SIDE: far away, by a rule that rejects with that.
@@ -208,7 +208,7 @@ rejected() {
 	rejected icmp-net-unreachable 'packet filter rejects' path nft
 	# from here, one that nothing listens for looks the same
 	rejected tcp-reset 'nothing listens there, or a packet filter' server start
-	mended "${DIAL[@]}" 10.9.0.2
+	finds_nothing "${DIAL[@]}" 10.9.0.2
 }
 
 @test "a reset by a firewall of this host is not TCP's" {
@@ -218,7 +218,7 @@ rejected() {
 	exits 1 client -c 20 -n 0 -r 0 -t 100ms 127.0.0.1
 	names '^a packet filter rejects' path '^20 connects refused' nft
 	inside iptables -F
-	mended -c 20 -n 0 -r 0 -t 100ms 127.0.0.1
+	finds_nothing -c 20 -n 0 -r 0 -t 100ms 127.0.0.1
 }
 
 @test "a closed port: nothing listens, and then something does" {
@@ -228,7 +228,7 @@ rejected() {
 	names '^nothing listens there$' server '^20 connects refused' \
 		'start the server'
 	start_server_on 7000
-	mended -c 20 -n 0 -r 0 -t 100ms 10.9.8.1
+	finds_nothing -c 20 -n 0 -r 0 -t 100ms 10.9.8.1
 }
 
 @test "no route, no neighbour" {
@@ -256,7 +256,7 @@ rejected() {
 		'.findings[0].symptom | test("^[0-9]+ connections (closed|reset) by the other side")' \
 		'.findings[0].fix | contains("whether the server has ended")'
 	start_server_on 7000
-	mended -i 200ms -c 20 -n 0 -r 1000 -t 3 127.0.0.1
+	finds_nothing -i 200ms -c 20 -n 0 -r 1000 -t 3 127.0.0.1
 }
 
 # No cgroup is needed for this, nor a namespace, nor root.
@@ -276,7 +276,7 @@ rejected() {
 	jq -e '.counts | .accepted > 0 and .accepted < 5000 and
 		.closed_worker_died == .accepted' server.json
 	start_server --json=server.json
-	mended "${run[@]}" 127.0.0.1
+	finds_nothing "${run[@]}" 127.0.0.1
 	stop_server
 	jq -e '.counts.accepted == 5000' server.json
 }
@@ -309,7 +309,7 @@ rejected() {
 		rule -t raw -A OUTPUT -p tcp --"$side" 7000 -j CT --notrack
 		rule -t raw -A PREROUTING -p tcp --"$side" 7000 -j CT --notrack
 	done
-	mended -c 300 -n 0 -r 0 --connect-timeout 300ms -t 100ms 127.0.0.1
+	finds_nothing -c 300 -n 0 -r 0 --connect-timeout 300ms -t 100ms 127.0.0.1
 	restore_global
 }
 
@@ -327,7 +327,7 @@ rejected() {
 	restore_global
 	names netdev_max_backlog 'client and server' '^[0-9]+ packets dropped' \
 		'netdev_max_backlog=100000'
-	mended "${run[@]}" 127.0.0.1
+	finds_nothing "${run[@]}" 127.0.0.1
 }
 
 @test "tcp_mem: TCP short of memory" {
@@ -344,7 +344,7 @@ rejected() {
 	fi
 	names '^net.ipv4.tcp_mem' 'client and server' \
 		'^[0-9]+ times TCP ran short' 'raise net.ipv4.tcp_mem'
-	mended "${run[@]}" 127.0.0.1
+	finds_nothing "${run[@]}" 127.0.0.1
 }
 
 # A memory cgroup of the test's own. Sets CGROUP, and LIMIT, its file.
@@ -382,5 +382,5 @@ in_cgroup() {
 	}
 	echo "$status"
 	names '^memory' client '^[0-9]+ processes ended by the kernel' memory.max
-	in_cgroup 400M mended -c 5000 -n 0 -r 0 -t 100ms 127.0.0.1
+	in_cgroup 400M finds_nothing -c 5000 -n 0 -r 0 -t 100ms 127.0.0.1
 }

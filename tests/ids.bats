@@ -17,8 +17,8 @@ load helpers
 		'.queries.skipped_by_reason.ids_exhausted > 10000'
 }
 
-# An ID that is free again after some time, be it ten seconds: a late answer is then
-# taken for that to a newer query.
+# If an ID were used again after ten seconds, this late answer would count as the
+# answer to a newer query.
 @test "an answer after 10.6 s is late, and answers no newer query" {
 	start_server --delay 10600ms
 	exits 3 client -c 1 -r 7k -t 11 --timeout 400ms 127.0.0.1

@@ -35,8 +35,8 @@ names() {
 	grep -q "^  .*($2): " client.out
 }
 
-# The run before, mended: nothing is left to complain of.
-mended() {
+# The run before with its fix: it has no finding, and all connections open.
+finds_nothing() {
 	exits 0 client "$@"
 	holds '.findings == []' '.connections.opened == .connections.asked'
 }

@@ -23,7 +23,7 @@ evidence() {
 	exits 3 client -c 110 -n 0 -r 0 -t 100ms 10.9.8.1
 	evidence '^nothing listens' '^of 10\.9\.8\.1:7005: all 10(;|$)'
 	grep -q 'of 10\.9\.8\.1:7005: all 10' client.out
-	mended -c 110 -n 0 -r 0 -t 100ms 10.9.8.1:7000
+	finds_nothing -c 110 -n 0 -r 0 -t 100ms 10.9.8.1:7000
 }
 
 @test "all 3 ports are closed: alike" {
@@ -60,7 +60,7 @@ evidence() {
 		10.9.8.1-10.9.8.3
 	evidence '^no answer to the SYN' '^of 10\.9\.8\.2:7000: all 10(;|$)'
 	inside iptables -F
-	mended -w 2 -c 30 -n 0 -r 0 -t 100ms 10.9.8.1-10.9.8.3
+	finds_nothing -w 2 -c 30 -n 0 -r 0 -t 100ms 10.9.8.1-10.9.8.3
 }
 
 @test "of 2 servers one closes: which" {
@@ -92,7 +92,7 @@ reason() {
 	exits 3 client -a 10.9.8.1,10.9.8.2 -c 60 -n 0 -r 0 -t 100ms 10.9.8.1
 	evidence 'reject' '^all 3 targets alike; from 10\.9\.8\.2: all 30(;|$)'
 	inside iptables -F
-	mended -a 10.9.8.1,10.9.8.2 -c 60 -n 0 -r 0 -t 100ms 10.9.8.1
+	finds_nothing -a 10.9.8.1,10.9.8.2 -c 60 -n 0 -r 0 -t 100ms 10.9.8.1
 }
 
 @test "of 2 servers one does not answer: the suspects are said to be its own" {
@@ -105,7 +105,7 @@ reason() {
 	holds '.connections.suspect.queued == 10'
 	reason '^10 connections \(of 10\.9\.8\.1:7001: all 10\) were accepted'
 	thaw_server
-	mended --probe -c 20 -n 0 -r 0 -t 100ms 10.9.8.1
+	finds_nothing --probe -c 20 -n 0 -r 0 -t 100ms 10.9.8.1
 }
 
 @test "a server that serves 4 of 10 connections: how many of how many" {

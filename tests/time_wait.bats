@@ -64,7 +64,7 @@ row() {
 	inside sh -e commands
 	client "${RUN[@]}"
 	wait_to_reuse
-	mended "${RUN[@]}"
+	finds_nothing "${RUN[@]}"
 	holds '.kernel.TWRecycled > 0'
 }
 
@@ -85,7 +85,7 @@ row() {
 	set_inside net/ipv4/tcp_tw_reuse 1
 	client "${RUN[@]}"
 	wait_to_reuse
-	mended "${RUN[@]}"
+	finds_nothing "${RUN[@]}"
 }
 
 @test "tcp_tw_reuse 1 with a tcp_tw_reuse_delay of a minute" {
@@ -104,7 +104,7 @@ row() {
 	row net.ipv4.tcp_tw_reuse_delay 'too low'
 	inside sh -c "$(grep -oE 'sysctl -w .*reuse_delay=[0-9]+' check.out)"
 	wait_to_reuse
-	mended "${RUN[@]}"
+	finds_nothing "${RUN[@]}"
 	exits 0 checks
 }
 
@@ -140,7 +140,7 @@ port_is_free() {
 	client "${RUN[@]}"
 	wait_until no_sockets fin-wait-2
 	restart_frozen_server
-	mended "${RUN[@]}"
+	finds_nothing "${RUN[@]}"
 }
 
 # no_sockets STATE: from the ports of the second range.
@@ -172,7 +172,7 @@ no_sockets() {
 	set_inside net/ipv4/ip_local_port_range "41000 41099"
 	leaves_orphans
 	wait_until no_sockets fin-wait-1
-	mended "${RUN[@]}"
+	finds_nothing "${RUN[@]}"
 }
 
 # 90 connections that close while nothing comes through; then all does again.
