@@ -151,23 +151,6 @@ evidence_json(const struct stats_counters *n)
 	return o;
 }
 
-/* null: all that came were answers. */
-static json_t *
-first_bytes_json(const struct first_bytes *f)
-{
-	char hex[2 * FIRST_BYTES_MOST + 1];
-	const char *name = first_bytes_name(f);
-	json_t *o;
-
-	if (f->length == 0)
-		return json_null();
-	o = json_object();
-	first_bytes_to_hex(f, hex);
-	json_put(o, "hex", json_string(hex));
-	json_put(o, "name", name == NULL ? json_null() : json_string(name));
-	return o;
-}
-
 static json_t *
 connections_json(const struct report *r)
 {

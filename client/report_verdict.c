@@ -296,9 +296,8 @@ judge_search(struct report *r)
 		    "more; see to it (above) and search again");
 }
 
-/* Nothing that is wrong by itself, but may be why a number is what it is. */
 static void
-warn(struct report *r)
+warn_of_drops(struct report *r)
 {
 	/* the first are another service's where no target is on this host */
 	static const enum netstat_counter moving[] = {
@@ -310,9 +309,28 @@ warn(struct report *r)
 	    NETSTAT_TcpExt_TCPBacklogDrop,
 	    NETSTAT_softnet_dropped,
 	};
-	const struct stats_counters *n = &r->total.stats.n;
 	char text[REPORT_LINE_SIZE] = "";
 	size_t i, used = 0;
+
+	for (i = 0; i < sizeof(moving) / sizeof(moving[0]); i++)
+		if (r->kernel.readable[moving[i]] &&
+		    r->kernel.value[moving[i]] > 0)
+			used += (size_t)snprintf(text + used,
+			    sizeof(text) - used, "%s%s %" PRIu64,
+			    used == 0 ? "" : ", ", netstat_name(moving[i]),
+			    r->kernel.value[moving[i]]);
+	if (used > 0)
+		add(&r->warnings,
+		    "this host dropped packets or sent them again (any "
+		    "program's): %s",
+		    text);
+}
+
+/* Nothing that is wrong by itself, but may be why a number is what it is. */
+static void
+warn(struct report *r)
+{
+	const struct stats_counters *n = &r->total.stats.n;
 
 	if (r->config.search == NULL && r->end.usage.ran > HEALTH_BUSY)
 		add(&r->warnings,
@@ -337,18 +355,7 @@ warn(struct report *r)
 		    "a worker was %.3f s late to hear of a change, and kept "
 		    "the rate before it until then",
 		    clock_to_seconds(r->total.change_late));
-	for (i = 0; i < sizeof(moving) / sizeof(moving[0]); i++)
-		if (r->kernel.readable[moving[i]] &&
-		    r->kernel.value[moving[i]] > 0)
-			used += (size_t)snprintf(text + used,
-			    sizeof(text) - used, "%s%s %" PRIu64,
-			    used == 0 ? "" : ", ", netstat_name(moving[i]),
-			    r->kernel.value[moving[i]]);
-	if (used > 0)
-		add(&r->warnings,
-		    "this host dropped packets or sent them again (any "
-		    "program's): %s",
-		    text);
+	warn_of_drops(r);
 }
 
 /* Beside answers: what says more than that one message was cut off by the end. */

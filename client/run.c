@@ -503,6 +503,24 @@ run_generator(struct worker *worker, void *arg)
 	return generator_run(worker, &share);
 }
 
+static void
+begin_search(struct run *run)
+{
+	const struct run_config *config = run->config;
+	const struct life *life = &config->generator->pool.life;
+	struct open_asked open = {
+	    .rate = config->generator->open_rate,
+	    .exchanges = life->limited && life->most_queries == 0,
+	};
+
+	if (config->search == NULL)
+		return;
+	open.max_lateness = search_config(config->search)->max_lateness;
+	run->find_max = find_max_new(config->search, config->view, &open,
+	    open.exchanges || life->churn > 0, report_drops(config->report));
+	find_max_begin(run->find_max, &run->result->sum);
+}
+
 struct run_result *
 run_workers(const struct run_config *config)
 {
@@ -518,25 +536,12 @@ run_workers(const struct run_config *config)
 	    .on_signal = on_signal,
 	    .arg = &run,
 	};
-	const struct life *life = &config->generator->pool.life;
-	const struct open_asked open = {
-	    .rate = config->generator->open_rate,
-	    .exchanges = life->limited && life->most_queries == 0,
-	    .max_lateness = config->search == NULL ?
-		0 :
-		search_config(config->search)->max_lateness,
-	};
 
 	run.result = calloc(1, sizeof(*run.result));
 	run.members = calloc(config->workers, sizeof(*run.members));
 	if (run.result == NULL || run.members == NULL)
 		err(1, "no memory");
-	if (config->search != NULL) {
-		run.find_max = find_max_new(config->search, config->view, &open,
-		    open.exchanges || life->churn > 0,
-		    report_drops(config->report));
-		find_max_begin(run.find_max, &run.result->sum);
-	}
+	begin_search(&run);
 	look_first_at_listeners(&run);
 	run.workers = workers_start(&workers);
 	if (run.workers == NULL) {

@@ -193,19 +193,10 @@ print_messages(const struct server_report *r, const struct counts *c, FILE *out)
 		    c->read_pauses);
 }
 
-void
-server_report_text(const struct server_report *r, const struct counts *c,
-    uint64_t now, FILE *out)
+static void
+print_connections(const struct server_report *r, const struct counts *c,
+    double seconds, FILE *out)
 {
-	double seconds = clock_to_seconds(now - r->begun);
-
-	fprintf(out, "tcpserver %s: %s, backlog %u, ", TCPSCALER_VERSION,
-	    r->address, r->backlog);
-	if (r->workers > 1)
-		fprintf(out, "%u workers, ", r->workers);
-	fprintf(out, "up %.1f s\n", seconds);
-	if (!service_is_plain(r->service))
-		print_service(r->service, out);
 	fprintf(out, "connections  open %" PRIu64 ", peak %" PRIu64,
 	    counts_open_all(c), r->peak_seen);
 	if (r->peak_seen < c->peak)
@@ -224,12 +215,12 @@ server_report_text(const struct server_report *r, const struct counts *c,
 	fprintf(out, ", most seen in one %" PRIu64, r->queue_peak);
 	if (r->drops.known)
 		fprintf(out, ", dropped %" PRIu64, r->drops.count);
-	fprintf(out,
-	    "\ntraffic      messages %" PRIu64 ", bytes in %" PRIu64
-	    ", out %" PRIu64 ", discarded %" PRIu64 "\n",
-	    c->messages, c->bytes_in, c->bytes_out, c->bytes_discarded);
-	if (!service_is_plain(r->service) || c->messages_discarded > 0)
-		print_messages(r, c, out);
+}
+
+/* What did not go smoothly; nothing where all did. */
+static void
+print_troubles(const struct counts *c, FILE *out)
+{
 	if (c->handed_over > 0)
 		fprintf(out,
 		    "             handed over to a worker with room %" PRIu64
@@ -244,6 +235,29 @@ server_report_text(const struct server_report *r, const struct counts *c,
 		    "             lines on standard error that were left out, "
 		    "as it was not read: %" PRIu64 "\n",
 		    c->lines_left_out);
+}
+
+void
+server_report_text(const struct server_report *r, const struct counts *c,
+    uint64_t now, FILE *out)
+{
+	double seconds = clock_to_seconds(now - r->begun);
+
+	fprintf(out, "tcpserver %s: %s, backlog %u, ", TCPSCALER_VERSION,
+	    r->address, r->backlog);
+	if (r->workers > 1)
+		fprintf(out, "%u workers, ", r->workers);
+	fprintf(out, "up %.1f s\n", seconds);
+	if (!service_is_plain(r->service))
+		print_service(r->service, out);
+	print_connections(r, c, seconds, out);
+	fprintf(out,
+	    "\ntraffic      messages %" PRIu64 ", bytes in %" PRIu64
+	    ", out %" PRIu64 ", discarded %" PRIu64 "\n",
+	    c->messages, c->bytes_in, c->bytes_out, c->bytes_discarded);
+	if (!service_is_plain(r->service) || c->messages_discarded > 0)
+		print_messages(r, c, out);
+	print_troubles(c, out);
 	findings_print_all(r->findings, r->finding_count, out);
 	fflush(out);
 }
@@ -328,23 +342,6 @@ queues_json(const struct server_report *r)
 	json_put(o, "dropped",
 	    r->drops.known ? json_integer((json_int_t)r->drops.count) :
 			     json_null());
-	return o;
-}
-
-/* null: all that came were queries, or nobody looked. */
-static json_t *
-first_bytes_json(const struct first_bytes *f)
-{
-	char hex[2 * FIRST_BYTES_MOST + 1];
-	const char *name = first_bytes_name(f);
-	json_t *o;
-
-	if (f->length == 0)
-		return json_null();
-	o = json_object();
-	first_bytes_to_hex(f, hex);
-	json_put(o, "hex", json_string(hex));
-	json_put(o, "name", name == NULL ? json_null() : json_string(name));
 	return o;
 }
 

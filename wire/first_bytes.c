@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "dns_query.h"
+#include "lib/json.h"
 #include "wire/first_bytes.h"
 
 #define TEXT_LEAST 4 /* fewer printable bytes are no text */
@@ -158,4 +159,20 @@ first_bytes_from_hex(struct first_bytes *f, const char *hex)
 	}
 	f->length = length / 2;
 	return true;
+}
+
+json_t *
+first_bytes_json(const struct first_bytes *f)
+{
+	char hex[2 * FIRST_BYTES_MOST + 1];
+	const char *name = first_bytes_name(f);
+	json_t *o;
+
+	if (f->length == 0)
+		return json_null();
+	o = json_object();
+	first_bytes_to_hex(f, hex);
+	json_put(o, "hex", json_string(hex));
+	json_put(o, "name", name == NULL ? json_null() : json_string(name));
+	return o;
 }

@@ -8,6 +8,8 @@
 #ifndef WIRE_FIRST_BYTES_H
 #define WIRE_FIRST_BYTES_H
 
+#include <jansson.h>
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -37,6 +39,9 @@ const char *first_bytes_format(
 void first_bytes_to_hex(
     const struct first_bytes *, char hex[2 * FIRST_BYTES_MOST + 1]);
 bool first_bytes_from_hex(struct first_bytes *, const char *hex);
+
+/* {"hex": ..., "name": ... or null}; null where there are none. Owned by the caller. */
+json_t *first_bytes_json(const struct first_bytes *);
 
 /*
  * Whether a DNS message, with its length in front, may begin so. Total: data may be
