@@ -7,7 +7,7 @@
 #include "client/health.h"
 
 #define SENT_ENOUGH    0.999 /* of the schedule */
-#define SENT_LEAST     100 /* a p99 of fewer is but their maximum */
+#define SAMPLES	       100 /* the p99 of fewer is their maximum */
 #define BUSY_AT_TIMES  0.5 /* of a processor: what comes in bursts waits */
 #define LATENESS_SHARE 10 /* a tenth of the response time */
 
@@ -74,31 +74,45 @@ advice_for_slowness(
 	       "at times; run it again";
 }
 
+/*
+ * The 99th percentile; of fewer than 100 samples the second longest (of one, itself),
+ * so that a single stop of this host does not fail a short run.
+ */
+static uint64_t
+tail(const struct histogram *h)
+{
+	double count = (double)histogram_count(h);
+
+	if (count >= SAMPLES)
+		return histogram_quantile(h, 0.99);
+	/* half a rank lower, which no rounding takes to the next one */
+	return histogram_quantile(h, count < 2 ? 1 : (count - 1.5) / count);
+}
+
 /* Over the bound, and over what changes the response time by a tenth. */
 static bool
-is_large(const struct stats *s, const struct histogram *h, uint64_t count,
-    uint64_t most)
+is_large(const struct stats *s, const struct histogram *h, uint64_t most)
 {
-	uint64_t p99 = histogram_quantile(h, 0.99),
+	uint64_t late = tail(h),
 		 response = histogram_quantile(&s->response, 0.5);
 
-	if (count < SENT_LEAST || p99 == HISTOGRAM_NONE || p99 <= most)
+	if (late == HISTOGRAM_NONE || late <= most)
 		return false;
 	/* without an answer there is no time of which it could be a small part */
-	return response == HISTOGRAM_NONE || p99 > response / LATENESS_SHARE;
+	return response == HISTOGRAM_NONE || late > response / LATENESS_SHARE;
 }
 
 /* By this host's doing: a peer that does not read makes nothing late. */
 static bool
 left_late(const struct stats *s, uint64_t most)
 {
-	return is_large(s, &s->lateness, s->n.sent, most);
+	return is_large(s, &s->lateness, most);
 }
 
 static bool
 is_unread(const struct stats *s, uint64_t most)
 {
-	return is_large(s, &s->read_delay, s->n.answered, most);
+	return is_large(s, &s->read_delay, most);
 }
 
 /* Fewer connections were closed by --churn or the like than by other causes. */

@@ -399,6 +399,22 @@ warn_of_unanswered(struct report *r)
 	    stats_lost(n));
 }
 
+/*
+ * Whether a condition on the response time holds, and does not on the service time:
+ * what is between them, from due to sent, is this program's doing.
+ */
+static bool
+holds_by_lateness(
+    const struct condition *c, const struct condition_source *source)
+{
+	char measured[CONDITION_TEXT];
+	struct condition service;
+
+	return condition_has_value(c, source) &&
+	    condition_on_service(c, &service) &&
+	    !condition_holds(&service, source, measured);
+}
+
 static void
 judge_conditions(struct report *r)
 {
@@ -408,13 +424,21 @@ judge_conditions(struct report *r)
 	    .target_qps = r->config.query_rate,
 	    .asked = r->config.connections,
 	};
+	const struct condition *c;
 	char measured[CONDITION_TEXT];
 	size_t i;
 
-	for (i = 0; i < r->config.fail_count; i++)
-		if (condition_holds(&r->config.fail[i], &source, measured))
-			add(&r->failed, "%s: %s",
-			    condition_text(&r->config.fail[i]), measured);
+	for (i = 0; i < r->config.fail_count; i++) {
+		c = &r->config.fail[i];
+		if (!condition_holds(c, &source, measured))
+			continue;
+		add(&r->failed, "%s: %s", condition_text(c), measured);
+		if (r->reasons.count == 0 && holds_by_lateness(c, &source))
+			add(&r->reasons,
+			    "%s holds only because queries left late: it does "
+			    "not hold of the service time; run it again",
+			    condition_text(c));
+	}
 }
 
 /*

@@ -149,6 +149,24 @@ stopped_client() {
 		'.connections.suspect | add == 0'
 }
 
+@test "a gate that only the client's own lateness fails: status 3, measure again" {
+	local worker
+	start_server
+	# however late queries leave, the run is valid but for the gate
+	start_client -c 2 -n 0 --program 2s@50 --max-lateness 1h \
+		--fail 'max>200ms' --control control ::1
+	wait_until told stats '.seconds > 0.5'
+	worker=$(worker_of "$CLIENT")
+	kill -STOP "$worker"
+	sleep 0.5
+	kill -CONT "$worker"
+	exits 3 wait "$CLIENT"
+	accounts_close
+	holds '.lateness_ns.max > 200e6 and .service_ns.max < .response_ns.max' \
+		'.verdict.failed | length == 1' \
+		'(.service_ns.max > 200e6) or .verdict.reasons == ["max>200ms holds only because queries left late: it does not hold of the service time; run it again"]'
+}
+
 @test "late replacing of connections is not said to be the doing of others" {
 	local worker
 	start_server
