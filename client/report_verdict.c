@@ -279,6 +279,10 @@ judge_search(struct report *r)
 
 	if (search_next(s, &load))
 		judge_unfinished(r, &load);
+	else if (search_is_unanswered(s))
+		add(&r->reasons,
+		    "no query was answered, so no lower rate was tried; look "
+		    "at the server, or begin with a lower rate (-r)");
 	else if (search_best(s) == NULL)
 		add(&r->reasons,
 		    "no load held; begin with a lower one, or with another "

@@ -144,6 +144,20 @@ go_on(struct search *s, double next)
 	s->next = next;
 }
 
+static bool
+is_unanswered(const struct search_step *step)
+{
+	return step->stop == SEARCH_BY_SERVER && step->sent_qps > 0 &&
+	    step->answered_qps <= 0;
+}
+
+bool
+search_is_unanswered(const struct search *s)
+{
+	return s->config.what == SEARCH_RATE && s->count == 2 &&
+	    is_unanswered(&s->steps[0]) && is_unanswered(&s->steps[1]);
+}
+
 void
 search_note(struct search *s, const struct search_step *step)
 {
@@ -164,6 +178,8 @@ search_note(struct search *s, const struct search_step *step)
 		s->failed = load;
 		s->limit = s->count - 1;
 		go_on(s, after_failure(s));
+		/* each lower load would take longer for its percentile */
+		s->over |= search_is_unanswered(s);
 	}
 }
 

@@ -5,7 +5,8 @@
  * highest that held and the lowest that did not is halved, until they are less
  * than 2 % apart. Where the first step does not hold, the load is halved until
  * one does. A step that does not hold is run once more: one bad moment of this
- * host or the other is no limit.
+ * host or the other is no limit. A search for a rate is over where its first load had
+ * no answer at all, both times.
  *
  * No clock, no socket: the caller runs a step and says what came of it.
  */
@@ -88,6 +89,9 @@ uint64_t search_samples(const struct search *);
 
 /* The next step, or false: the search is over. */
 bool search_next(const struct search *, struct search_load *);
+
+/* It is a search for a rate, and its first load, run twice, had no answer. */
+bool search_is_unanswered(const struct search *);
 
 /* What came of it. */
 void search_note(struct search *, const struct search_step *);

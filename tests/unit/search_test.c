@@ -193,6 +193,42 @@ a_step_that_does_not_hold_is_repeated(void **state)
 	search_free(s);
 }
 
+/* A first load without an answer, both times: lower ones would only take longer. */
+static void
+ends_where_nothing_is_answered(void **state)
+{
+	static const struct {
+		enum search_stop stop;
+		double sent, answered[2];
+		bool over;
+	} cases[] = {
+	    {SEARCH_BY_SERVER, 10, {0, 0}, true},
+	    {SEARCH_BY_SERVER, 10, {0, 1}, false},
+	    {SEARCH_BY_SERVER, 10, {1, 0}, false},
+	    {SEARCH_BY_SERVER, 0, {0, 0}, false},
+	    {SEARCH_BY_CLIENT, 10, {0, 0}, false},
+	};
+	struct search_config config = of_rates(100);
+	struct search_step done = {.stop = SEARCH_BY_SERVER};
+	struct search *s;
+	size_t i, try;
+
+	(void)state;
+	for (i = 0; i < LENGTH(cases); i++) {
+		s = search_new(&config);
+		done.stop = cases[i].stop;
+		done.sent_qps = cases[i].sent;
+		for (try = 0; try < 2; try++) {
+			assert_true(search_next(s, &done.load));
+			done.answered_qps = cases[i].answered[try];
+			search_note(s, &done);
+		}
+		assert_int_equal(search_next(s, &done.load), !cases[i].over);
+		assert_int_equal(search_is_unanswered(s), cases[i].over);
+		search_free(s);
+	}
+}
+
 /* Whatever stopped it. */
 static void
 every_way_of_not_holding_counts(void **state)
@@ -509,6 +545,7 @@ main(void)
 	    cmocka_unit_test(connections_are_whole_and_bounded),
 	    cmocka_unit_test(begins_within_its_bounds),
 	    cmocka_unit_test(a_step_that_does_not_hold_is_repeated),
+	    cmocka_unit_test(ends_where_nothing_is_answered),
 	    cmocka_unit_test(every_way_of_not_holding_counts),
 	    cmocka_unit_test(notes_nothing_once_it_is_over),
 	    cmocka_unit_test(one_load_is_searched_the_other_is_kept),
