@@ -335,6 +335,60 @@ check_accounts(const struct json_node *top, const struct stats *s)
 	free(text);
 }
 
+/* It is written beside what it is a part of. */
+static void
+expect_part(const struct json_node *top, const char *name, uint64_t part,
+    const char *of, uint64_t whole)
+{
+	if (part > whole)
+		json_refuse(top, name,
+		    "%" PRIu64 ", but it is a part of %s, %" PRIu64, part, of,
+		    whole);
+}
+
+static void
+check_parts(const struct json_node *top, const struct stats_counters *n)
+{
+	expect_part(top, "connections.opened_late", n->opened_late, "opened",
+	    n->opened);
+	expect_part(top, "connections.peak", n->peak, "opened", n->opened);
+	expect_part(
+	    top, "connections.out_of_ids", n->out_of_ids, "opened", n->opened);
+	expect_part(top, "connections.suspect_evidence",
+	    report_plus(n->evidence_handshake_open, n->evidence_data_lost),
+	    "suspect.unacked", n->suspect_unacked);
+	expect_part(top, "connections.suspect_evidence",
+	    report_plus(n->evidence_in_accept_queue,
+		report_plus(n->evidence_not_read, n->evidence_read)),
+	    "suspect.queued", n->suspect_queued);
+}
+
+static void
+check_histogram(
+    const struct json_node *top, const char *name, const struct histogram *h)
+{
+	const char *wrong = histogram_contradiction(h);
+	char where[64];
+
+	if (wrong == NULL)
+		return;
+	snprintf(where, sizeof(where), "%s.%s", name, wrong);
+	json_refuse(top, where, "cannot be of the values in its buckets");
+}
+
+/* A worker that died may have counted a thing in one place and not in the other. */
+static void
+check_details(const struct json_node *top, const struct report *r)
+{
+	const struct stats *s = &r->total.stats;
+
+	if (r->end.workers_died > 0)
+		return;
+	check_parts(top, &s->n);
+#define CHECK_HISTOGRAM(name) check_histogram(top, #name "_ns", &s->name);
+	STATS_HISTOGRAMS(CHECK_HISTOGRAM)
+}
+
 struct report *
 report_read(const char *file)
 {
@@ -357,6 +411,7 @@ report_read(const char *file)
 	read_end(&top, r);
 	read_verdict(&top, r);
 	check_accounts(&top, &r->total.stats);
+	check_details(&top, r);
 	report_check_rows(&top, r);
 	json_decref(top.value);
 	return r;

@@ -6,6 +6,8 @@
 
 #include "lib/histogram.h"
 
+#define ROUNDING 1e-9 /* of sums of doubles, whose terms have 53 bits */
+
 uint64_t
 histogram_lo(size_t index)
 {
@@ -101,6 +103,41 @@ histogram_above(const struct histogram *h, uint64_t value)
 	for (i = histogram_index(value) + 1; i < HISTOGRAM_BUCKETS; i++)
 		count += h->bucket[i];
 	return count;
+}
+
+static bool
+is_in_bucket(uint64_t value, size_t index)
+{
+	return histogram_index(value) == index;
+}
+
+const char *
+histogram_contradiction(const struct histogram *h)
+{
+	size_t first = HISTOGRAM_BUCKETS, last = 0, i;
+	double least_sum = 0, most_sum = 0;
+
+	for (i = 0; i < HISTOGRAM_BUCKETS; i++) {
+		if (h->bucket[i] == 0)
+			continue;
+		if (first == HISTOGRAM_BUCKETS)
+			first = i;
+		last = i;
+		least_sum += (double)h->bucket[i] * (double)histogram_lo(i);
+		most_sum += (double)h->bucket[i] *
+		    (double)(i == HISTOGRAM_BUCKETS - 1 ? h->max :
+							  histogram_hi(i));
+	}
+	if (first == HISTOGRAM_BUCKETS)
+		return NULL;
+	if (!is_in_bucket(least(h), first))
+		return "min";
+	if (!is_in_bucket(h->max, last))
+		return "max";
+	return (double)h->sum < least_sum * (1 - ROUNDING) ||
+		(double)h->sum > most_sum * (1 + ROUNDING) ?
+	    "sum" :
+	    NULL;
 }
 
 void

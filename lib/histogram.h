@@ -94,6 +94,12 @@ uint64_t histogram_quantile(const struct histogram *, double q);
 /* How many values are in buckets that begin above this one's. */
 uint64_t histogram_above(const struct histogram *, uint64_t value);
 
+/*
+ * Which of "min", "max" and "sum" cannot be of the values in the buckets; NULL: all
+ * can. For a histogram that comes from outside.
+ */
+const char *histogram_contradiction(const struct histogram *);
+
 /* into += from. */
 void histogram_merge(struct histogram *into, const struct histogram *from);
 

@@ -87,6 +87,24 @@ refuses() {
 	refuses "bad.json: series: the rows add up to opened 0, but in all it is 10" bad.json
 }
 
+@test "what is part of a number, or of its buckets, is held against it" {
+	local change
+	for change in '.response_ns.max = 1e15' \
+		'.response_ns.min = 0' '.service_ns.sum = 1e15' \
+		'.connect_ns.sum = 0' '.read_delay_ns.sum = 1e15'; do
+		jq "$change" 1.json >bad.json
+		[[ $change =~ \.([a-z_]+\.[a-z]+) ]]
+		refuses "bad.json: ${BASH_REMATCH[1]}: cannot be of the values in its buckets" \
+			bad.json
+	done
+	jq '.connections.peak = 11' 1.json >bad.json
+	refuses "bad.json: connections.peak: 11, but it is a part of opened, 10" bad.json
+	jq '.connections.opened_late = 11' 1.json >bad.json
+	refuses "bad.json: connections.opened_late: 11" bad.json
+	jq '.connections.suspect_evidence.read = 1' 1.json >bad.json
+	refuses "bad.json: connections.suspect_evidence: 1, but it is a part of suspect.queued, 0" bad.json
+}
+
 # lengthen RESULT: as one with rows of 2^16 s.
 lengthen() {
 	jq '.series_step_s = 65536 | .series[].unix_s |= . - . % 65536' "$1"
