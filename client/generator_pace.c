@@ -88,9 +88,8 @@ open_one(struct generator *g)
 	return true;
 }
 
-/* The pace is given up, so far behind. */
 static void
-miss(struct generator *g, uint64_t lag)
+count_missed(struct generator *g)
 {
 	struct stats_counters *n = &g->result->stats.n;
 	uint64_t *const counters[PACE_CAUSES] = {
@@ -103,11 +102,28 @@ miss(struct generator *g, uint64_t lag)
 	    (double)CLOCK_NS_PER_SEC;
 	int i;
 
+	for (i = 0; i < PACE_CAUSES; i++)
+		*counters[i] = (uint64_t)(g->pace.missed[i] * per_ns);
+}
+
+/* The pace is given up, so far behind. */
+static void
+miss(struct generator *g, uint64_t lag)
+{
 	if (g->config->open_rate <= 0)
 		return;
 	pace_miss(&g->pace, lag);
-	for (i = 0; i < PACE_CAUSES; i++)
-		*counters[i] = (uint64_t)(g->pace.missed[i] * per_ns);
+	count_missed(g);
+}
+
+/* All that were to be opened are there. */
+static void
+complete(struct generator *g)
+{
+	if (g->config->open_rate <= 0)
+		return;
+	pace_complete(&g->pace, g->opened);
+	count_missed(g);
 }
 
 static void
@@ -219,7 +235,7 @@ generator_on_open_timer(int fd, short what, void *arg)
 	if (is_held(g, &cause))
 		pace_hold(&g->pace, cause, after);
 	else if (!g->paced && any)
-		miss(g, g->pace.lag); /* all are there: that late */
+		complete(g);
 	g->delay.spent.connecting += after - now;
 	generator_step(g, after);
 }
@@ -227,6 +243,9 @@ generator_on_open_timer(int fd, short what, void *arg)
 /*
  * Churn.
  */
+
+#define CHURN_LATE \
+	(10 * CLOCK_NS_PER_MS) /* as of connects, see open_health.c */
 
 /*
  * The k-th connection is replaced k / rate after the clock began; workers take
@@ -273,17 +292,23 @@ generator_churn_end(struct generator *g, uint64_t now)
 	}
 }
 
+/*
+ * behind: one of this turn was late. Then those due before it may be why no connection
+ * is left for it.
+ */
 static void
-churn_one(struct generator *g)
+churn_one(struct generator *g, bool *behind)
 {
 	struct stats *stats = &g->result->stats;
 	uint64_t due = churn_due(g), begun = clock_now();
+	uint64_t late = begun > due ? begun - due : 0;
 
+	*behind |= late > CHURN_LATE;
 	if (pool_churn(g->pool)) {
-		histogram_add(
-		    &stats->open_lateness, begun > due ? begun - due : 0);
+		histogram_add(&stats->open_lateness, late);
 		stats->n.churn_begun++;
-	}
+	} else if (*behind)
+		stats->n.churn_late++;
 	g->churned++;
 }
 
@@ -292,11 +317,12 @@ generator_on_churn_timer(int fd, short what, void *arg)
 {
 	struct generator *g = arg;
 	uint64_t now = clock_now(), until = now + SPELL;
+	bool behind = false;
 
 	(void)fd;
 	(void)what;
 	while (generator_churn_waits(g) && churn_due(g) <= now) {
-		churn_one(g);
+		churn_one(g, &behind);
 		if (clock_now() >= until)
 			break;
 	}

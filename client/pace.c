@@ -6,6 +6,8 @@
 /* A connect that is less late is in time: the pace is kept again. */
 #define KEPT CLOCK_NS_PER_MS
 
+#define RATE_LEAST 10 /* connects */
+
 void
 pace_hold(struct pace *p, enum pace_cause cause, uint64_t now)
 {
@@ -53,4 +55,10 @@ pace_miss(struct pace *p, uint64_t lag)
 	p->missed[PACE_LATE] += (double)lag;
 	memset(p->held, 0, sizeof(p->held));
 	p->lag = 0;
+}
+
+void
+pace_complete(struct pace *p, uint64_t opened)
+{
+	pace_miss(p, opened < RATE_LEAST ? 0 : p->lag);
 }

@@ -45,4 +45,11 @@ uint64_t pace_begin(struct pace *, uint64_t due, uint64_t now);
 /* The pace ends, or begins anew, so far behind: that is not made up for. */
 void pace_miss(struct pace *, uint64_t lag);
 
+/*
+ * All connections are there, so many opened since the pace began: the lag of the
+ * last one is missed. Fewer than 10 have no rate, and miss nothing: a connection that
+ * comes back alone has its lateness, and that is all.
+ */
+void pace_complete(struct pace *, uint64_t opened);
+
 #endif

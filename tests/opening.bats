@@ -107,6 +107,23 @@ start_slow_server() {
 	accounts_close
 }
 
+@test "churn that a stopped client missed is its own lateness" {
+	start_server -b 127.0.0.1
+	start_client -c 5 -n 0 -r 10 --churn 10 -t 3 --control control 127.0.0.1
+	wait_until told stats '.seconds > 0.5'
+	local worker
+	worker=$(worker_of "$CLIENT")
+	kill -STOP "$worker"
+	# 15 come due, of which 5 connections can leave at once
+	sleep 1.5
+	kill -CONT "$worker"
+	exits 3 wait "$CLIENT"
+	# the turn may end after 200 us, and what it left has a turn of its own
+	holds '.connections | .churn_skipped < 2 or .churn_late >= .churn_skipped - 1' \
+		'.connections | .closed_by_peer + .reset_by_peer + .closed_by_error == 0'
+	accounts_close
+}
+
 @test "with -n 0 no connect is due at a time, and churn has a lateness" {
 	start_server -b 127.0.0.1
 	client -c 200 -n 0 -r 0 -t 0.5 --close rst 127.0.0.1

@@ -98,6 +98,23 @@ a_pace_that_is_kept_again_misses_nothing(void **state)
 	expect_missed(&p, (const double[]){0, 0, 0, 40});
 }
 
+/* One that is 20 ms late was not opened at 50/s, but 10 of them were. */
+static void
+a_few_that_come_back_have_no_rate(void **state)
+{
+	struct pace p = {0};
+
+	(void)state;
+	(void)pace_begin(&p, 1000 * MS, 1020 * MS);
+	pace_complete(&p, 9);
+	expect_missed(&p, (const double[]){0, 0, 0, 0});
+	(void)pace_begin(&p, 2000 * MS, 2020 * MS);
+	pace_complete(&p, 10);
+	expect_missed(&p, (const double[]){0, 0, 0, 20});
+	pace_complete(&p, 10);
+	expect_missed(&p, (const double[]){0, 0, 0, 20});
+}
+
 int
 main(void)
 {
@@ -106,6 +123,7 @@ main(void)
 	    cmocka_unit_test(what_is_missing_has_a_cause),
 	    cmocka_unit_test(causes_share_what_is_missing),
 	    cmocka_unit_test(a_pace_that_is_kept_again_misses_nothing),
+	    cmocka_unit_test(a_few_that_come_back_have_no_rate),
 	};
 
 	return cmocka_run_group_tests_name("pace", tests, NULL, NULL);
