@@ -34,13 +34,15 @@ refuse_name(const struct options_target *o, const char *name, const char *why)
 	errx(STATUS_COULD_NOT_RUN, "%s: %s", name, why);
 }
 
-/* A name stands for the first of its addresses that accepts a connection. */
+/* A name stands for the first of its addresses that accepts a connection, or else
+ * for the first one. */
 static const char *
 add_first(const struct search *s, const char *name, uint16_t port,
     const struct addr *found, size_t count)
 {
-	const struct addr *chosen =
-	    s->patience == 0 ? found : addr_choose(found, count, s->patience);
+	const struct addr *accepts =
+	    s->patience == 0 ? NULL : addr_choose(found, count, s->patience);
+	const struct addr *chosen = accepts == NULL ? found : accepts;
 	struct addr shown = *chosen;
 	char text[ADDR_FORMAT];
 
@@ -49,7 +51,10 @@ add_first(const struct search *s, const char *name, uint16_t port,
 		(void)lines_say(
 		    "%s has %zu addresses: %s is used, the first%s; "
 		    "--all-addresses uses them all",
-		    name, count, text, s->patience == 0 ? "" : " that accepts");
+		    name, count, text,
+		    s->patience == 0	? "" :
+			accepts != NULL ? " that accepts" :
+					  ", and none accepts");
 	return addr_list_append(s->hosts, chosen, port);
 }
 
@@ -118,6 +123,12 @@ add_item(const struct search *s, char *item)
 	char *host;
 
 	snprintf(whole, sizeof(whole), "%s", item);
+	if (whole[strspn(whole, "0123456789")] == '\0')
+		errx(STATUS_USAGE,
+		    "HOST %s: not an IP address (of IPv4, four decimal "
+		    "numbers without leading zeros); a port belongs to -p, or "
+		    "behind its HOST, as in localhost:%s",
+		    whole, whole);
 	host = addr_split_port(item, &port, &why);
 	if (host == NULL)
 		errx(STATUS_USAGE, "%s: %s", whole, why);
@@ -214,8 +225,9 @@ check_families(const struct options_target *o, const struct routes *routes)
 	    (hosts == AF_UNSPEC || family_of(&routes->sources) != hosts))
 		errx(STATUS_USAGE, "-a and HOST must all be IPv4, or all IPv6");
 	if (o->family != AF_UNSPEC && hosts != o->family)
-		errx(STATUS_USAGE, "-%c: HOST is an address of the other kind",
-		    o->family == AF_INET ? '4' : '6');
+		errx(STATUS_USAGE, "-%c: HOST is an IPv%c address",
+		    o->family == AF_INET ? '4' : '6',
+		    o->family == AF_INET ? '6' : '4');
 }
 
 /* Hosts with a port of their own go last. The order is else the same. */

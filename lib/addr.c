@@ -20,8 +20,11 @@ addr_is_odd(const char *text)
 {
 	struct in_addr address;
 
-	return inet_aton(text, &address) != 0 &&
-	    inet_pton(AF_INET, text, &address) != 1;
+	/* no name has only digits and dots */
+	return text[strspn(text, "0123456789.")] == '\0' ||
+		inet_aton(text, &address) != 0 ?
+	    inet_pton(AF_INET, text, &address) != 1 :
+	    false;
 }
 
 static const char *
@@ -153,10 +156,12 @@ addr_choose(const struct addr *list, size_t count, uint64_t timeout)
 	uint64_t ms = (timeout + CLOCK_NS_PER_MS - 1) / CLOCK_NS_PER_MS;
 	size_t i;
 
-	for (i = 0; count > 1 && i < count; i++)
+	if (count == 1)
+		return &list[0];
+	for (i = 0; i < count; i++)
 		if (accepts(&list[i], ms > 60000 ? 60000 : (int)ms))
 			return &list[i];
-	return &list[0];
+	return NULL;
 }
 
 /* 0: no. What cannot be read may be anything. */

@@ -37,13 +37,14 @@ char *addr_split_port(char *text, uint16_t *port, const char **why);
 /*
  * Whether text is an IPv4 address in a form that only some programs take, and
  * read in different ways: octal, hexadecimal, or of fewer than four numbers
- * (10.0.0.010, 0x7f.1, 127.1). addr_resolve() refuses it.
+ * (10.0.0.010, 0x7f.1, 127.1), or digits and dots that are none (10.0.0.256).
+ * addr_resolve() refuses it.
  */
 bool addr_is_odd(const char *text);
 
 /*
  * The first of count > 0 addresses that accepts a connection within timeout
- * nanoseconds, or else the first one. A single address is not tried: no
+ * nanoseconds; NULL if none does. A single address is not tried: no
  * connection is made that nobody asked for. Where there are several, the one
  * that was tried is reset, to leave nothing in TIME_WAIT. Blocks.
  */

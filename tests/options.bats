@@ -23,7 +23,9 @@ refuses() {
 	refuses "$TCPCLIENT" "-r is missing" -c 1 ::1
 	refuses "$TCPCLIENT" "HOST is missing" -c 1 -r 1
 	refuses "$TCPCLIENT" "all be IPv4, or all IPv6" -a ::1 -c 1 -r 1 127.0.0.1
-	refuses "$TCPCLIENT" "address of the other kind" -6 -c 1 -r 1 127.0.0.1
+	refuses "$TCPCLIENT" "a port belongs to -p, or behind its HOST, as in localhost:4242" \
+		-c 1 -r 1 localhost 4242
+	refuses "$TCPCLIENT" "-6: HOST is an IPv4 address" -6 -c 1 -r 1 127.0.0.1
 	refuses "$TCPCLIENT" "more workers than connections" -w 2 -c 1 -r 1 ::1
 	refuses "$TCPCLIENT" "-h shows the options" -c 1 -r 1 -Q ::1
 	refuses "$TCPCLIENT" "-h shows the options" --tls -c 1 -r 1 ::1
@@ -145,8 +147,8 @@ refuses() {
 }
 
 @test "a host or address that does not exist: exit 1" {
-	run -1 "$TCPCLIENT" -c 1 -r 1 999.1.1.1
-	[[ $output == *"999.1.1.1: "* ]]
+	run -1 "$TCPCLIENT" -c 1 -r 1 nobody.invalid
+	[[ $output == *"nobody.invalid: "* ]]
 	run -1 "$TCPSERVER" -b 999.1.1.1 0
 	[[ $output == *"999.1.1.1: "* ]]
 	run -1 "$TCPSERVER" -b 192.0.2.1 0

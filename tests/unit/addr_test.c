@@ -265,10 +265,10 @@ choose_none(void **state)
 	int second = bound("127.0.0.2", &a[1]);
 
 	(void)state;
-	assert_ptr_equal(addr_choose(a, 2, 20 * CLOCK_NS_PER_SEC), &a[0]);
+	assert_null(addr_choose(a, 2, 20 * CLOCK_NS_PER_SEC));
 	/* a family that this host does not even have sockets for */
 	a[0].sa.ss_family = AF_UNSPEC;
-	assert_ptr_equal(addr_choose(a, 2, 20 * CLOCK_NS_PER_SEC), &a[0]);
+	assert_null(addr_choose(a, 2, 20 * CLOCK_NS_PER_SEC));
 	close(first);
 	close(second);
 }
