@@ -299,15 +299,19 @@ check_timestamps(const struct check_host *h, const struct check_run *run,
 	if (!check_own_number(h, row, &value))
 		return;
 	check_set(row, "%" PRIu64, value > 0 ? value : 1);
-	if ((run->ends & CHECK_CLIENT) == 0 || count_to_reuse(h, run) == 0)
+	/* what clients need of a server's host is not known there */
+	if ((run->ends & CHECK_CLIENT) != 0 && count_to_reuse(h, run) == 0)
 		return;
 	check_compare(row, value, 1);
 	check_set(row, "%" PRIu64, value > 0 ? value : 1);
 	if (row->verdict == CHECK_LOW)
-		snprintf(row->other, sizeof(row->other),
-		    "tcp_tw_reuse does nothing without timestamps, which the "
-		    "server's host needs as well; connections of before stay "
-		    "in TIME_WAIT for a minute");
+		snprintf(row->other, sizeof(row->other), "%s",
+		    (run->ends & CHECK_CLIENT) == 0 ?
+			"clients that reuse ports in TIME_WAIT (tcp_tw_reuse) "
+			"need timestamps here as well" :
+			"tcp_tw_reuse does nothing without timestamps, which "
+			"the server's host needs as well; connections of "
+			"before stay in TIME_WAIT for a minute");
 }
 
 /* In milliseconds; Older kernels wait for a second and have no such sysctl. */

@@ -55,6 +55,10 @@ row() {
 	exits 1 checks
 	row net.ipv4.tcp_timestamps 'too low'
 	row net.ipv4.tcp_tw_reuse ok
+	# on the host of a server, too: what its clients need is not known there
+	run inside "$TCPSERVER" --check 7000
+	grep -qE '^ *net.ipv4.tcp_timestamps +0 +1 +too low' <<<"$output"
+	[[ $output == *"clients that reuse ports in TIME_WAIT (tcp_tw_reuse) need"* ]]
 	# the minute, made short: those of before have no timestamps
 	enter_pair 40000 40099
 	start_far_server

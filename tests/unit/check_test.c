@@ -613,9 +613,10 @@ timestamps(void **state)
 	put(proc, "sys/net/ipv4/tcp_tw_reuse_delay", "");
 	expect(&run, delay, CHECK_UNREADABLE, "");
 	/* of a server it is not known whether its clients reuse ports */
-	put(proc, "sys/net/ipv4/tcp_timestamps", "0\n");
 	run.ends = CHECK_SERVER;
 	expect(&run, name, CHECK_OK, "");
+	put(proc, "sys/net/ipv4/tcp_timestamps", "0\n");
+	expect(&run, name, CHECK_LOW, "sysctl -w net.ipv4.tcp_timestamps=1");
 }
 
 /* Follows "sysctl -w NAME=VALUE NAME="VALUE VALUE"". */
