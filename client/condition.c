@@ -297,7 +297,8 @@ parse_operator(struct condition *c, const char *text, size_t length, char *why)
 	if (length == 0)
 		return wrong(why,
 		    "'%.*s' is compared with nothing: add >, >=, <, <=, == or "
-		    "!= and a value",
+		    "!= and a value, in quotes for the shell, such as "
+		    "'p99>10ms'",
 		    (int)c->name_length, c->text);
 	for (i = 0; i < LENGTH(operators); i++)
 		if (strlen(operators[i].text) == length &&
@@ -354,6 +355,17 @@ parse_time(struct condition *c, const char *text, char why[CONDITION_TEXT])
 	return true;
 }
 
+/* What was meant, perhaps, by a text that is no number. */
+static const char *
+hint_at(const struct condition *c, const char *text)
+{
+	if (strpbrk(text, BLANKS) != NULL)
+		return "; a comma separates conditions";
+	if (strchr(text, '.') != NULL && c->base != CONDITION_OF_NOTHING)
+		return "; a share has a %, such as 99.9%";
+	return "";
+}
+
 static bool
 parse_value(struct condition *c, const char *text, char why[CONDITION_TEXT])
 {
@@ -373,7 +385,8 @@ parse_value(struct condition *c, const char *text, char why[CONDITION_TEXT])
 		error = parse_count(text, 0, LLONG_MAX, &count);
 		c->limit = (double)count;
 	}
-	return error == NULL || wrong(why, "'%.*s': %s", SHOWN, text, error);
+	return error == NULL ||
+	    wrong(why, "'%.*s': %s%s", SHOWN, text, error, hint_at(c, text));
 }
 
 /* Copies the first length bytes of text, without the blanks around them. */

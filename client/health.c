@@ -115,12 +115,22 @@ is_unread(const struct stats *s, uint64_t most)
 	return is_large(s, &s->read_delay, most);
 }
 
-/* Fewer connections were closed by --churn or the like than by other causes. */
-static bool
+static uint64_t
 ended_by_others(const struct stats_counters *n)
 {
 	return n->failed + n->closed_by_peer + n->reset_by_peer +
-	    n->closed_by_error + n->closed_on_timeout >=
+	    n->closed_by_error + n->closed_on_timeout;
+}
+
+/*
+ * Why no connection is open, if others or a command ended them. Such a connection is
+ * missing for its backoff and maybe its timeout, one that --churn or the like replaced
+ * only for a handshake: ten times as many of those are no cause.
+ */
+static bool
+were_ended(const struct stats_counters *n)
+{
+	return 10 * (ended_by_others(n) + n->closed_on_request) >=
 	    n->closed_churned + n->closed_used_up;
 }
 
@@ -132,9 +142,11 @@ blame_peer(const struct stats_counters *n, const char **advice)
 	    n->skipped_no_connection < n->skipped_output_full)
 		*advice = "too much waited for answers; a lower rate, or more "
 			  "connections (-c)";
-	else if (ended_by_others(n))
-		*advice = "no connection was open for them: look at what ended "
-			  "or refused them, above";
+	else if (were_ended(n))
+		*advice = n->closed_on_request > ended_by_others(n) ?
+		    "no connection was open for them: a command closed them" :
+		    "no connection was open for them: look at what ended or "
+		    "refused them, above";
 	else {
 		*advice = "all connections were being replaced: more of them "
 			  "(-c), or a lower rate";
@@ -156,7 +168,7 @@ blame(const struct stats *s, const struct health_usage *u, uint64_t most,
 	uint64_t own = n->skipped_overload + n->skipped_worker_died;
 	uint64_t peer = n->skipped_ids_exhausted + n->skipped_output_full +
 	    n->skipped_no_connection;
-	bool by_others = n->skipped_no_connection > 0 && ended_by_others(n);
+	bool by_others = n->skipped_no_connection > 0 && were_ended(n);
 
 	if (own >= peer && n->skipped_worker_died > n->skipped_overload)
 		*advice = "a worker died; look at its message";

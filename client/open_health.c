@@ -145,10 +145,10 @@ open_health_is_late(
 	    (connect != HISTOGRAM_NONE && late <= connect / LATENESS_SHARE))
 		return false;
 	snprintf(why, OPEN_HEALTH_TEXT,
-	    "connects began late, p99 %.3f ms after they were due by -n or "
-	    "--churn: something stopped this program, or it had too much to "
-	    "do; end the other programs on this host, more workers (-w), "
-	    "another host, or a lower rate",
+	    "connects began late, p99 %.3f ms after they were due: something "
+	    "stopped this program, or it had too much to do; more workers "
+	    "(-w), fewer new connections a second (-n, --churn), or another "
+	    "host",
 	    MS(late));
 	return true;
 }

@@ -140,7 +140,7 @@ check_goal(const struct draft *d)
 	}
 	options_must(o->goal.search.until_count > 0,
 	    "--until is missing: what must not be, such as --until "
-	    "p99>10ms,timed_out>0");
+	    "'p99>10ms,timed_out>0'");
 	options_must(d->source == RATE_CONSTANT,
 	    "--find-max makes the rates itself: no --program, no --stdin");
 	options_must(

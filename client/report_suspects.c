@@ -171,15 +171,16 @@ judge_queued(struct report *r)
 	    "slow");
 	append_clause(&s, read,
 	    "the program has read what was sent, and answers later than "
-	    "--timeout, or not at all",
-	    "the program has read, and answers later than --timeout, or not "
-	    "at all");
+	    "--timeout or not at all, or a packet filter drops its answers",
+	    "the program has read, and answers later than --timeout or not "
+	    "at all, or a packet filter drops its answers");
 	append_clause(&s, all > known ? all - known : 0,
 	    "they wait in its accept queue, or the program is stuck, or it "
 	    "answers later than --timeout or not at all (there: ss -ltn, "
-	    "Recv-Q)",
+	    "Recv-Q), or a packet filter drops its answers",
 	    "wait in its accept queue, or the program is stuck, or it answers "
-	    "later than --timeout or not at all (there: ss -ltn, Recv-Q)");
+	    "later than --timeout or not at all (there: ss -ltn, Recv-Q), or "
+	    "a packet filter drops its answers");
 	append(&s, "; look at the server");
 	report_lines_add(&r->reasons, s.text);
 }

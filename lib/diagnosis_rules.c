@@ -7,9 +7,9 @@
 
 #define COUNTER(table, name) BY_COUNTER, NETSTAT_##table##_##name
 
-#define FIX_ACCEPT_QUEUE                                                  \
-	"sysctl net.core.somaxconn=65535, and a backlog as large in the " \
-	"server (tcpserver: without -B)"
+#define FIX_ACCEPT_QUEUE                                                      \
+	"a larger backlog in the server (tcpserver: without -B), and sysctl " \
+	"net.core.somaxconn=65535"
 #define FIX_SYN_QUEUE "larger queues" /* explained */
 #define FIX_TABLE                                                          \
 	"no tracking for the port (setup-client.sh, setup-server.sh), or " \
@@ -25,6 +25,24 @@ const struct diagnosis_rule diagnosis_rules[] = {
 	"processes ended by the kernel for want of memory, a worker among them",
 	"fewer connections, or more memory (memory.max, MemoryMax=)",
 	diagnosis_was_killed, NULL},
+    /* before the queues that such a server fills as well */
+    {BY_SEEN, DIAGNOSIS_WRONG_ANSWER, ROLE_CLIENT, BLAME_PEER, EFFECT_NONE,
+	EFFECT_RESET | EFFECT_CLOSED | EFFECT_MALFORMED,
+	"bytes that are no DNS answer",
+	"connections on which bytes came that are no DNS answer",
+	"wrong port or protocol? name the port of a DNS server (-p)", NULL,
+	diagnosis_explain_first_bytes},
+    {BY_SEEN, DIAGNOSIS_MALFORMED, ROLE_CLIENT, BLAME_PEER, EFFECT_MALFORMED,
+	EFFECT_NONE, "bytes that are no DNS answer",
+	"messages received that are malformed",
+	"look at what the server sends: tcpdump -X", NULL,
+	diagnosis_explain_first_bytes},
+    {BY_SEEN, DIAGNOSIS_WRONG_QUERY, ROLE_SERVER, BLAME_PEER, EFFECT_NONE,
+	EFFECT_NONE, "bytes that are no DNS query",
+	"connections on which bytes came that are no DNS query",
+	"wrong port or protocol? clients have to speak DNS over TCP, without "
+	"TLS",
+	NULL, diagnosis_explain_first_bytes},
     {COUNTER(conntrack, drop), ROLE_ANY, BLAME_HOST, EFFECT_NONE,
 	EFFECT_TIMED_OUT | EFFECT_RESENT | EFFECT_EVICTED,
 	"net.netfilter.nf_conntrack_max",
@@ -47,8 +65,8 @@ const struct diagnosis_rule diagnosis_rules[] = {
     {COUNTER(TcpExt, ListenOverflows), ROLE_ANY, BLAME_LISTENER, EFFECT_NONE,
 	EFFECT_TIMED_OUT | EFFECT_RESET | EFFECT_RESENT,
 	"accept queue (backlog, net.core.somaxconn)",
-	"handshakes that met a full accept queue", FIX_ACCEPT_QUEUE, NULL,
-	diagnosis_explain_accept_queue},
+	"times that a handshake met a full accept queue", FIX_ACCEPT_QUEUE,
+	NULL, diagnosis_explain_accept_queue},
     {COUNTER(TcpExt, TCPReqQFullDrop), ROLE_ANY, BLAME_LISTENER, EFFECT_NONE,
 	EFFECT_TIMED_OUT | EFFECT_RESENT, "net.ipv4.tcp_max_syn_backlog",
 	"SYNs dropped, the queue of half-open connections was full",
@@ -138,23 +156,6 @@ const struct diagnosis_rule diagnosis_rules[] = {
 	"no permission", "connects were forbidden by this host",
 	"nft list ruleset, SELinux, eBPF programs of the cgroup", NULL, NULL},
 
-    {BY_SEEN, DIAGNOSIS_WRONG_ANSWER, ROLE_CLIENT, BLAME_PEER, EFFECT_NONE,
-	EFFECT_RESET | EFFECT_CLOSED | EFFECT_MALFORMED,
-	"bytes that are no DNS answer",
-	"connections on which bytes came that are no DNS answer",
-	"wrong port or protocol? name the port of a DNS server (-p)", NULL,
-	diagnosis_explain_first_bytes},
-    {BY_SEEN, DIAGNOSIS_MALFORMED, ROLE_CLIENT, BLAME_PEER, EFFECT_MALFORMED,
-	EFFECT_NONE, "bytes that are no DNS answer",
-	"messages received that are malformed",
-	"look at what the server sends: tcpdump -X", NULL,
-	diagnosis_explain_first_bytes},
-    {BY_SEEN, DIAGNOSIS_WRONG_QUERY, ROLE_SERVER, BLAME_PEER, EFFECT_NONE,
-	EFFECT_NONE, "bytes that are no DNS query",
-	"connections on which bytes came that are no DNS query",
-	"wrong port or protocol? clients have to speak DNS over TCP, without "
-	"TLS",
-	NULL, diagnosis_explain_first_bytes},
     {BY_ERRNO, ECONNRESET, ROLE_CLIENT, BLAME_PEER, EFFECT_RESET, EFFECT_NONE,
 	"the server, or what is on the way, resets", "connects reset",
 	"look at the server's limit of connections", NULL, NULL},

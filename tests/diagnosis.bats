@@ -101,11 +101,11 @@ restore_global() {
 	start_server -B 1
 	freeze_server
 	exits 3 client -c 20 -n 0 -r 0 --connect-timeout 500ms -t 100ms 127.0.0.1
-	names 'accept queue' server '^[0-9]+ handshakes' 'net.core.somaxconn'
+	names 'accept queue' server '^[0-9]+ times that a handshake' 'net.core.somaxconn'
 	holds '.findings[0].evidence | contains("connects timed out")'
 	thaw_server
 	stop_server
-	grep -q '^  accept queue .* (server): [0-9]* handshakes' server.out
+	grep -q '^  accept queue .* (server): [0-9]* times that a handshake' server.out
 	start_server
 	freeze_server
 	finds_nothing -c 20 -n 0 -r 0 --connect-timeout 500ms -t 100ms 127.0.0.1
@@ -123,7 +123,7 @@ restore_global() {
 		'.findings[0].evidence | contains("a host that is down")'
 	thaw_server
 	stop_server
-	grep -q '^  accept queue .* (server): [0-9]* handshakes' server.out
+	grep -q '^  accept queue .* (server): [0-9]* times that a handshake' server.out
 	start_far_server
 	freeze_server
 	finds_nothing -c 20 -n 0 -r 0 --connect-timeout 500ms -t 100ms 10.9.0.2

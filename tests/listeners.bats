@@ -57,5 +57,5 @@ overflow_another() {
 	stop_server
 	jq -e '.accept_queue.dropped as $n | .kernel.ListenOverflows > $n and
 		(.findings | length == 1) and (.findings[0] | .side == "server"
-			and (.symptom | startswith("\($n) handshakes")))' server.json
+			and (.symptom | startswith("\($n) times that a handshake")))' server.json
 }

@@ -72,7 +72,7 @@ ask() {
 		accounts_close
 		holds '.connections.suspect == {unacked: 0, queued: 10}' \
 			'.connections.suspect_evidence.read == 10'
-		reason '^10 connections were accepted by the server.s kernel and never answered: the program has read what was sent, and answers later than --timeout, or not at all'
+		reason '^10 connections were accepted by the server.s kernel and never answered: the program has read what was sent, and answers later than --timeout or not at all, or a packet filter drops its answers'
 		no_reason 'stuck|accept queue'
 		stop_server
 	done
@@ -98,9 +98,18 @@ ask() {
 		accounts_close
 		holds '.connections.suspect == {unacked: 0, queued: 10}' \
 			'[.connections.suspect_evidence[]] | add == 0'
-		reason 'never answered: they wait in its accept queue, or the program is stuck, or it answers later than --timeout or not at all .*ss -ltn'
+		reason 'never answered: they wait in its accept queue, or the program is stuck, or it answers later than --timeout or not at all .*ss -ltn, Recv-Q., or a packet filter drops its answers'
 		stop_server
 	done
+	# the server answers, and the answers are dropped on the way back
+	start_far_server --json=server.json
+	"${INSIDE[@]}" iptables -I INPUT -p tcp --sport 7000 --tcp-flags PSH PSH \
+		-j DROP 2>/dev/null || skip "no such iptables rule here"
+	ask 10 10.9.0.2
+	holds '.connections.suspect == {unacked: 0, queued: 10}'
+	reason 'or a packet filter drops its answers'
+	stop_server
+	jq -e '.counts.bytes_out > 0' server.json
 }
 
 @test "a server that drops half of the queries is at no limit of descriptors" {

@@ -567,10 +567,16 @@ wrong_operators(void **state)
 	refused("lost> =0", "'=0': not a whole number such as 500, 20k or 1M");
 	refused("lost",
 	    "'lost' is compared with nothing: add >, >=, <, <=, == or != and a "
-	    "value");
+	    "value, in quotes for the shell, such as 'p99>10ms'");
 	refused("p99 10ms",
 	    "'p99' is compared with nothing: add >, >=, <, <=, == or != and a "
-	    "value");
+	    "value, in quotes for the shell, such as 'p99>10ms'");
+	refused("answered<99.9",
+	    "'99.9': not a whole number such as 500, 20k or 1M; a share has a %, "
+	    "such as 99.9%");
+	refused("lost>0 timed_out>0",
+	    "'0 timed_out>0': not a whole number such as 500, 20k or 1M; a comma "
+	    "separates conditions");
 	refused("lost>", "there is no value behind 'lost>'");
 	refused(" lost != ", "there is no value behind 'lost !='");
 }
@@ -593,11 +599,15 @@ counts(void **state)
 	s->n.bytes_sent = UINT64_C(1) << 52;
 	holds(&source, "bytes_sent==4503599627370496");
 	measures(&source, "bytes_sent>1", "bytes_sent is 4503599627370496");
-	refused("lost>1.5", "'1.5': not a whole number such as 500, 20k or 1M");
+	refused("lost>1.5",
+	    "'1.5': not a whole number such as 500, 20k or 1M; a share has a %, "
+	    "such as 99.9%");
 	refused(
 	    "lost>10ms", "'10ms': not a whole number such as 500, 20k or 1M");
 	refused("lost>-1", "'-1': not a whole number such as 500, 20k or 1M");
-	refused("lost>1 2", "'1 2': not a whole number such as 500, 20k or 1M");
+	refused("lost>1 2",
+	    "'1 2': not a whole number such as 500, 20k or 1M; a comma separates "
+	    "conditions");
 	refused("lost>9223372036854775808", "'9223372036854775808': too large");
 	free(s);
 }
