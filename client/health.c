@@ -64,6 +64,11 @@ advice_for_slowness(
 		return "its own workers waited for one another: fewer of them "
 		       "(-w), no more than there are processors, another host, "
 		       "or a lower rate";
+	if (explains(h, most, u->waited) && isnan(u->throttled))
+		return "other programs on this host had the processors, or "
+		       "the CPU quota of its control group stopped it, which "
+		       "cannot be read here: end them, raise it, or query from "
+		       "another host";
 	if (explains(h, most, u->waited))
 		return "end the other programs on this host, or query from "
 		       "another one";

@@ -26,7 +26,8 @@ struct health_usage {
 	double ran;
 	double waited; /* ready to run, but another process did */
 	double stolen; /* of every processor, by a virtual machine's host */
-	double throttled; /* stopped by the CPU quota of the control group */
+	double throttled; /* stopped by the CPU quota of the control group; NAN:
+			   * that cannot be read */
 	double crowd; /* all workers, of the processors they may use */
 	struct read_delay_causes causes; /* of all workers */
 };

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/cgroup.h"
 #include "lib/clock.h"
 #include "lib/limits.h"
 #include "lib/events.h"
@@ -101,6 +102,20 @@ run_lead(const struct run *run)
 	return workers == 1 ? 0 : CLOCK_NS_PER_MS + workers * LEAD_PER_WORKER;
 }
 
+/*
+ * The kernel counts the stop of each processor on which a worker was ready to run, so
+ * that of two workers counts twice.
+ */
+static double
+throttled_share(const struct run *run, uint64_t throttled, double length)
+{
+	double at_once = fmin(run->config->workers, limits_processors());
+
+	return throttled == CGROUP_UNKNOWN ?
+	    NAN :
+	    fmin((double)throttled / length / at_once, 1);
+}
+
 struct health_usage
 run_busiest(const struct run *run)
 {
@@ -124,7 +139,8 @@ run_busiest(const struct run *run)
 			most = (struct health_usage){.ran = ran,
 			    .waited = waited,
 			    .stolen = (double)r->usage.stolen / length,
-			    .throttled = (double)r->usage.throttled / length};
+			    .throttled = throttled_share(
+				run, r->usage.throttled, length)};
 	}
 	most.causes = causes;
 	most.crowd =

@@ -93,12 +93,18 @@ cgroup_walk(const struct cgroup_roots *roots, const char *controller,
 	return ok;
 }
 
+struct throttled {
+	uint64_t longest;
+	bool seen; /* a cpu.stat */
+};
+
 /* cpu.stat: "throttled_time 123" in nanoseconds, "throttled_usec 123". */
 static bool
 visit_throttled(const char *directory, bool unified, void *arg)
 {
 	const char *field = unified ? "throttled_usec" : "throttled_time";
-	uint64_t *longest = arg, value, time;
+	struct throttled *t = arg;
+	uint64_t value, time;
 	char path[3 * CGROUP_PATH], line[LINE], name[LINE];
 	FILE *file;
 
@@ -106,23 +112,46 @@ visit_throttled(const char *directory, bool unified, void *arg)
 	file = fopen(path, "re");
 	if (file == NULL)
 		return true; /* the topmost one has none */
+	t->seen = true;
 	while (fgets(line, sizeof(line), file) != NULL) {
 		if (sscanf(line, "%1023s %" SCNu64, name, &value) != 2 ||
 		    strcmp(name, field) != 0)
 			continue;
 		time = unified ? value * 1000 : value;
-		if (time > *longest)
-			*longest = time;
+		if (time > t->longest)
+			t->longest = time;
 	}
 	fclose(file);
 	return true;
 }
 
+/* Whether /proc names a group of the controller other than the topmost one. */
+static bool
+has_group(const struct cgroup_roots *roots, const char *controller)
+{
+	char file[CGROUP_PATH], line[LINE];
+	char *path;
+	bool unified, any = false;
+	FILE *groups;
+
+	snprintf(file, sizeof(file), "%s/self/cgroup", roots->proc);
+	groups = fopen(file, "re");
+	if (groups == NULL)
+		return false;
+	while (!any && fgets(line, sizeof(line), groups) != NULL) {
+		line[strcspn(line, "\n")] = '\0';
+		any = group_line(line, controller, &path, &unified) &&
+		    strcmp(path, "/") != 0;
+	}
+	fclose(groups);
+	return any;
+}
+
 uint64_t
 cgroup_throttled(const struct cgroup_roots *roots)
 {
-	uint64_t longest = 0;
+	struct throttled t = {0, false};
 
-	(void)cgroup_walk(roots, "cpu", visit_throttled, &longest);
-	return longest;
+	(void)cgroup_walk(roots, "cpu", visit_throttled, &t);
+	return !t.seen && has_group(roots, "cpu") ? CGROUP_UNKNOWN : t.longest;
 }

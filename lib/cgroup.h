@@ -31,8 +31,10 @@ bool cgroup_walk(const struct cgroup_roots *, const char *controller,
 /*
  * For how many nanoseconds a CPU quota (cpu.max, cpu.cfs_quota_us) has stopped the
  * processes of the group so far, summed over the processors; of the group that was
- * stopped for the longest. 0 where that cannot be read.
+ * stopped for the longest. CGROUP_UNKNOWN: it is in a group whose files are not to be
+ * seen, as where `ip netns exec` has mounted another /sys.
  */
+#define CGROUP_UNKNOWN UINT64_MAX
 uint64_t cgroup_throttled(const struct cgroup_roots *);
 
 #endif

@@ -57,5 +57,9 @@ usage_subtract(struct usage *later, const struct usage *earlier)
 	later->ran -= earlier->ran;
 	later->waited -= earlier->waited;
 	later->stolen -= earlier->stolen;
-	later->throttled -= earlier->throttled;
+	if (later->throttled == CGROUP_UNKNOWN ||
+	    earlier->throttled == CGROUP_UNKNOWN)
+		later->throttled = CGROUP_UNKNOWN;
+	else
+		later->throttled -= earlier->throttled;
 }

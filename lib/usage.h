@@ -15,8 +15,9 @@ struct usage {
 			  * the kernel does not say */
 	uint64_t stolen; /* of a processor, on the average, by the host of this
 			  * virtual machine (proc(5), steal) */
-	uint64_t throttled; /* stopped by the CPU quota of its control group;
-			     * counts as waited, too */
+	uint64_t throttled; /* stopped by the CPU quota of its control group,
+			     * summed over the processors; counts as waited,
+			     * too; CGROUP_UNKNOWN, see cgroup.h */
 };
 
 /* Since this process began. */

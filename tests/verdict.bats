@@ -207,7 +207,7 @@ stopped_client() {
 	rmdir "$group"
 	[ "$status" -eq 3 ]
 	# 3 % of a processor is less than that rate takes
-	holds '.end.throttled > 0.5' \
+	holds '.end.throttled > 0.5 and .end.throttled <= 1' \
 		'.verdict.reasons | any(contains("the CPU quota of its control group"))'
 }
 

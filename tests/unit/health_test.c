@@ -439,6 +439,20 @@ a_busy_worker_was_too_slow(void **state)
 	    HEALTH_LATE, STOPPED);
 }
 
+/* Where the quota cannot be read, it may be that. */
+static void
+the_quota_is_not_known(void **state)
+{
+	(void)state;
+	found(run_late(500, 50 * MS, MS),
+	    (struct health_usage){
+		.ran = 0.2, .waited = 0.25, .stolen = 0, .throttled = NAN},
+	    HEALTH_LATE,
+	    "; other programs on this host had the processors, or the CPU quota "
+	    "of its control group stopped it, which cannot be read here: end "
+	    "them, raise it, or query from another host");
+}
+
 /* It waited for half as long, or longer, as the share that was late. */
 static void
 others_had_the_processor(void **state)
@@ -573,6 +587,7 @@ main(void)
 	    cmocka_unit_test(causes_of_long_turns),
 	    cmocka_unit_test(how_late),
 	    cmocka_unit_test(a_busy_worker_was_too_slow),
+	    cmocka_unit_test(the_quota_is_not_known),
 	    cmocka_unit_test(others_had_the_processor),
 	    cmocka_unit_test(the_host_of_the_machine_had_it),
 	    cmocka_unit_test(too_little_sent_has_the_same_advice),
