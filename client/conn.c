@@ -290,6 +290,8 @@ conn_close(struct conn *c, enum conn_end end)
 	++*closed;
 	if (end == CONN_ERROR)
 		stats_count_end(stats, c->send_error);
+	if (end == CONN_ERROR && stats_is_given_up(c->send_error))
+		tally_add(&stats->tally, TALLY_GIVEN_UP, &c->way);
 	if (end == CONN_PEER_FIN || end == CONN_PEER_RST)
 		tally_add(&stats->tally,
 		    end == CONN_PEER_FIN ? TALLY_PEER_FIN : TALLY_PEER_RST,

@@ -28,6 +28,8 @@ cause_of(int cause)
 		return TALLY_MALFORMED;
 	case DIAGNOSIS_OUT_OF_IDS:
 		return TALLY_OUT_OF_IDS;
+	case DIAGNOSIS_GIVEN_UP:
+		return TALLY_GIVEN_UP;
 	default:
 		return (uint32_t)cause; /* an errno */
 	}
@@ -62,6 +64,7 @@ report_diagnose(
 		[DIAGNOSIS_WRONG_ANSWER] = n->wrong_answer,
 		[DIAGNOSIS_MALFORMED] = n->malformed,
 		[DIAGNOSIS_OUT_OF_IDS] = n->out_of_ids,
+		[DIAGNOSIS_GIVEN_UP] = stats_given_up(n),
 		[DIAGNOSIS_KILLED] = r->end.workers_died},
 	    .first_bytes = stats->first_bytes.length == 0 ?
 		NULL :

@@ -176,6 +176,17 @@ judge_churn(struct report *r)
 		report_lines_add(&r->reasons, text);
 }
 
+static const char *
+who_ended_them(const struct stats_counters *n)
+{
+	if (n->closed_by_error == 0)
+		return "the other side had ended them; look at the server";
+	return n->closed_by_peer + n->reset_by_peer == 0 ?
+	    "an error had ended them; its name is above" :
+	    "the other side or an error had ended them; look at the server, and "
+	    "at the error above";
+}
+
 /* What was the cause comes before what came of it. */
 void
 report_life_judge(struct report *r)
@@ -187,11 +198,10 @@ report_life_judge(struct report *r)
 	if (outage->none > 0) {
 		snprintf(text, sizeof(text),
 		    "no connection%s was open for %.3f s, and some were "
-		    "missing for %.3f s, since the other side had ended them; "
-		    "look at the server",
+		    "missing for %.3f s, since %s",
 		    r->config.workers > 1 ? " of a worker" : "",
 		    clock_to_seconds(outage->none),
-		    clock_to_seconds(outage->some));
+		    clock_to_seconds(outage->some), who_ended_them(n));
 		report_lines_add(&r->reasons, text);
 	}
 	if (replaced(n) > 0 && n->failed > 0) {

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <stddef.h>
 
 #include "client/stats.h"
@@ -117,6 +118,32 @@ void
 stats_count_end(struct stats *s, int error)
 {
 	s->n.closed_errno[error > 0 && error < STATS_ERRNOS ? error : 0]++;
+}
+
+static const int given_up[] = {ETIMEDOUT, EHOSTUNREACH, ENETUNREACH};
+
+#define GIVEN_UP (sizeof(given_up) / sizeof(given_up[0]))
+
+bool
+stats_is_given_up(int error)
+{
+	size_t i;
+
+	for (i = 0; i < GIVEN_UP; i++)
+		if (error == given_up[i])
+			return true;
+	return false;
+}
+
+uint64_t
+stats_given_up(const struct stats_counters *n)
+{
+	uint64_t count = 0;
+	size_t i;
+
+	for (i = 0; i < GIVEN_UP; i++)
+		count += n->closed_errno[given_up[i]];
+	return count;
 }
 
 static uint64_t

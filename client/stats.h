@@ -209,6 +209,13 @@ void stats_count_failure(struct stats *, int error);
 void stats_count_end(struct stats *, int error);
 
 /*
+ * Whether the kernel here ended a connection with that errno because the other side
+ * was silent, or no longer to be reached; how many were ended so.
+ */
+bool stats_is_given_up(int error);
+uint64_t stats_given_up(const struct stats_counters *);
+
+/*
  * Books what a worker that died had open, pending and in flight, so that the
  * accounts close. A worker can die between two stores: the histograms, written
  * first, then say how many were answered and sent.

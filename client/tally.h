@@ -26,6 +26,7 @@ enum tally_cause {
 	TALLY_WRONG_ANSWER,
 	TALLY_MALFORMED, /* messages */
 	TALLY_OUT_OF_IDS,
+	TALLY_GIVEN_UP, /* ended here, as the other side was silent */
 };
 
 enum tally_kind { TALLY_TARGET, TALLY_SOURCE, TALLY_KINDS };

@@ -157,6 +157,7 @@ find(const struct diagnosis_source *s, const struct diagnosis_rule *rule,
 	f->of_kernel = rule->signal != BY_SEEN &&
 	    (rule->blame == BLAME_OWN || rule->blame == BLAME_HOST ||
 		rule->blame == BLAME_LISTENER);
+	f->of_listener = rule->blame == BLAME_LISTENER;
 	snprintf(f->symptom, sizeof(f->symptom), "%" PRIu64 " %s", count,
 	    rule->symptom);
 	snprintf(f->fix, sizeof(f->fix), "%s", rule->fix);

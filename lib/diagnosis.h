@@ -34,6 +34,7 @@ enum diagnosis_seen {
 	DIAGNOSIS_MALFORMED, /* messages */
 	DIAGNOSIS_WRONG_QUERY, /* connections: bytes came, but no query */
 	DIAGNOSIS_OUT_OF_IDS, /* connections: unanswered queries hold all */
+	DIAGNOSIS_GIVEN_UP, /* open connections: ended by ETIMEDOUT or the like */
 	DIAGNOSIS_KILLED, /* processes of this program, by SIGKILL or so */
 	DIAGNOSIS_SEEN
 };
@@ -78,6 +79,7 @@ struct diagnosis_finding {
 			   * cannot tell: then evidence says why */
 	unsigned int explains; /* effects that it accounts for */
 	bool of_kernel; /* a limit of this host's kernel */
+	bool of_listener; /* that is of the server's listening socket */
 	char symptom[DIAGNOSIS_TEXT]; /* begins with its number */
 	char fix[DIAGNOSIS_TEXT];
 	char evidence[DIAGNOSIS_TEXT]; /* "": none but the symptom */

@@ -18,6 +18,28 @@ diagnosis_was_killed(const struct diagnosis_source *s, uint64_t count)
 	return s->seen[DIAGNOSIS_KILLED] > 0;
 }
 
+void
+diagnosis_explain_given_up(const struct diagnosis_source *s, uint64_t count,
+    struct diagnosis_finding *f)
+{
+	(void)s;
+	(void)count;
+	snprintf(f->evidence, sizeof(f->evidence),
+	    "the other host may be gone, or packets are dropped in one of the "
+	    "directions");
+}
+
+/* The kernel counts them for each processor, of all network namespaces. */
+void
+diagnosis_explain_drops(const struct diagnosis_source *s, uint64_t count,
+    struct diagnosis_finding *f)
+{
+	(void)s;
+	(void)count;
+	snprintf(f->evidence, sizeof(f->evidence),
+	    "the counter is of the whole machine: some may be other programs'");
+}
+
 /* Not SYNs: those that nobody answered are found as such. */
 static uint64_t
 resent_data(const struct diagnosis_source *s)
@@ -267,22 +289,29 @@ icmp_received(const struct diagnosis_source *s)
 	    diagnosis_counted(s, NETSTAT_snmp6_Icmp6InDestUnreachs);
 }
 
-/* Somebody has sent an ICMP message for each: who? */
+/*
+ * Somebody has sent an ICMP message for each: who? refused: of a port, which no router
+ * sends that finds no host.
+ */
 static void
-blame_icmp(const struct diagnosis_source *s, uint64_t count,
+blame_icmp(const struct diagnosis_source *s, uint64_t count, bool refused,
     struct diagnosis_finding *f)
 {
+	bool own = diagnosis_counted(s, NETSTAT_Icmp_OutDestUnreachs) >= count;
+
 	f->side = "path";
 	/* the kernel sends so many ICMP messages a second and no more */
 	f->explains |= EFFECT_TIMED_OUT | EFFECT_RESENT;
 	snprintf(f->evidence, sizeof(f->evidence),
 	    "%" PRIu64 " ICMP messages said so%s", icmp_received(s),
-	    diagnosis_counted(s, NETSTAT_Icmp_OutDestUnreachs) >= count ?
-		", and this host sent them: no host at that address answers "
-		"(it is down, or the address is wrong: ip neigh), or a rule "
-		"of this host rejects" :
-		", from another host: a router that finds no host there (it is "
-		"down, or the address is wrong), or a packet filter");
+	    refused && own ? ", and this host sent them: a rule of it rejects" :
+		refused	   ? ", from another host" :
+		own ? ", and this host sent them: no host at that address "
+		      "answers (it is down, or the address is wrong: ip "
+		      "neigh), or a rule of this host rejects" :
+		      ", from another host: a router that finds no host there "
+		      "(it is down, or the address is wrong), or a packet "
+		      "filter");
 }
 
 /* Connections that it had have ended: then it is not that it was never started. */
@@ -316,7 +345,7 @@ diagnosis_explain_refusal(const struct diagnosis_source *s, uint64_t count,
 	if (icmp_received(s) >= count) {
 		f->limit = rejects;
 		snprintf(f->fix, sizeof(f->fix), "%s", fix);
-		blame_icmp(s, count, f);
+		blame_icmp(s, count, true, f);
 	} else if (s->view == DIAGNOSIS_FROM_BOTH &&
 	    s->delta->readable[NETSTAT_Tcp_OutRsts] &&
 	    diagnosis_counted(s, NETSTAT_Tcp_OutRsts) < count) {
@@ -344,7 +373,7 @@ diagnosis_explain_unreachable(const struct diagnosis_source *s, uint64_t count,
     struct diagnosis_finding *f)
 {
 	if (icmp_received(s) >= count) {
-		blame_icmp(s, count, f);
+		blame_icmp(s, count, false, f);
 		snprintf(f->fix, sizeof(f->fix),
 		    "look whether the host is up and the address right: ping, "
 		    "ip neigh, ip route get; then let the port pass: nft list "

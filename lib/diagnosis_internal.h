@@ -105,5 +105,7 @@ DIAGNOSIS_EXPLAIN(accept_queue);
 DIAGNOSIS_EXPLAIN(syn_queue);
 DIAGNOSIS_EXPLAIN(first_bytes);
 DIAGNOSIS_EXPLAIN(end_by_peer);
+DIAGNOSIS_EXPLAIN(given_up);
+DIAGNOSIS_EXPLAIN(drops);
 
 #endif

@@ -95,7 +95,7 @@ const struct diagnosis_rule diagnosis_rules[] = {
 	EFFECT_TIMED_OUT | EFFECT_RESENT, "net.core.netdev_max_backlog",
 	"packets dropped before TCP saw them",
 	"sysctl net.core.netdev_max_backlog=100000", diagnosis_drops_matter,
-	NULL},
+	diagnosis_explain_drops},
 
     {BY_ERRNO, EMFILE, ROLE_CLIENT, BLAME_OWN, EFFECT_NONE, EFFECT_NONE,
 	"RLIMIT_NOFILE", "connects failed, the process had no descriptor left",
@@ -152,6 +152,12 @@ const struct diagnosis_rule diagnosis_rules[] = {
     {BY_ERRNO, EACCES, ROLE_CLIENT, BLAME_PATH, EFFECT_NONE, EFFECT_NONE,
 	"no permission, or a packet filter rejects", "connects were forbidden",
 	FIX_RULES, NULL, diagnosis_explain_unreachable},
+    {BY_ERRNO, EINVAL, ROLE_CLIENT, BLAME_OWN, EFFECT_NONE, EFFECT_NONE,
+	"a blackhole route, or an invalid address",
+	"connects failed as invalid",
+	"check the address and the route to it: ip route get, ip route show "
+	"type blackhole",
+	NULL, NULL},
     {BY_ERRNO, EPERM, ROLE_CLIENT, BLAME_OWN, EFFECT_NONE, EFFECT_NONE,
 	"no permission", "connects were forbidden by this host",
 	"nft list ruleset, SELinux, eBPF programs of the cgroup", NULL, NULL},
@@ -184,6 +190,14 @@ const struct diagnosis_rule diagnosis_rules[] = {
 	"look whether the server has ended, at its limit of connections and at "
 	"how long it lets them idle",
 	NULL, diagnosis_explain_end_by_peer},
+    {BY_SEEN, DIAGNOSIS_GIVEN_UP, ROLE_CLIENT, BLAME_NOBODY, EFFECT_NONE,
+	EFFECT_RESENT, "open connections are no longer answered",
+	"connections ended by the kernel here, as nothing that they sent was "
+	"acknowledged any more",
+	"look whether the other host is up (ping, ip neigh), and for a packet "
+	"filter that drops: nft list ruleset, iptables -nvL, on both hosts; "
+	"net.ipv4.tcp_retries2 is for how long the kernel tries",
+	NULL, diagnosis_explain_given_up},
     {COUNTER(Tcp, RetransSegs), ROLE_ANY, BLAME_NOBODY, EFFECT_RESENT,
 	EFFECT_NONE, "packets are lost", "segments sent again",
 	"look for drops: ip -s link, ethtool -S, nstat, on both hosts",
