@@ -235,7 +235,10 @@ first_of_kernel(const struct diagnosis_finding *list, size_t count)
 	return NULL;
 }
 
-/* Whether one counted in the step. */
+/*
+ * Whether one counted in the step. The queues of the server's listening socket are the
+ * server's, wherever it runs.
+ */
 static bool
 meets_kernel(const struct find_max *f, struct search_step *step)
 {
@@ -263,6 +266,21 @@ meets_kernel(const struct find_max *f, struct search_step *step)
 		return false;
 	snprintf(step->why + used, SEARCH_WHY - used, " (%s: %s)", first->limit,
 	    first->symptom);
+	return !first->of_listener;
+}
+
+/* What was answered in no way was not held, whatever the conditions are on. */
+static bool
+is_unanswered(const struct find_max *f, struct search_step *step)
+{
+	const struct stats_counters *n = &f->change.n;
+
+	if (n->sent == 0 || n->answered > 0)
+		return false;
+	snprintf(step->why, SEARCH_WHY,
+	    "no query was answered: %" PRIu64 " timed out, %" PRIu64
+	    " were lost",
+	    n->timed_out, stats_lost(n));
 	return true;
 }
 
@@ -344,12 +362,12 @@ judge(const struct find_max *f, const struct generator_result *sum,
 	if (health != HEALTH_PEER && !is_short(f, sum, cut, step) &&
 	    !opens_short(f, sum, &own, step)) {
 		condition = met(f, sum, step);
-		if (condition == NULL)
+		if (condition == NULL && !is_unanswered(f, step))
 			return SEARCH_HELD;
-		if (nothing_was_due(f, condition, step))
-			return SEARCH_BY_CLIENT;
-		if (is_own_doing(f, sum, usage, sickness.late, sickness.unread,
-			condition, step))
+		if (condition != NULL &&
+		    (nothing_was_due(f, condition, step) ||
+			is_own_doing(f, sum, usage, sickness.late,
+			    sickness.unread, condition, step)))
 			return SEARCH_BY_CLIENT;
 	}
 	if (own)

@@ -5,9 +5,10 @@
 #include "lib/clock.h"
 #include "client/search.h"
 
-#define CLOSE_ENOUGH 1.02 /* the lowest that failed, of the highest that held */
-#define RATE_LEAST   64 /* the first, divided by that */
-#define STEP_LONGEST (365 * 24 * 3600 * CLOCK_NS_PER_SEC)
+#define CLOSE_ENOUGH  1.02 /* the lowest that failed, of the highest that held */
+#define RATE_LEAST    64 /* the first, divided by that */
+#define QUERIES_LEAST 10 /* of a step */
+#define STEP_LONGEST  (365 * 24 * 3600 * CLOCK_NS_PER_SEC)
 
 struct search {
 	struct search_config config;
@@ -93,14 +94,19 @@ search_samples(const struct search *s)
 }
 
 /*
- * Long enough for the samples that the percentiles need. A program of rates has
- * no piece of more than 365 days but one that never ends.
+ * Long enough for the samples that the percentiles need, and of a rate for ten
+ * queries, so that hardly any step has none. A program of rates has no piece of more
+ * than 365 days but one that never ends.
  */
 static uint64_t
 step_duration(const struct search *s, double rate)
 {
-	uint64_t needed =
-	    rate > 0 ? clock_after(0, (double)search_samples(s) / rate) : 0;
+	double samples = (double)search_samples(s);
+	uint64_t needed;
+
+	if (s->config.what == SEARCH_RATE && samples < QUERIES_LEAST)
+		samples = QUERIES_LEAST;
+	needed = rate > 0 ? clock_after(0, samples / rate) : 0;
 
 	if (needed > STEP_LONGEST)
 		return CLOCK_NEVER;

@@ -342,6 +342,12 @@ lasts_as_asked_where_no_percentile_is(void **state)
 	s = search_new(&config);
 	assert_int_equal(search_samples(s), 0);
 	assert_true(search_next(s, &load));
+	/* ten queries are the least */
+	assert_int_equal(load.duration, 10 * S);
+	search_free(s);
+	config.rate = 5;
+	s = search_new(&config);
+	assert_true(search_next(s, &load));
 	assert_int_equal(load.duration, 2 * S);
 	search_free(s);
 
