@@ -150,7 +150,7 @@ add_hosts(const struct search *s, const char *text)
 	if (copy == NULL)
 		err(STATUS_COULD_NOT_RUN, "no memory");
 	while ((item = strsep(&rest, ",")) != NULL) {
-		if (*item == '\0')
+		if (*item == '\0' || (*item == ':' && item[1] != ':'))
 			errx(STATUS_USAGE,
 			    "HOST %s: nothing between two commas or at an end",
 			    text);

@@ -396,8 +396,10 @@ report_check_rows(const struct json_node *top, const struct report *r)
 	struct stats_counters n = {0};
 	uint64_t skipped = 0, lost = 0, response = 0, lateness = 0;
 	const struct report_row *row;
+	size_t i;
 
-	for (row = r->rows; row < r->rows + r->row_count; row++) {
+	for (i = 0; i < r->row_count; i++) { /* there may be none at all */
+		row = &r->rows[i];
 		report_counters_add(&n, &row->n);
 		skipped = report_plus(skipped, row->skipped);
 		lost = report_plus(lost, row->lost);

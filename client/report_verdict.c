@@ -188,6 +188,26 @@ judge_opening(struct report *r)
 		add(is_load ? &r->reasons : &r->warnings, "%s", why);
 }
 
+/*
+ * Not one answer, and nothing else that says so: all were cut off by the end, or each
+ * connection was closed before its answer. Connections that have answered before make
+ * it a result: then the server has stopped, which --fail judges.
+ */
+static void
+judge_silence(struct report *r)
+{
+	const struct stats_counters *n = &r->total.stats.n;
+
+	if (n->sent == 0 || n->verified > 0 || n->wrong_answer > 0 ||
+	    n->malformed > 0 || stats_suspects(n) > 0)
+		return;
+	add(&r->reasons,
+	    "no query was answered: %" PRIu64 " of %" PRIu64
+	    " were lost (%" PRIu64 " as --drain was over); look at the server, "
+	    "or wait for its answers longer (--drain)",
+	    stats_lost(n), n->sent, n->lost_drain_over);
+}
+
 static void
 judge_queries(struct report *r)
 {
@@ -197,6 +217,7 @@ judge_queries(struct report *r)
 	if (ended_early(r) || r->end.query_log_error != 0)
 		judge_end(r);
 	judge_opening(r);
+	judge_silence(r);
 	judge_schedule(r);
 	(void)health_check(
 	    &r->total.stats, &r->end.usage, r->config.max_lateness, &why);
@@ -204,9 +225,9 @@ judge_queries(struct report *r)
 		add(&r->reasons, "%s", why.at[i]);
 	if (why.count == 0 && overran(r))
 		add(&r->reasons,
-		    "too slow for the rate: the last query of %.1f s was sent "
-		    "after %.3f s; more workers (-w), another host, or a lower "
-		    "rate",
+		    "this program was late at the end: the last query of %.1f s "
+		    "was sent after %.3f s; if nothing stopped it, more workers "
+		    "(-w), another host, or a lower rate",
 		    clock_to_seconds(r->config.duration),
 		    clock_to_seconds(r->runs.longest));
 	if (r->end.late_start > 0)
@@ -379,8 +400,8 @@ warn_of_strays(struct report *r)
 	if (n->bytes_of_no_answer > 0 && n->malformed == 0 &&
 	    n->wrong_answer == 0 && r->total.stats.first_bytes.length > 0)
 		add(&r->warnings,
-		    "%" PRIu64 " bytes came behind answers that are no DNS "
-		    "answer (first bytes: %s)",
+		    "%" PRIu64 " bytes came beside the answers that are no "
+		    "whole DNS answer (first bytes: %s)",
 		    n->bytes_of_no_answer,
 		    first_bytes_format(&r->total.stats.first_bytes, text));
 }
@@ -391,6 +412,11 @@ warn_of_unanswered(struct report *r)
 {
 	const struct stats_counters *n = &r->total.stats.n;
 
+	if (n->answered == 0 && n->late > 0)
+		add(&r->warnings,
+		    "no query was answered within --timeout, but %" PRIu64
+		    " answers came later: a longer --timeout measures them",
+		    n->late);
 	if (r->config.search != NULL || n->answered == 0 ||
 	    (double)n->answered >= ANSWERED_ENOUGH * (double)n->sent)
 		return;

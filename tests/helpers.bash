@@ -158,7 +158,7 @@ punctual_or_busy() {
 	if (($1 == 3)) && jq -e '.verdict | .failed == [] and .reasons != [] and
 		(.reasons | all(startswith("queries left late") or
 			startswith("answers waited to be read") or
-			startswith("too slow for the rate") or
+			startswith("this program was late at the end") or
 			test("^(connects began late|opened .*: this program was late)")))' \
 		result.json >/dev/null; then
 		return 0
@@ -175,7 +175,7 @@ fails_gate() {
 	((status == 3)) && jq -e '.verdict | .failed != [] and .reasons != [] and
 		(.reasons | all(startswith("queries left late") or
 			startswith("answers waited to be read") or
-			startswith("too slow for the rate") or
+			startswith("this program was late at the end") or
 			test("^(connects began late|opened .*: this program was late)")))' \
 		result.json >/dev/null
 }

@@ -126,7 +126,8 @@ start_loop() {
 		holds '.queries.answered == .queries.sent' \
 			"[.service_ns.p50, .response_ns.p50] | all(
 				. >= ${delay}e6 * (1 - 1 / 512) and
-				. <= ${delay}e6 * (1 + 1 / 512) + 1e6)"
+				. <= ${delay}e6 * (1 + 1 / 512) + 1e6) or
+			.end.busiest_waited > 0.1"
 		stop_timed
 	done
 }
@@ -319,8 +320,11 @@ start_loop() {
 		cp "$n.json" result.json
 		punctual_or_busy "$status"
 		accounts_close
-		# in two halves: the nanoseconds of today are no double
-		holds "(.times_unix_ns.query_begin / 1e9 - ${at%.*} - 0.${at#*.} | fabs) < 0.005"
+		# in two halves: the nanoseconds of today are no double. On a
+		# busy machine a client hears of the moment late.
+		holds "(.times_unix_ns.query_begin / 1e9 - ${at%.*} - 0.${at#*.}) as \$late |
+			\$late > -0.005 and
+			(\$late < 0.005 or (\$late < 1 and .end.busiest_waited > 0.01))"
 	done
 }
 
@@ -354,8 +358,9 @@ start_loop() {
 
 @test "--drain: what is not answered by then is lost" {
 	start_timed delay 2000
-	client --drain 200ms -c 5 -n 0 -r 100 -t 500ms 127.0.0.1
+	exits 3 client --drain 200ms -c 5 -n 0 -r 100 -t 500ms 127.0.0.1
 	accounts_close
+	reason "no query was answered: $(result .queries.sent) of $(result .queries.sent) were lost ($(result .queries.sent) as --drain was over)"
 	# long before the first answer
 	holds '.queries.sent > 0' \
 		'.queries.lost_by_reason.drain_over == .queries.sent' \

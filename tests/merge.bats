@@ -34,7 +34,7 @@ setup() {
 # calm FILE: without the reasons for which this machine, being busy, is to blame.
 calm() {
 	jq 'def kept: map(select(
-			test("queries left late|answers waited|too slow for the rate|: this program was late") | not));
+			test("queries left late|answers waited|this program was late at the end|: this program was late") | not));
 		.verdict.judged = (.verdict |
 			.reasons[:.judged] | kept | length)
 		| .verdict.reasons |= kept

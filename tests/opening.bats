@@ -107,6 +107,24 @@ start_slow_server() {
 	accounts_close
 }
 
+@test "connects that a stopped worker saw late have not timed out" {
+	local worker
+	start_server -b 127.0.0.1
+	start_client -c 6000 -n 3000 -r 0 -t 0.1 --connect-timeout 200ms \
+		--close rst -i 50ms 127.0.0.1
+	wait_until grep -q 'opened [1-9]' client.err
+	worker=$(worker_of "$CLIENT")
+	for _ in 1 2 3; do
+		kill -STOP "$worker"
+		sleep 0.3
+		kill -CONT "$worker"
+		sleep 0.05
+	done
+	wait_client
+	holds '.connections.opened == 6000 and .connections.failed == {}'
+	accounts_close
+}
+
 @test "churn that a stopped client missed is its own lateness" {
 	start_server -b 127.0.0.1
 	start_client -c 5 -n 0 -r 10 --churn 10 -t 3 --control control 127.0.0.1

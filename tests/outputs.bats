@@ -44,6 +44,16 @@ run_short() {
 	grep -q '^queries' client.out
 }
 
+# Other errors come in between there: files of /proc that a namespace lacks.
+@test "--series on a full disk, in a network namespace: its own errno" {
+	enter_namespace 20000 60000
+	start_server_on 7000
+	PORT=7000
+	exits 1 run_client -c 2 -r 200 -t 300ms --series /dev/full 127.0.0.1
+	grep -q '^tcpclient: /dev/full: No space left on device' client.err
+	holds '.queries.answered > 0'
+}
+
 @test "several outputs fail: each is named" {
 	start_server
 	exits 1 run_short --json=/dev/full --series /dev/full --histogram=h \

@@ -206,7 +206,7 @@ listens() {
 	client -c 2 -n 0 --probe -r 100 -t 500ms --timeout 200ms 127.0.0.1
 	holds '.queries.answered > 0 and .queries.bytes_of_no_answer == 8' \
 		'.connections.wrong_answer == 0' \
-		'.verdict.warnings | any(startswith("8 bytes came behind answers that are no DNS answer (first bytes: "))'
+		'.verdict.warnings | any(startswith("8 bytes came beside the answers that are no whole DNS answer (first bytes: "))'
 	accounts_close
 }
 
