@@ -121,22 +121,26 @@ is_unread(const struct stats *s, uint64_t most)
 }
 
 static uint64_t
-ended_by_others(const struct stats_counters *n)
+replaced(const struct stats_counters *n)
 {
-	return n->failed + n->closed_by_peer + n->reset_by_peer +
-	    n->closed_by_error + n->closed_on_timeout;
+	return n->closed_churned + n->closed_used_up;
 }
 
 /*
- * Why no connection is open, if others or a command ended them. Such a connection is
- * missing for its backoff and maybe its timeout, one that --churn or the like replaced
- * only for a handshake: ten times as many of those are no cause.
+ * Of the queries that found no connection, most waited for one that then failed; or
+ * nothing was closed here.
  */
 static bool
-were_ended(const struct stats_counters *n)
+others_ended_them(const struct stats_counters *n)
 {
-	return 10 * (ended_by_others(n) + n->closed_on_request) >=
-	    n->closed_churned + n->closed_used_up;
+	return 2 * n->unsent_after_failure > n->skipped_no_connection ||
+	    replaced(n) + n->closed_on_request == 0;
+}
+
+static bool
+were_closed_by_command(const struct stats_counters *n)
+{
+	return n->closed_on_request > replaced(n);
 }
 
 /* What kept most of the arrivals that this program was ready to send. */
@@ -147,11 +151,12 @@ blame_peer(const struct stats_counters *n, const char **advice)
 	    n->skipped_no_connection < n->skipped_output_full)
 		*advice = "too much waited for answers; a lower rate, or more "
 			  "connections (-c)";
-	else if (were_ended(n))
-		*advice = n->closed_on_request > ended_by_others(n) ?
-		    "no connection was open for them: a command closed them" :
-		    "no connection was open for them: look at what ended or "
-		    "refused them, above";
+	else if (others_ended_them(n))
+		*advice = "no connection was open for them: look at what ended "
+			  "or refused them, above";
+	else if (were_closed_by_command(n))
+		*advice =
+		    "no connection was open for them: a command closed them";
 	else {
 		*advice = "all connections were being replaced: more of them "
 			  "(-c), or a lower rate";
@@ -173,7 +178,8 @@ blame(const struct stats *s, const struct health_usage *u, uint64_t most,
 	uint64_t own = n->skipped_overload + n->skipped_worker_died;
 	uint64_t peer = n->skipped_ids_exhausted + n->skipped_output_full +
 	    n->skipped_no_connection;
-	bool by_others = n->skipped_no_connection > 0 && were_ended(n);
+	bool by_others = n->skipped_no_connection > 0 &&
+	    (others_ended_them(n) || were_closed_by_command(n));
 
 	if (own >= peer && n->skipped_worker_died > n->skipped_overload)
 		*advice = "a worker died; look at its message";

@@ -10,6 +10,9 @@
 #include "client/pool_internal.h"
 #include "client/routes.h"
 
+/* Connects that are pending at the end have failed if none succeeded for so long. */
+#define SILENCE CLOCK_NS_PER_SEC
+
 /* Most that waits unsent in this process, over all connections and for one. */
 #define OUTPUT_TOTAL (UINT64_C(1) << 30)
 #define OUTPUT_MOST  (UINT64_C(2) << 20) /* all 65,536 IDs */
@@ -67,6 +70,9 @@ on_usable(struct conn *c, void *arg)
 	pool_set_missing(p, conn_id(c), false);
 	slots_move(&p->slots, conn_id(c), SLOTS_OPEN);
 	pool_put_usable(p, p->usable_count++, conn_id(c));
+	p->failing = false;
+	p->undecided = 0; /* they waited for this one's handshake */
+	p->opened_last = clock_now();
 }
 
 void
@@ -144,12 +150,27 @@ is_missed(const struct pool *p, enum conn_end end, enum slots_list list)
 		end == CONN_PEER_RST || end == CONN_ERROR);
 }
 
+/* Queries that found no connection before this one: now it is known why. */
+static void
+note_end(struct pool *p, const struct conn *c, enum conn_end end)
+{
+	bool by_others = end == CONN_FAILED || end == CONN_PEER_FIN ||
+	    end == CONN_PEER_RST || end == CONN_ERROR || end == CONN_ON_TIMEOUT;
+
+	if (conn_leaves(c) != CONN_NOT_ENDED || !by_others)
+		return;
+	p->failing = true;
+	p->env.stats->n.unsent_after_failure += p->undecided;
+	p->undecided = 0;
+}
+
 static void
 on_ended(struct conn *c, enum conn_end end, void *arg)
 {
 	struct pool *p = arg;
 	enum slots_list list = after(p, c, end);
 
+	note_end(p, c, end);
 	pool_make_unusable(p, conn_id(c));
 	slots_move(&p->slots, conn_id(c), list);
 	pool_set_missing(p, conn_id(c), is_missed(p, end, list));
@@ -463,6 +484,11 @@ pool_abandon(struct pool *p)
 	uint32_t id;
 
 	p->going = false;
+	if (slots_first(&p->slots, SLOTS_CONNECTING) != SLOTS_NONE &&
+	    clock_now() - p->opened_last > SILENCE) {
+		p->env.stats->n.unsent_after_failure += p->undecided;
+		p->undecided = 0;
+	}
 	while ((id = slots_first(&p->slots, SLOTS_CONNECTING)) != SLOTS_NONE)
 		conn_abandon(conn_at(p->conns, id));
 	pool_stop_opening(p);

@@ -47,14 +47,27 @@ skip(struct pool *p, const struct arrival *a, uint64_t *counter)
 		    QUERYLOG_NONE, QUERYLOG_NONE, QUERYLOG_NONE);
 }
 
-void
-pool_skip(struct pool *p, const struct arrival *a)
+static void
+skip_without_connection(struct pool *p, const struct arrival *a)
 {
 	struct stats_counters *n = &p->env.stats->n;
 
-	skip(p, a,
-	    p->usable_count > 0 ? &n->skipped_overload :
-				  &n->skipped_no_connection);
+	skip(p, a, &n->skipped_no_connection);
+	if (a->due < p->env.measure_from)
+		return;
+	if (p->failing)
+		n->unsent_after_failure++;
+	else
+		p->undecided++;
+}
+
+void
+pool_skip(struct pool *p, const struct arrival *a)
+{
+	if (p->usable_count > 0)
+		skip(p, a, &p->env.stats->n.skipped_overload);
+	else
+		skip_without_connection(p, a);
 }
 
 /* Each that is held has its turn, open or not; SLOTS_NONE: none is held. */
@@ -95,7 +108,7 @@ pool_enqueue(struct pool *p, const struct arrival *a)
 	uint32_t chosen = choose(p, a);
 
 	if (chosen == SLOTS_NONE) {
-		skip(p, a, &p->env.stats->n.skipped_no_connection);
+		skip_without_connection(p, a);
 		return;
 	}
 	++*scheduled(p, a);

@@ -41,6 +41,11 @@ struct pool {
 	uint32_t turn; /* whose it is, where they take turns */
 	struct life life;
 	bool going; /* what ends is opened again */
+	bool failing; /* the last connection failed, or others ended it */
+	uint64_t opened_last; /* when a connection was last opened, monotonic */
+	/* queries skipped without a connection since then: why, says what the next
+	 * one comes to */
+	uint64_t undecided;
 	uint64_t connect_timeout;
 	void (*on_progress)(uint64_t now, void *arg);
 	void *arg;

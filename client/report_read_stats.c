@@ -23,7 +23,8 @@ is_lacking(const struct json_node *at, const char *name)
 	static const char *const added[] = {"opened_late", "out_of_ids",
 	    "wrong_answer", "bytes_of_answers", "bytes_of_no_answer",
 	    "churn_late", "churn_begun", "paced", "missed_window_full",
-	    "missed_all_busy", "missed_after_failure", "missed_late"};
+	    "missed_all_busy", "missed_after_failure", "missed_late",
+	    "unsent_after_failure"};
 	size_t i;
 
 	if (json_object_get(at->value, name) != NULL)

@@ -47,6 +47,8 @@
 	X(missed_all_busy)                                                     \
 	X(missed_after_failure)                                                \
 	X(missed_late)                                                         \
+	X(unsent_after_failure) /* queries skipped: no connection, as others \
+				   had ended or refused them */ \
 	X(peak) /* most open at once; summed over workers, at most */          \
 	X(buried) /* workers that died */
 

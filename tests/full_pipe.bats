@@ -72,8 +72,9 @@ start_short() {
 	told count '.phase == "draining"'
 	kill -INT "$CLIENT"
 	wait_until gone "$CLIENT"
-	exits 0 wait_client
+	exits 3 wait_client
 	holds '.end.interrupted' \
+		'.verdict.reasons | any(startswith("no query was answered"))' \
 		'.queries.lost_by_reason.stopped == .queries.sent'
 }
 

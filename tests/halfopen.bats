@@ -67,7 +67,7 @@ meet_full_queue() {
 	grep -q 'verified 0, suspect 200 (unacked 198, queued 2), unverified 0' \
 		client.out
 	holds '.findings | any(.limit == "accept queue (backlog, net.core.somaxconn)"
-		and .side == "server" and (.fix | contains("a backlog as large")))'
+		and .side == "server" and (.fix | contains("a larger backlog")))'
 	kill -USR1 "$SERVER"
 	wait_until grep -q 'accept queue 2 of 1, most seen in one 2' server.out
 	# with room in the queue, and a program that takes what is in it
@@ -249,14 +249,16 @@ meet_full_queue() {
 	client -c 10 -n 0 -r 100 -t 300ms 127.0.0.1
 	jq '.series[-1] |= with_entries(if .key | startswith("tcp_")
 		then .value = null else . end)' result.json >other.json
-	"$TCPCLIENT" --merge --json=same.json result.json result.json >/dev/null
+	"$TCPCLIENT" --merge --json=same.json result.json result.json \
+		>/dev/null || (($? == 3)) # a machine that was too busy
 	"$TCPCLIENT" --merge --json=less.json --series=less.csv result.json \
-		other.json >/dev/null
+		other.json >/dev/null || (($? == 3))
 	jq -e '.series[-1].tcp_time_wait == 20' same.json
 	jq -e '.series[-1].tcp_time_wait == null' less.json
 	awk -F, 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "tcp_time_wait") at = i }
 		END { exit !(at > 0 && $at == "") }' less.csv
 	# twice merged is merged
-	"$TCPCLIENT" --merge --json=again.json less.json >/dev/null
+	"$TCPCLIENT" --merge --json=again.json less.json >/dev/null ||
+		(($? == 3))
 	jq -e '.series[-1].tcp_time_wait == null' again.json
 }

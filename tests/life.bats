@@ -349,3 +349,33 @@ restarted() {
 	"$TCPCLIENT" --merge --json=result.json 4.json 4.json >client.out || (($? == 3))
 	holds '.config.life.churn_per_s == 20'
 }
+
+@test "a server that ends while connections are replaced: not their replacing" {
+	start_server
+	start_client -c 20 -n 0 -r 500 -t 60 --queries-per-connection 1 \
+		--close rst --control control 127.0.0.1
+	# far more are replaced than fail afterwards
+	wait_until told stats '.connections.closed_used_up > 600'
+	stop_server
+	wait_until told stats '.queries.skipped_by_reason.no_connection > 300'
+	tell quit
+	exits 3 wait "$CLIENT"
+	accounts_close
+	holds '.connections.closed_used_up > 2 * .connections.failed_total' \
+		'.connections.unsent_after_failure * 2 > .queries.skipped_by_reason.no_connection' \
+		'.verdict.reasons | any(contains("no connection was open for them: look at what ended or refused them, above"))' \
+		'.verdict.reasons | all(contains("being replaced") | not)'
+}
+
+@test "connections that a command closed: no other cause is named" {
+	start_server
+	start_client -c 5 -n 0 -r 200 -t 60 --control control 127.0.0.1
+	wait_until told stats '.seconds > 0.3'
+	tell 'connections 0'
+	wait_until told stats '.queries.skipped_by_reason.no_connection > 50'
+	tell quit
+	exits 3 wait "$CLIENT"
+	accounts_close
+	holds '.connections.unsent_after_failure == 0' \
+		'.verdict.reasons | any(endswith("no connection was open for them: a command closed them"))'
+}

@@ -146,7 +146,7 @@ bats_require_minimum_version 1.5.0
 	kill -INT "$CLIENT"
 	wait_until grep -q 'again to stop' client.err
 	kill -INT "$CLIENT"
-	wait_client
+	exits 3 wait_client
 	holds '.queries.sent > 0' \
 		'.queries.lost_by_reason.stopped == .queries.sent'
 	accounts_close

@@ -180,7 +180,7 @@ time_wait() {
 	kill -INT "$CLIENT"
 	wait_until grep -q 'again to stop' client.err
 	kill -INT "$CLIENT"
-	wait_client
+	exits 3 wait_client
 	accounts_close
 	holds '.queries.sent > 0' \
 		'.queries.lost_by_reason.stopped == .queries.sent'

@@ -259,7 +259,7 @@ void *
 calloc(size_t count, size_t size)
 {
 	static void *(*real)(size_t, size_t);
-	static bool finding;
+	static volatile bool finding; /* dlsym() comes back here */
 	void *memory;
 
 	if (real == NULL && !finding) {
@@ -277,15 +277,23 @@ calloc(size_t count, size_t size)
 	return memory;
 }
 
-/* The early ones are never given back. */
+/*
+ * The early ones are never given back, nor what dlsym() frees while it looks for the
+ * real free(): the message of an error that a sanitizer's lookups have left.
+ */
 void
 free(void *memory)
 {
 	static void (*real)(void *);
+	static volatile bool finding; /* dlsym() comes back here */
 
 	if ((char *)memory >= early && (char *)memory < early + sizeof(early))
 		return;
-	if (real == NULL)
+	if (real == NULL && !finding) {
+		finding = true;
 		*(void **)(void *)&real = dlsym(RTLD_NEXT, "free");
-	real(memory);
+		finding = false;
+	}
+	if (real != NULL)
+		real(memory);
 }

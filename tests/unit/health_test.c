@@ -258,21 +258,20 @@ no_connection_was_open(void **state)
 	add(&s->read_delay, 50 * MS, 9000);
 	found(s, (struct health_usage){.ran = 0.9}, HEALTH_OVERLOADED,
 	    MORE_WORKERS);
-	/* what others ended is theirs, however late, and a tenth is enough */
+	/* what others ended is theirs, however late, and however much was replaced */
 	s = skipped(0, 0, 1000, 0, 0);
 	s->n.closed_churned = 9000;
-	s->n.failed = 900;
+	s->n.unsent_after_failure = 501;
 	add(&s->lateness, 50 * MS, 9000);
 	found(s, idle, HEALTH_PEER, CLOSED);
+	s = skipped(0, 0, 1000, 0, 0);
+	s->n.closed_churned = 9000;
+	s->n.unsent_after_failure = 500;
+	found(s, idle, HEALTH_OVERLOADED, REPLACED);
 	s = skipped(0, 0, 1000, 0, 0);
 	s->n.closed_on_request = 50;
-	s->n.failed = 3;
 	found(s, idle, HEALTH_PEER,
 	    "; no connection was open for them: a command closed them");
-	s = skipped(0, 0, 1000, 0, 0);
-	s->n.closed_used_up = s->n.reset_by_peer = 9000;
-	add(&s->lateness, 50 * MS, 9000);
-	found(s, idle, HEALTH_PEER, CLOSED);
 }
 
 /* What was not sent, what left late and what was read late. */

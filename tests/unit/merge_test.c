@@ -167,6 +167,7 @@ connection(struct stats *s, const struct event *e)
 		n->missed_all_busy += e->a % 5;
 		n->missed_after_failure += e->b % 3;
 		n->missed_late += e->b % 5;
+		n->unsent_after_failure += e->a % 7;
 		n->churn_skipped += e->b % 2;
 		n->churn_late += e->b % 2;
 	}
