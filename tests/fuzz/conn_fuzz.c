@@ -182,5 +182,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		       sizeof(whole.stats.n)) == 0);
 	side_end(&whole);
 	side_end(&pieces);
+	/* libevent frees a bufferevent in the next turn of its loop */
+	FUZZ_CHECK(event_base_loop(base, EVLOOP_NONBLOCK) != -1);
 	return 0;
 }
