@@ -101,6 +101,9 @@ largest_number() {
 }
 
 @test "rates are those of the time in which queries were sent" {
+	local highest
+	highest=$(jq '[.series[] | select(.length_s > 0.1) | .sent / .length_s] |
+		max | floor' one.json)
 	# ... however little of a row that was; a row of 50 ms is left out
 	jq '.series[-2] as $before |
 		($before.unix_s * 1e9 + 1.05e9) as $over |
@@ -111,8 +114,9 @@ largest_number() {
 	for name in one short; do
 		plot $name.json
 		says $name.svg queries/s
-		[ "$(largest_number $name.svg)" -ge 1500 ]
-		[ "$(largest_number $name.svg)" -le 2500 ]
+		# the axis ends near the highest rate, of which a busy machine has less
+		[ "$(largest_number $name.svg)" -ge $((highest * 3 / 4)) ]
+		[ "$(largest_number $name.svg)" -le $((highest * 3 / 2)) ]
 	done
 }
 
