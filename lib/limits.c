@@ -129,7 +129,8 @@ limits_port_range(unsigned long *first, unsigned long *last)
 
 	if (file == NULL)
 		return false;
-	known = fscanf(file, "%lu %lu", first, last) == 2 && *first <= *last;
+	known = fscanf(file, "%lu %lu", first, last) == 2 && *first <= *last &&
+	    *last <= UINT16_MAX;
 	fclose(file);
 	return known;
 }
