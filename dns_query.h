@@ -105,6 +105,18 @@ dns_put16(uint8_t *p, unsigned int value)
 	p[1] = (uint8_t)(value & 0xff);
 }
 
+/* Whether its header says that it has any, in two loads. */
+static inline bool
+dns_has_records(const uint8_t *framed)
+{
+	uint32_t answers_and_authorities;
+	uint16_t additional;
+
+	memcpy(&answers_and_authorities, framed + 8, 4);
+	memcpy(&additional, framed + 12, 2);
+	return (answers_and_authorities | additional) != 0;
+}
+
 /* Bytes that as many records take at least as the framed message says it has. */
 static inline size_t
 dns_records_least(const uint8_t *framed)
@@ -139,7 +151,8 @@ dns_answer_read(const uint8_t *data, size_t length, const uint8_t *query,
 	    framed <= length &&
 	    memcmp(data + DNS_QUESTION_OFFSET, query + DNS_QUESTION_OFFSET,
 		query_length - DNS_QUESTION_OFFSET) == 0 &&
-	    framed - query_length >= dns_records_least(data)) {
+	    (!dns_has_records(data) ||
+		framed - query_length >= dns_records_least(data))) {
 		m->framed_length = framed;
 		m->id = (uint16_t)dns_get16(data + 2);
 		m->flags = (uint16_t)dns_get16(data + 4);

@@ -134,8 +134,10 @@ handle_message(struct conn *c, const struct dns_message *m,
  */
 static size_t
 handle_messages(struct conn *c, const uint8_t *data, size_t length,
-    struct conn_reading *r, size_t *wanted)
+    struct conn_reading *reading, size_t *wanted)
 {
+	/* a copy of its own stays in registers: counters may not alias it */
+	struct conn_reading r = *reading;
 	const struct conn_env *env = c->env;
 	struct stats_counters *n = &env->stats->n;
 	struct dns_message message;
@@ -147,14 +149,14 @@ handle_messages(struct conn *c, const uint8_t *data, size_t length,
 		    env->query_length, &message, &answers)) != DNS_INCOMPLETE) {
 		n->replies++;
 		if (result == DNS_COMPLETE)
-			handle_message(c, &message, data + used, answers, r);
+			handle_message(c, &message, data + used, answers, &r);
 		else {
 			n->malformed++;
 			tally_add(&env->stats->tally, TALLY_MALFORMED, &c->way);
 			malformed += message.framed_length;
 			/* with what follows: a length of 0 names nothing */
 			conn_note_wrong_answer(c, data + used, length - used);
-			conn_log(c, QUERYLOG_MALFORMED, r->now, QUERYLOG_NONE,
+			conn_log(c, QUERYLOG_MALFORMED, r.now, QUERYLOG_NONE,
 			    QUERYLOG_NONE);
 		}
 		used += message.framed_length;
@@ -162,6 +164,7 @@ handle_messages(struct conn *c, const uint8_t *data, size_t length,
 	n->bytes_of_no_answer += malformed;
 	n->bytes_of_answers += used - malformed;
 	*wanted = message.framed_length;
+	*reading = r;
 	return used;
 }
 
