@@ -34,8 +34,7 @@ refuse_name(const struct options_target *o, const char *name, const char *why)
 	errx(STATUS_COULD_NOT_RUN, "%s: %s", name, why);
 }
 
-/* A name stands for the first of its addresses that accepts a connection, or else
- * for the first one. */
+/* Of a name: the first address that accepts a connection, or else the first one. */
 static const char *
 add_first(const struct search *s, const char *name, uint16_t port,
     const struct addr *found, size_t count)
@@ -150,10 +149,13 @@ add_hosts(const struct search *s, const char *text)
 	if (copy == NULL)
 		err(STATUS_COULD_NOT_RUN, "no memory");
 	while ((item = strsep(&rest, ",")) != NULL) {
-		if (*item == '\0' || (*item == ':' && item[1] != ':'))
+		if (*item == '\0')
 			errx(STATUS_USAGE,
 			    "HOST %s: nothing between two commas or at an end",
 			    text);
+		if (*item == ':' && item[1] != ':')
+			errx(STATUS_USAGE,
+			    "HOST %s: nothing in front of the port", item);
 		add_item(s, item);
 	}
 	free(copy);

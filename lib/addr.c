@@ -21,10 +21,10 @@ addr_is_odd(const char *text)
 	struct in_addr address;
 
 	/* no name has only digits and dots */
-	return text[strspn(text, "0123456789.")] == '\0' ||
-		inet_aton(text, &address) != 0 ?
-	    inet_pton(AF_INET, text, &address) != 1 :
-	    false;
+	bool numeric = text[strspn(text, "0123456789.")] == '\0' ||
+	    inet_aton(text, &address) != 0;
+
+	return numeric && inet_pton(AF_INET, text, &address) != 1;
 }
 
 static const char *

@@ -45,6 +45,28 @@ group_line(char *line, const char *controller, char **path, bool *unified)
 	return *unified || is_listed(list, (size_t)(end - list), controller);
 }
 
+static FILE *
+open_groups(const struct cgroup_roots *roots)
+{
+	char file[CGROUP_PATH];
+
+	snprintf(file, sizeof(file), "%s/self/cgroup", roots->proc);
+	return fopen(file, "re");
+}
+
+/* The next group of the controller, in line. False: there are no more. */
+static bool
+next_group(FILE *groups, const char *controller, char line[LINE], char **path,
+    bool *unified)
+{
+	while (fgets(line, LINE, groups) != NULL) {
+		line[strcspn(line, "\n")] = '\0';
+		if (group_line(line, controller, path, unified))
+			return true;
+	}
+	return false;
+}
+
 /* A group and those above it. In a container its path may not be there. */
 static bool
 walk_up(
@@ -70,19 +92,14 @@ bool
 cgroup_walk(const struct cgroup_roots *roots, const char *controller,
     cgroup_visit *visit, void *arg)
 {
-	char file[CGROUP_PATH], line[LINE], top[CGROUP_PATH];
-	char *path;
+	char line[LINE], top[CGROUP_PATH];
+	FILE *groups = open_groups(roots);
 	bool unified, ok = false;
-	FILE *groups;
+	char *path;
 
-	snprintf(file, sizeof(file), "%s/self/cgroup", roots->proc);
-	groups = fopen(file, "re");
 	if (groups == NULL)
 		return false;
-	while (fgets(line, sizeof(line), groups) != NULL) {
-		line[strcspn(line, "\n")] = '\0';
-		if (!group_line(line, controller, &path, &unified))
-			continue;
+	while (next_group(groups, controller, line, &path, &unified)) {
 		snprintf(top, sizeof(top), "%s%s%s", roots->groups,
 		    unified ? "" : "/", unified ? "" : controller);
 		ok = walk_up(top, path, unified, visit, arg);
@@ -129,20 +146,15 @@ visit_throttled(const char *directory, bool unified, void *arg)
 static bool
 has_group(const struct cgroup_roots *roots, const char *controller)
 {
-	char file[CGROUP_PATH], line[LINE];
-	char *path;
+	FILE *groups = open_groups(roots);
 	bool unified, any = false;
-	FILE *groups;
+	char line[LINE];
+	char *path;
 
-	snprintf(file, sizeof(file), "%s/self/cgroup", roots->proc);
-	groups = fopen(file, "re");
 	if (groups == NULL)
 		return false;
-	while (!any && fgets(line, sizeof(line), groups) != NULL) {
-		line[strcspn(line, "\n")] = '\0';
-		any = group_line(line, controller, &path, &unified) &&
-		    strcmp(path, "/") != 0;
-	}
+	while (!any && next_group(groups, controller, line, &path, &unified))
+		any = strcmp(path, "/") != 0;
 	fclose(groups);
 	return any;
 }

@@ -24,7 +24,7 @@ diagnosis_explain_given_up(const struct diagnosis_source *s, uint64_t count,
 {
 	(void)s;
 	(void)count;
-	snprintf(f->evidence, sizeof(f->evidence),
+	diagnosis_add_evidence(f,
 	    "the other host may be gone, or packets are dropped in one of the "
 	    "directions");
 }
@@ -36,7 +36,7 @@ diagnosis_explain_drops(const struct diagnosis_source *s, uint64_t count,
 {
 	(void)s;
 	(void)count;
-	snprintf(f->evidence, sizeof(f->evidence),
+	diagnosis_add_evidence(f,
 	    "the counter is of the whole machine: some may be other programs'");
 }
 

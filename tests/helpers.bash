@@ -166,6 +166,15 @@ punctual_or_busy() {
 	return "$1"
 }
 
+# pause_client SECONDS: its worker is stopped for so long.
+pause_client() {
+	local worker
+	worker=$(worker_of "$CLIENT")
+	kill -STOP "$worker"
+	sleep "$1"
+	kill -CONT "$worker"
+}
+
 # fails_gate COMMAND...: a condition of --fail holds, status 4; or 3, because this
 # machine was too busy to send in time.
 fails_gate() {

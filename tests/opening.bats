@@ -95,11 +95,7 @@ start_slow_server() {
 	start_server -b 127.0.0.1
 	start_client -c 3000 -n 1000 -r 0 -t 0.1 --close rst -i 50ms 127.0.0.1
 	wait_until grep -q 'opened [1-9]' client.err
-	local worker
-	worker=$(worker_of "$CLIENT")
-	kill -STOP "$worker"
-	sleep 0.3
-	kill -CONT "$worker"
+	pause_client 0.3
 	wait_client
 	holds '.connections | .opened == 3000 and .paced == 3000' \
 		'.open_lateness_ns | .max > 250000000 and .p99 > 150000000' \
@@ -108,16 +104,12 @@ start_slow_server() {
 }
 
 @test "connects that a stopped worker saw late have not timed out" {
-	local worker
 	start_server -b 127.0.0.1
 	start_client -c 6000 -n 3000 -r 0 -t 0.1 --connect-timeout 200ms \
 		--close rst -i 50ms 127.0.0.1
 	wait_until grep -q 'opened [1-9]' client.err
-	worker=$(worker_of "$CLIENT")
 	for _ in 1 2 3; do
-		kill -STOP "$worker"
-		sleep 0.3
-		kill -CONT "$worker"
+		pause_client 0.3
 		sleep 0.05
 	done
 	wait_client
@@ -129,12 +121,8 @@ start_slow_server() {
 	start_server -b 127.0.0.1
 	start_client -c 5 -n 0 -r 10 --churn 10 -t 3 --control control 127.0.0.1
 	wait_until told stats '.seconds > 0.5'
-	local worker
-	worker=$(worker_of "$CLIENT")
-	kill -STOP "$worker"
 	# 15 come due, of which 5 connections can leave at once
-	sleep 1.5
-	kill -CONT "$worker"
+	pause_client 1.5
 	exits 3 wait "$CLIENT"
 	# the turn may end after 200 us, and what it left has a turn of its own
 	holds '.connections | .churn_skipped < 2 or .churn_late >= .churn_skipped - 1' \

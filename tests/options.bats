@@ -25,6 +25,7 @@ refuses() {
 	refuses "$TCPCLIENT" "all be IPv4, or all IPv6" -a ::1 -c 1 -r 1 127.0.0.1
 	refuses "$TCPCLIENT" "a port belongs to -p, or behind its HOST, as in localhost:4242" \
 		-c 1 -r 1 localhost 4242
+	refuses "$TCPCLIENT" "HOST :4242: nothing in front of the port" -c 1 -r 1 :4242
 	refuses "$TCPCLIENT" "-6: HOST is an IPv4 address" -6 -c 1 -r 1 127.0.0.1
 	refuses "$TCPCLIENT" "more workers than connections" -w 2 -c 1 -r 1 ::1
 	refuses "$TCPCLIENT" "-h shows the options" -c 1 -r 1 -Q ::1

@@ -7,13 +7,10 @@ bats_require_minimum_version 1.5.0
 
 # A client that queries while its worker is stopped for 300 ms. Its exit status.
 stopped_client() {
-	local worker status=0
+	local status=0
 	start_client -c 2 -n 0 -r 500 -t 2 --control control "$@" ::1
 	wait_until told count '.phase == "running"'
-	worker=$(worker_of "$CLIENT")
-	kill -STOP "$worker"
-	sleep 0.3
-	kill -CONT "$worker"
+	pause_client 0.3
 	wait "$CLIENT" || status=$?
 	return "$status"
 }
@@ -134,16 +131,12 @@ stopped_client() {
 }
 
 @test "an answer that came in time and was read late has not timed out" {
-	local worker
 	# 100 queries are always in flight: their answers come during the stop, in
 	# which the timeout passes
 	start_server --delay 50ms
 	start_client -c 100 -n 0 -r 2000 -t 3 --timeout 1s --control control ::1
 	wait_until told stats '.seconds > 0.5'
-	worker=$(worker_of "$CLIENT")
-	kill -STOP "$worker"
-	sleep 1.3
-	kill -CONT "$worker"
+	pause_client 1.3
 	exits 3 wait "$CLIENT"
 	accounts_close
 	holds '.service_ns.max >= 1300e6' '.read_delay_ns.max >= 1200e6' \
@@ -152,16 +145,12 @@ stopped_client() {
 }
 
 @test "a gate that only the client's own lateness fails: status 3, measure again" {
-	local worker
 	start_server
 	# however late queries leave, the run is valid but for the gate
 	start_client -c 2 -n 0 --program 2s@50 --max-lateness 1h \
 		--fail 'max>200ms' --control control ::1
 	wait_until told stats '.seconds > 0.5'
-	worker=$(worker_of "$CLIENT")
-	kill -STOP "$worker"
-	sleep 0.5
-	kill -CONT "$worker"
+	pause_client 0.5
 	exits 3 wait "$CLIENT"
 	accounts_close
 	holds '.lateness_ns.max > 200e6 and .service_ns.max < .response_ns.max' \
@@ -170,15 +159,11 @@ stopped_client() {
 }
 
 @test "late replacing of connections is not said to be the doing of others" {
-	local worker
 	start_server
 	start_client -c 20 -r 500 -t 2 --queries-per-connection 1 --close rst \
 		--control control ::1
 	wait_until told stats '.seconds > 0.3'
-	worker=$(worker_of "$CLIENT")
-	kill -STOP "$worker"
-	sleep 0.5
-	kill -CONT "$worker"
+	pause_client 0.5
 	exits 3 wait "$CLIENT"
 	accounts_close
 	holds '.verdict.reasons | any(startswith("queries left late")) and

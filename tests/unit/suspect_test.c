@@ -22,93 +22,91 @@
 #define CLOSED	    7
 #define LISTENING   10
 
+/* The other end of a connection, where it is on this host. */
+static const struct sockdiag_peer
+    handshaking = {.established = false},
+    waiting = {.established = true, .unread = 30},
+    deaf = {.established = true, .accepted = true, .unread = 30},
+    behind = {.established = true, .accepted = true, .unread = 10},
+    reader = {.established = true, .accepted = true};
+/* What the kernels know of a connection that does not answer, and what it says. */
+static const struct {
+	uint8_t tcp_state;
+	uint32_t unacked;
+	uint64_t acked; /* 1: the SYN */
+	uint32_t segments_in; /* 1: the SYN-ACK */
+	const struct sockdiag_peer *peer;
+	size_t length;
+	struct suspicion was;
+	struct suspicion is;
+} silences[] = {
+    /* the query is on its way for ever */
+    {ESTABLISHED, 1, 1, 1, NULL, sizeof(struct tcp_info), {0, 0},
+	{SUSPECT_UNACKED, EVIDENCE_NONE}},
+    {ESTABLISHED, 9, 1, 1, NULL, sizeof(struct tcp_info),
+	{SUSPECT_QUEUED, EVIDENCE_READ}, {SUSPECT_UNACKED, EVIDENCE_NONE}},
+    /* and the SYN-ACK comes again */
+    {ESTABLISHED, 1, 1, 2, NULL, sizeof(struct tcp_info), {0, 0},
+	{SUSPECT_UNACKED, EVIDENCE_HANDSHAKE_OPEN}},
+    /* the other end is on this host */
+    {ESTABLISHED, 1, 1, 1, &handshaking, sizeof(struct tcp_info), {0, 0},
+	{SUSPECT_UNACKED, EVIDENCE_HANDSHAKE_OPEN}},
+    {ESTABLISHED, 1, 1, 1, &reader, sizeof(struct tcp_info), {0, 0},
+	{SUSPECT_UNACKED, EVIDENCE_DATA_LOST}},
+    /* that end has been forgotten since */
+    {ESTABLISHED, 1, 1, 1, NULL, sizeof(struct tcp_info),
+	{SUSPECT_UNACKED, EVIDENCE_HANDSHAKE_OPEN},
+	{SUSPECT_UNACKED, EVIDENCE_HANDSHAKE_OPEN}},
+    /* the other kernel has all of it */
+    {ESTABLISHED, 0, 31, 2, NULL, sizeof(struct tcp_info), {0, 0},
+	{SUSPECT_QUEUED, EVIDENCE_NONE}},
+    {ESTABLISHED, 0, 31, 2, NULL, sizeof(struct tcp_info),
+	{SUSPECT_UNACKED, EVIDENCE_DATA_LOST}, {SUSPECT_QUEUED, EVIDENCE_NONE}},
+    {ESTABLISHED, 0, 31, 2, &waiting, sizeof(struct tcp_info), {0, 0},
+	{SUSPECT_QUEUED, EVIDENCE_IN_ACCEPT_QUEUE}},
+    {ESTABLISHED, 0, 31, 2, &deaf, sizeof(struct tcp_info), {0, 0},
+	{SUSPECT_QUEUED, EVIDENCE_NOT_READ}},
+    {ESTABLISHED, 0, 31, 2, &behind, sizeof(struct tcp_info), {0, 0},
+	{SUSPECT_QUEUED, EVIDENCE_READ}},
+    {ESTABLISHED, 0, 31, 2, &reader, sizeof(struct tcp_info),
+	{SUSPECT_QUEUED, EVIDENCE_IN_ACCEPT_QUEUE},
+	{SUSPECT_QUEUED, EVIDENCE_READ}},
+    /* its buffer is full, or a packet has been lost */
+    {ESTABLISHED, 3, 60001, 9, NULL, sizeof(struct tcp_info), {0, 0},
+	{SUSPECT_QUEUED, EVIDENCE_NONE}},
+    /* closed by the peer: what it was before holds */
+    {CLOSED, 0, 1, 1, NULL, sizeof(struct tcp_info),
+	{SUSPECT_UNACKED, EVIDENCE_DATA_LOST},
+	{SUSPECT_UNACKED, EVIDENCE_DATA_LOST}},
+    {CLOSED, 0, 31, 2, NULL, sizeof(struct tcp_info), {0, 0}, {0, 0}},
+    {FIN_WAIT1, 1, 1, 1, NULL, sizeof(struct tcp_info),
+	{SUSPECT_QUEUED, EVIDENCE_READ}, {SUSPECT_QUEUED, EVIDENCE_READ}},
+    /* a kernel that does not tell what was acknowledged */
+    {ESTABLISHED, 1, 0, 9, NULL, offsetof(struct tcp_info, tcpi_bytes_acked),
+	{0, 0}, {SUSPECT_UNACKED, EVIDENCE_NONE}},
+    {ESTABLISHED, 0, 0, 9, &deaf, offsetof(struct tcp_info, tcpi_bytes_acked),
+	{0, 0}, {SUSPECT_QUEUED, EVIDENCE_NONE}},
+    {ESTABLISHED, 1, 1, 1, NULL, 4, {0, 0}, {0, 0}},
+};
+
 static void
 from_given_values(void **state)
 {
-	static const struct sockdiag_peer
-	    handshaking = {.established = false},
-	    waiting = {.established = true, .unread = 30},
-	    deaf = {.established = true, .accepted = true, .unread = 30},
-	    behind = {.established = true, .accepted = true, .unread = 10},
-	    reader = {.established = true, .accepted = true};
-	static const struct {
-		uint8_t tcp_state;
-		uint32_t unacked;
-		uint64_t acked; /* 1: the SYN */
-		uint32_t segments_in; /* 1: the SYN-ACK */
-		const struct sockdiag_peer *peer;
-		size_t length;
-		struct suspicion was;
-		struct suspicion is;
-	} cases[] = {
-	    /* the query is on its way for ever */
-	    {ESTABLISHED, 1, 1, 1, NULL, sizeof(struct tcp_info), {0, 0},
-		{SUSPECT_UNACKED, EVIDENCE_NONE}},
-	    {ESTABLISHED, 9, 1, 1, NULL, sizeof(struct tcp_info),
-		{SUSPECT_QUEUED, EVIDENCE_READ},
-		{SUSPECT_UNACKED, EVIDENCE_NONE}},
-	    /* and the SYN-ACK comes again */
-	    {ESTABLISHED, 1, 1, 2, NULL, sizeof(struct tcp_info), {0, 0},
-		{SUSPECT_UNACKED, EVIDENCE_HANDSHAKE_OPEN}},
-	    /* the other end is on this host */
-	    {ESTABLISHED, 1, 1, 1, &handshaking, sizeof(struct tcp_info),
-		{0, 0}, {SUSPECT_UNACKED, EVIDENCE_HANDSHAKE_OPEN}},
-	    {ESTABLISHED, 1, 1, 1, &reader, sizeof(struct tcp_info), {0, 0},
-		{SUSPECT_UNACKED, EVIDENCE_DATA_LOST}},
-	    /* that end has been forgotten since */
-	    {ESTABLISHED, 1, 1, 1, NULL, sizeof(struct tcp_info),
-		{SUSPECT_UNACKED, EVIDENCE_HANDSHAKE_OPEN},
-		{SUSPECT_UNACKED, EVIDENCE_HANDSHAKE_OPEN}},
-	    /* the other kernel has all of it */
-	    {ESTABLISHED, 0, 31, 2, NULL, sizeof(struct tcp_info), {0, 0},
-		{SUSPECT_QUEUED, EVIDENCE_NONE}},
-	    {ESTABLISHED, 0, 31, 2, NULL, sizeof(struct tcp_info),
-		{SUSPECT_UNACKED, EVIDENCE_DATA_LOST},
-		{SUSPECT_QUEUED, EVIDENCE_NONE}},
-	    {ESTABLISHED, 0, 31, 2, &waiting, sizeof(struct tcp_info), {0, 0},
-		{SUSPECT_QUEUED, EVIDENCE_IN_ACCEPT_QUEUE}},
-	    {ESTABLISHED, 0, 31, 2, &deaf, sizeof(struct tcp_info), {0, 0},
-		{SUSPECT_QUEUED, EVIDENCE_NOT_READ}},
-	    {ESTABLISHED, 0, 31, 2, &behind, sizeof(struct tcp_info), {0, 0},
-		{SUSPECT_QUEUED, EVIDENCE_READ}},
-	    {ESTABLISHED, 0, 31, 2, &reader, sizeof(struct tcp_info),
-		{SUSPECT_QUEUED, EVIDENCE_IN_ACCEPT_QUEUE},
-		{SUSPECT_QUEUED, EVIDENCE_READ}},
-	    /* its buffer is full, or a packet has been lost */
-	    {ESTABLISHED, 3, 60001, 9, NULL, sizeof(struct tcp_info), {0, 0},
-		{SUSPECT_QUEUED, EVIDENCE_NONE}},
-	    /* closed by the peer: what it was before holds */
-	    {CLOSED, 0, 1, 1, NULL, sizeof(struct tcp_info),
-		{SUSPECT_UNACKED, EVIDENCE_DATA_LOST},
-		{SUSPECT_UNACKED, EVIDENCE_DATA_LOST}},
-	    {CLOSED, 0, 31, 2, NULL, sizeof(struct tcp_info), {0, 0}, {0, 0}},
-	    {FIN_WAIT1, 1, 1, 1, NULL, sizeof(struct tcp_info),
-		{SUSPECT_QUEUED, EVIDENCE_READ},
-		{SUSPECT_QUEUED, EVIDENCE_READ}},
-	    /* a kernel that does not tell what was acknowledged */
-	    {ESTABLISHED, 1, 0, 9, NULL,
-		offsetof(struct tcp_info, tcpi_bytes_acked), {0, 0},
-		{SUSPECT_UNACKED, EVIDENCE_NONE}},
-	    {ESTABLISHED, 0, 0, 9, &deaf,
-		offsetof(struct tcp_info, tcpi_bytes_acked), {0, 0},
-		{SUSPECT_QUEUED, EVIDENCE_NONE}},
-	    {ESTABLISHED, 1, 1, 1, NULL, 4, {0, 0}, {0, 0}},
-	};
 	struct tcp_info info;
 	struct suspicion is;
 	size_t i;
 
 	(void)state;
-	for (i = 0; i < LENGTH(cases); i++) {
+	for (i = 0; i < LENGTH(silences); i++) {
 		memset(&info, 0, sizeof(info));
-		info.tcpi_state = cases[i].tcp_state;
-		info.tcpi_unacked = cases[i].unacked;
-		info.tcpi_bytes_acked = cases[i].acked;
-		info.tcpi_segs_in = cases[i].segments_in;
-		is = suspect_classify(
-		    &info, cases[i].length, cases[i].peer, cases[i].was);
-		assert_int_equal(is.is, cases[i].is.is);
-		assert_int_equal(is.evidence, cases[i].is.evidence);
+		info.tcpi_state = silences[i].tcp_state;
+		info.tcpi_unacked = silences[i].unacked;
+		info.tcpi_bytes_acked = silences[i].acked;
+		info.tcpi_segs_in = silences[i].segments_in;
+		is = suspect_classify(&info, silences[i].length,
+		    silences[i].peer, silences[i].was);
+		assert_int_equal(is.is, silences[i].is.is);
+		assert_int_equal(is.evidence, silences[i].is.evidence);
 	}
 }
 
