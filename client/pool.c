@@ -140,28 +140,38 @@ after(struct pool *p, const struct conn *c, enum conn_end end)
 	}
 }
 
+/* By the other side, an error or a connect that failed. */
+static bool
+is_by_others(enum conn_end end)
+{
+	return end == CONN_FAILED || end == CONN_PEER_FIN ||
+	    end == CONN_PEER_RST || end == CONN_ERROR;
+}
+
 /* A failure keeps missing what was so, and an empty exchange leaves no gap. */
 static bool
 is_missed(const struct pool *p, enum conn_end end, enum slots_list list)
 {
 	return p->going && !p->env.leave_at_once && list != SLOTS_OVER &&
-	    list != SLOTS_FREE &&
-	    (end == CONN_FAILED || end == CONN_PEER_FIN ||
-		end == CONN_PEER_RST || end == CONN_ERROR);
+	    list != SLOTS_FREE && is_by_others(end);
 }
 
-/* Queries that found no connection before this one: now it is known why. */
+/* The queries that found no connection waited for one that failed. */
+static void
+book_undecided(struct pool *p)
+{
+	p->env.stats->n.unsent_after_failure += p->undecided;
+	p->undecided = 0;
+}
+
 static void
 note_end(struct pool *p, const struct conn *c, enum conn_end end)
 {
-	bool by_others = end == CONN_FAILED || end == CONN_PEER_FIN ||
-	    end == CONN_PEER_RST || end == CONN_ERROR || end == CONN_ON_TIMEOUT;
-
-	if (conn_leaves(c) != CONN_NOT_ENDED || !by_others)
+	if (conn_leaves(c) != CONN_NOT_ENDED ||
+	    (!is_by_others(end) && end != CONN_ON_TIMEOUT))
 		return;
 	p->failing = true;
-	p->env.stats->n.unsent_after_failure += p->undecided;
-	p->undecided = 0;
+	book_undecided(p);
 }
 
 static void
@@ -485,10 +495,8 @@ pool_abandon(struct pool *p)
 
 	p->going = false;
 	if (slots_first(&p->slots, SLOTS_CONNECTING) != SLOTS_NONE &&
-	    clock_now() - p->opened_last > SILENCE) {
-		p->env.stats->n.unsent_after_failure += p->undecided;
-		p->undecided = 0;
-	}
+	    clock_now() - p->opened_last > SILENCE)
+		book_undecided(p);
 	while ((id = slots_first(&p->slots, SLOTS_CONNECTING)) != SLOTS_NONE)
 		conn_abandon(conn_at(p->conns, id));
 	pool_stop_opening(p);
