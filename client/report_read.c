@@ -354,6 +354,11 @@ check_parts(const struct json_node *top, const struct stats_counters *n)
 	expect_part(top, "connections.peak", n->peak, "opened", n->opened);
 	expect_part(
 	    top, "connections.out_of_ids", n->out_of_ids, "opened", n->opened);
+	expect_part(top, "connections.unsent_after_failure",
+	    n->unsent_after_failure, "skipped_by_reason.no_connection",
+	    n->skipped_no_connection);
+	expect_part(top, "connections.churn_late", n->churn_late,
+	    "churn_skipped", n->churn_skipped);
 	expect_part(top, "connections.suspect_evidence",
 	    report_plus(n->evidence_handshake_open, n->evidence_data_lost),
 	    "suspect.unacked", n->suspect_unacked);

@@ -203,9 +203,10 @@ judge_silence(struct report *r)
 		return;
 	add(&r->reasons,
 	    "no query was answered: %" PRIu64 " of %" PRIu64
-	    " were lost (%" PRIu64 " as --drain was over); look at the server, "
-	    "or wait for its answers longer (--drain)",
-	    stats_lost(n), n->sent, n->lost_drain_over);
+	    " were lost%s; look at the server%s",
+	    stats_lost(n), n->sent,
+	    n->lost_drain_over > 0 ? ", as --drain was over" : "",
+	    n->lost_drain_over > 0 ? ", or wait for its answers longer" : "");
 }
 
 static void
@@ -417,6 +418,12 @@ warn_of_unanswered(struct report *r)
 		    "no query was answered within --timeout, but %" PRIu64
 		    " answers came later: a longer --timeout measures them",
 		    n->late);
+	else if (n->answered == 0 && n->sent > 0 && n->verified > 0)
+		add(&r->warnings,
+		    "no query was answered: timed out %" PRIu64
+		    ", lost %" PRIu64 ", %" PRIu64
+		    " of these as --drain was over",
+		    n->timed_out, stats_lost(n), n->lost_drain_over);
 	if (r->config.search != NULL || n->answered == 0 ||
 	    (double)n->answered >= ANSWERED_ENOUGH * (double)n->sent)
 		return;

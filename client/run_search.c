@@ -76,24 +76,37 @@ all_ended(const struct run *run)
 	return true;
 }
 
+static bool
+any_died(const struct run *run)
+{
+	unsigned int i;
+
+	for (i = 0; i < run->config->workers; i++)
+		if (run->members[i].died != 0)
+			return true;
+	return false;
+}
+
+/* Without one of its workers a step has not had its load, nor would the next one. */
 void
 run_search_on(struct run *run)
 {
-	bool ended = all_ended(run);
+	bool ended = all_ended(run), died = any_died(run);
 	struct health_usage usage;
 	struct search_load load;
 
 	if (run->result->end.interrupted)
 		return;
-	if (run->stage == STAGE_QUERYING ||
-	    (ended && is_for(run, SEARCH_CONNECTIONS))) {
+	if (!died &&
+	    (run->stage == STAGE_QUERYING ||
+		(ended && is_for(run, SEARCH_CONNECTIONS)))) {
 		run_look_at_listeners(run);
 		usage = run_busiest(run);
 		find_max_end(run->find_max, run_add_up(run), &usage, ended);
 		if (run->config->live_every > 0)
 			say_step(run);
 	}
-	if (!search_next(run->config->search, &load) || ended)
+	if (!search_next(run->config->search, &load) || ended || died)
 		workers_tell(run->workers, WORKER_DRAIN, 0);
 	else if (run->stage == STAGE_QUERYING)
 		open_for_step(run, &load);

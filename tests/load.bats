@@ -360,7 +360,7 @@ start_loop() {
 	start_timed delay 2000
 	exits 3 client --drain 200ms -c 5 -n 0 -r 100 -t 500ms 127.0.0.1
 	accounts_close
-	reason "no query was answered: $(result .queries.sent) of $(result .queries.sent) were lost ($(result .queries.sent) as --drain was over)"
+	reason "no query was answered: $(result .queries.sent) of $(result .queries.sent) were lost, as --drain was over"
 	# long before the first answer
 	holds '.queries.sent > 0' \
 		'.queries.lost_by_reason.drain_over == .queries.sent' \

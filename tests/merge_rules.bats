@@ -101,6 +101,8 @@ refuses() {
 	refuses "bad.json: connections.peak: 11, but it is a part of opened, 10" bad.json
 	jq '.connections.opened_late = 11' 1.json >bad.json
 	refuses "bad.json: connections.opened_late: 11" bad.json
+	jq '.connections.unsent_after_failure = 7' 1.json >bad.json
+	refuses "bad.json: connections.unsent_after_failure: 7, but it is a part of skipped_by_reason.no_connection, 0" bad.json
 	jq '.connections.suspect_evidence.read = 1' 1.json >bad.json
 	refuses "bad.json: connections.suspect_evidence: 1, but it is a part of suspect.queued, 0" bad.json
 }

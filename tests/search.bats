@@ -114,3 +114,25 @@ reason() {
 			else "" end) as $advice |
 			.verdict.reasons | index($said + $advice) != null'
 }
+
+@test "a search ends where a worker dies: no step without its load is held" {
+	start_server
+	start_client -w 2 -c 10 -n 0 -r 100 -t 300ms -i 50ms --find-max rate \
+		--until 'timed_out>50%' 127.0.0.1
+	wait_until grep -q ' held$' client.err
+	kill -KILL "$(worker_of "$CLIENT" | head -n 1)"
+	exits 3 wait "$CLIENT"
+	accounts_close
+	holds '.end.workers_died == 1' \
+		'[.find_max.steps[] | select(.answered_qps == null)] == []' \
+		'.verdict.reasons | any(startswith("1 worker died")) and
+			any(startswith("the search ended after "))'
+}
+
+@test "answers of the warm-up only: said" {
+	start_server --mode dns --delay 1s
+	client -c 5 -n 0 -r 100 -t 300ms --warmup 1500ms --drain 0 127.0.0.1
+	accounts_close
+	holds '.queries.answered == 0 and .queries.warmup.answered > 0' \
+		'.verdict.warnings | any(startswith("no query was answered: timed out 0, lost "))'
+}
