@@ -126,43 +126,58 @@ replaced(const struct stats_counters *n)
 	return n->closed_churned + n->closed_used_up;
 }
 
-/*
- * Of the queries that found no connection, most waited for one that then failed; or
- * nothing was closed here.
- */
+/* Of the queries that found no connection. */
 static bool
-others_ended_them(const struct stats_counters *n)
+are_most(uint64_t unsent, const struct stats_counters *n)
 {
-	return 2 * n->unsent_after_failure > n->skipped_no_connection ||
-	    replaced(n) + n->closed_on_request == 0;
+	return 2 * unsent > n->skipped_no_connection;
 }
 
-static bool
-were_closed_by_command(const struct stats_counters *n)
+enum absence {
+	ABSENCE_CLOSED, /* by others, or could not be opened */
+	ABSENCE_COMMANDED,
+	ABSENCE_UNANSWERED,
+	ABSENCE_REPLACED,
+};
+
+/* Why no connection was there for most of those. */
+static enum absence
+find_absence(const struct stats_counters *n)
 {
-	return n->closed_on_request > replaced(n);
+	if (are_most(n->unsent_on_request, n))
+		return ABSENCE_COMMANDED;
+	if (are_most(n->unsent_after_failure, n) || replaced(n) == 0)
+		return ABSENCE_CLOSED;
+	if (are_most(n->unsent_for_answers, n))
+		return ABSENCE_UNANSWERED;
+	return ABSENCE_REPLACED;
 }
 
 /* What kept most of the arrivals that this program was ready to send. */
 static enum health
-blame_peer(const struct stats_counters *n, const char **advice)
+blame_peer(
+    const struct stats_counters *n, enum absence absence, const char **advice)
 {
+	static const char *const why[] = {
+	    [ABSENCE_CLOSED] = "no connection was open for them: look at what "
+			       "ended or refused them, above",
+	    [ABSENCE_COMMANDED] =
+		"no connection was open for them: a command closed them",
+	    [ABSENCE_UNANSWERED] =
+		"all connections waited for their last answers, to be replaced "
+		"then: more of them (-c), or a lower rate",
+	    [ABSENCE_REPLACED] = "all connections were being replaced: more of "
+				 "them (-c), or a lower rate",
+	};
+
 	if (n->skipped_no_connection < n->skipped_ids_exhausted ||
-	    n->skipped_no_connection < n->skipped_output_full)
+	    n->skipped_no_connection < n->skipped_output_full) {
 		*advice = "too much waited for answers; a lower rate, or more "
 			  "connections (-c)";
-	else if (others_ended_them(n))
-		*advice = "no connection was open for them: look at what ended "
-			  "or refused them, above";
-	else if (were_closed_by_command(n))
-		*advice =
-		    "no connection was open for them: a command closed them";
-	else {
-		*advice = "all connections were being replaced: more of them "
-			  "(-c), or a lower rate";
-		return HEALTH_OVERLOADED;
+		return HEALTH_PEER;
 	}
-	return HEALTH_PEER;
+	*advice = why[absence];
+	return absence == ABSENCE_REPLACED ? HEALTH_OVERLOADED : HEALTH_PEER;
 }
 
 /*
@@ -178,8 +193,9 @@ blame(const struct stats *s, const struct health_usage *u, uint64_t most,
 	uint64_t own = n->skipped_overload + n->skipped_worker_died;
 	uint64_t peer = n->skipped_ids_exhausted + n->skipped_output_full +
 	    n->skipped_no_connection;
-	bool by_others = n->skipped_no_connection > 0 &&
-	    (others_ended_them(n) || were_closed_by_command(n));
+	enum absence absence = find_absence(n);
+	bool by_others =
+	    n->skipped_no_connection > 0 && absence != ABSENCE_REPLACED;
 
 	if (own >= peer && n->skipped_worker_died > n->skipped_overload)
 		*advice = "a worker died; look at its message";
@@ -187,7 +203,7 @@ blame(const struct stats *s, const struct health_usage *u, uint64_t most,
 	    (!by_others && (left_late(s, most) || is_unread(s, most))))
 		*advice = advice_for_slowness(&s->lateness, u, most);
 	else
-		return blame_peer(n, advice);
+		return blame_peer(n, absence, advice);
 	return HEALTH_OVERLOADED;
 }
 

@@ -47,6 +47,22 @@ skip(struct pool *p, const struct arrival *a, uint64_t *counter)
 		    QUERYLOG_NONE, QUERYLOG_NONE, QUERYLOG_NONE);
 }
 
+/* Those that leave are closed, and replaced, when they have got them. */
+static bool
+most_wait_for_answers(const struct pool *p)
+{
+	uint32_t leaving = slots_count(&p->slots, SLOTS_LEAVING) - p->parting;
+
+	return 2 * leaving >= pool_held(p);
+}
+
+/* Then this program runs, and answers do not wait for it, either. */
+static bool
+is_on_time(const struct arrival *a)
+{
+	return clock_now() < a->due + CLOCK_NS_PER_MS;
+}
+
 static void
 skip_without_connection(struct pool *p, const struct arrival *a)
 {
@@ -55,8 +71,12 @@ skip_without_connection(struct pool *p, const struct arrival *a)
 	skip(p, a, &n->skipped_no_connection);
 	if (a->due < p->env.measure_from)
 		return;
-	if (p->failing)
+	if (p->want == 0)
+		n->unsent_on_request++;
+	else if (p->failing)
 		n->unsent_after_failure++;
+	else if (is_on_time(a) && most_wait_for_answers(p))
+		n->unsent_for_answers++;
 	else
 		p->undecided++;
 }

@@ -49,6 +49,9 @@
 	X(missed_late)                                                         \
 	X(unsent_after_failure) /* queries skipped: no connection, as others \
 				   had ended or refused them */ \
+	X(unsent_on_request) /* likewise: none was wanted */                   \
+	X(unsent_for_answers) /* likewise: most waited for last answers, and \
+				 this program was on time */ \
 	X(peak) /* most open at once; summed over workers, at most */          \
 	X(buried) /* workers that died */
 

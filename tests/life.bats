@@ -377,5 +377,38 @@ restarted() {
 	exits 3 wait "$CLIENT"
 	accounts_close
 	holds '.connections.unsent_after_failure == 0' \
+		'.connections.unsent_on_request == .queries.skipped_by_reason.no_connection' \
 		'.verdict.reasons | any(endswith("no connection was open for them: a command closed them"))'
+}
+
+@test "connections that a command closed, after many were replaced" {
+	start_server
+	start_client -c 5 -n 0 -r 500 -t 60 --queries-per-connection 1 \
+		--close rst --control control 127.0.0.1
+	wait_until told stats '.connections.closed_used_up > 200'
+	tell 'connections 0'
+	wait_until told stats '.queries.skipped_by_reason.no_connection > 100'
+	tell quit
+	exits 3 wait "$CLIENT"
+	accounts_close
+	holds '.connections.closed_used_up > .connections.closed_on_request' \
+		'.connections.unsent_on_request * 2 > .queries.skipped_by_reason.no_connection' \
+		'.verdict.reasons | any(endswith("no connection was open for them: a command closed them"))'
+}
+
+@test "a server that hangs while connections are replaced: their last answers" {
+	start_server
+	start_client -c 5 -n 0 -r 500 -t 60 --queries-per-connection 2 \
+		--close rst --control control 127.0.0.1
+	wait_until told stats '.connections.closed_used_up > 100'
+	worker=$(worker_of "$SERVER")
+	kill -STOP "$worker"
+	wait_until told stats '.queries.skipped_by_reason.no_connection > 300'
+	tell quit
+	exits 3 wait "$CLIENT"
+	kill -CONT "$worker"
+	accounts_close
+	holds '.connections.unsent_for_answers * 2 > .queries.skipped_by_reason.no_connection' \
+		'.verdict.reasons | any(contains("waited for their last answers"))' \
+		'.verdict.reasons | all(contains("being replaced") | not)'
 }

@@ -269,9 +269,22 @@ no_connection_was_open(void **state)
 	s->n.unsent_after_failure = 500;
 	found(s, idle, HEALTH_OVERLOADED, REPLACED);
 	s = skipped(0, 0, 1000, 0, 0);
-	s->n.closed_on_request = 50;
+	s->n.unsent_on_request = 501;
+	s->n.closed_churned = 9000;
 	found(s, idle, HEALTH_PEER,
 	    "; no connection was open for them: a command closed them");
+	/* answers that do not come keep connections, however late this is */
+	s = skipped(0, 0, 1000, 0, 0);
+	s->n.closed_used_up = 9000;
+	s->n.unsent_for_answers = 501;
+	add(&s->lateness, 50 * MS, 9000);
+	found(s, idle, HEALTH_PEER,
+	    "; all connections waited for their last answers, to be replaced "
+	    "then: more of them (-c), or a lower rate");
+	s = skipped(0, 0, 1000, 0, 0);
+	s->n.closed_used_up = 9000;
+	s->n.unsent_for_answers = 500;
+	found(s, idle, HEALTH_OVERLOADED, REPLACED);
 }
 
 /* What was not sent, what left late and what was read late. */

@@ -647,7 +647,8 @@ check_every_counter(void **state)
 	    &s->n.churn_skipped, &s->n.churn_late, &s->n.out_of_ids,
 	    &s->n.opened_late, &s->n.missed_window_full, &s->n.missed_all_busy,
 	    &s->n.missed_after_failure, &s->n.missed_late,
-	    &s->n.unsent_after_failure, &s->n.evidence_handshake_open,
+	    &s->n.unsent_after_failure, &s->n.unsent_on_request,
+	    &s->n.unsent_for_answers, &s->n.evidence_handshake_open,
 	    &s->n.evidence_data_lost, &s->n.evidence_in_accept_queue,
 	    &s->n.evidence_not_read, &s->n.evidence_read};
 	bool checked;
