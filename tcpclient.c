@@ -334,6 +334,7 @@ measure(
 		status = STATUS_COULD_NOT_RUN;
 	else
 		status = finish(&outputs, result, config.report);
+	signals_block_end(); /* all is written, and this status is the one */
 	report_free(config.report);
 	if (config.plan != NULL)
 		plan_clear(config.plan);

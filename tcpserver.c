@@ -117,6 +117,7 @@ run(struct server *s, uint64_t descriptors)
 	open_listener(s);
 	config.text = s->text;
 	status = serve(&config, &sum) ? finish(s, &sum) : STATUS_COULD_NOT_RUN;
+	signals_block_end(); /* all is written, and this status is the one */
 	listener_free(&s->listener);
 	free(s->report.address);
 	return status;

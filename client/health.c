@@ -126,49 +126,92 @@ replaced(const struct stats_counters *n)
 	return n->closed_churned + n->closed_used_up;
 }
 
-/* Of the queries that found no connection. */
-static bool
-are_most(uint64_t unsent, const struct stats_counters *n)
-{
-	return 2 * unsent > n->skipped_no_connection;
-}
-
+/* Why there was no connection for most of the queries that found none. */
 enum absence {
 	ABSENCE_CLOSED, /* by others, or could not be opened */
 	ABSENCE_COMMANDED,
 	ABSENCE_UNANSWERED,
+	ABSENCE_IN_HANDSHAKE,
 	ABSENCE_REPLACED,
+	ABSENCE_OPENING,
 };
 
-/* Why no connection was there for most of those. */
+/* Of an older result that is all there is to tell by. */
+static bool
+others_ended_some(const struct stats_counters *n)
+{
+	return n->failed + n->closed_by_peer + n->reset_by_peer +
+	    n->closed_by_error + n->closed_on_timeout >
+	    0;
+}
+
 static enum absence
 find_absence(const struct stats_counters *n)
 {
-	if (are_most(n->unsent_on_request, n))
-		return ABSENCE_COMMANDED;
-	if (are_most(n->unsent_after_failure, n) || replaced(n) == 0)
-		return ABSENCE_CLOSED;
-	if (are_most(n->unsent_for_answers, n))
-		return ABSENCE_UNANSWERED;
-	return ABSENCE_REPLACED;
+	const uint64_t unsent[] = {
+	    [ABSENCE_CLOSED] = n->unsent_after_failure,
+	    [ABSENCE_COMMANDED] = n->unsent_on_request,
+	    [ABSENCE_UNANSWERED] = n->unsent_for_answers,
+	    [ABSENCE_IN_HANDSHAKE] = n->unsent_in_handshake,
+	};
+	enum absence most = ABSENCE_CLOSED, i;
+	uint64_t known = 0;
+
+	for (i = ABSENCE_CLOSED; i <= ABSENCE_IN_HANDSHAKE; i++) {
+		known += unsent[i];
+		if (unsent[i] > unsent[most])
+			most = i;
+	}
+	if (2 * known > n->skipped_no_connection)
+		return most;
+	if (replaced(n) > 0)
+		return ABSENCE_REPLACED;
+	return others_ended_some(n) ? ABSENCE_CLOSED : ABSENCE_OPENING;
+}
+
+/* They waited for this program; not where -n tells it to take its time. */
+static bool
+is_own(enum absence absence, const struct stats_counters *n)
+{
+	return absence == ABSENCE_REPLACED ||
+	    (absence == ABSENCE_OPENING && n->paced == 0);
+}
+
+static const char *
+absence_text(enum absence absence, const struct stats_counters *n)
+{
+	switch (absence) {
+	case ABSENCE_CLOSED:
+		return "no connection was open for them: look at what ended or "
+		       "refused them, above";
+	case ABSENCE_COMMANDED:
+		return "no connection was open for them: a command closed them";
+	case ABSENCE_UNANSWERED:
+		return "their connections waited for last answers, to be "
+		       "replaced then: more of them (-c), or a lower rate";
+	case ABSENCE_IN_HANDSHAKE:
+		return n->probe_sent > 0 ?
+		    "their connections waited for the other side's handshake, "
+		    "or for its answer to a probe: more of them (-c), or a "
+		    "lower rate" :
+		    "their connections waited for the other side's handshake "
+		    "(see connect, above): more of them (-c), or a lower rate";
+	case ABSENCE_OPENING:
+		return n->paced > 0 ?
+		    "their connections were still to be opened: a higher rate "
+		    "of opening (-n)" :
+		    "their connections were still to be opened: a lower rate";
+	default:
+		return "their connections were being replaced: more of them "
+		       "(-c), or a lower rate";
+	}
 }
 
 /* What kept most of the arrivals that this program was ready to send. */
 static enum health
-blame_peer(
-    const struct stats_counters *n, enum absence absence, const char **advice)
+blame_peer(const struct stats_counters *n, const char **advice)
 {
-	static const char *const why[] = {
-	    [ABSENCE_CLOSED] = "no connection was open for them: look at what "
-			       "ended or refused them, above",
-	    [ABSENCE_COMMANDED] =
-		"no connection was open for them: a command closed them",
-	    [ABSENCE_UNANSWERED] =
-		"all connections waited for their last answers, to be replaced "
-		"then: more of them (-c), or a lower rate",
-	    [ABSENCE_REPLACED] = "all connections were being replaced: more of "
-				 "them (-c), or a lower rate",
-	};
+	enum absence absence = find_absence(n);
 
 	if (n->skipped_no_connection < n->skipped_ids_exhausted ||
 	    n->skipped_no_connection < n->skipped_output_full) {
@@ -176,8 +219,8 @@ blame_peer(
 			  "connections (-c)";
 		return HEALTH_PEER;
 	}
-	*advice = why[absence];
-	return absence == ABSENCE_REPLACED ? HEALTH_OVERLOADED : HEALTH_PEER;
+	*advice = absence_text(absence, n);
+	return is_own(absence, n) ? HEALTH_OVERLOADED : HEALTH_PEER;
 }
 
 /*
@@ -193,9 +236,8 @@ blame(const struct stats *s, const struct health_usage *u, uint64_t most,
 	uint64_t own = n->skipped_overload + n->skipped_worker_died;
 	uint64_t peer = n->skipped_ids_exhausted + n->skipped_output_full +
 	    n->skipped_no_connection;
-	enum absence absence = find_absence(n);
 	bool by_others =
-	    n->skipped_no_connection > 0 && absence != ABSENCE_REPLACED;
+	    n->skipped_no_connection > 0 && !is_own(find_absence(n), n);
 
 	if (own >= peer && n->skipped_worker_died > n->skipped_overload)
 		*advice = "a worker died; look at its message";
@@ -203,7 +245,7 @@ blame(const struct stats *s, const struct health_usage *u, uint64_t most,
 	    (!by_others && (left_late(s, most) || is_unread(s, most))))
 		*advice = advice_for_slowness(&s->lateness, u, most);
 	else
-		return blame_peer(n, absence, advice);
+		return blame_peer(n, advice);
 	return HEALTH_OVERLOADED;
 }
 

@@ -71,7 +71,8 @@ on_usable(struct conn *c, void *arg)
 	slots_move(&p->slots, conn_id(c), SLOTS_OPEN);
 	pool_put_usable(p, p->usable_count++, conn_id(c));
 	p->failing = false;
-	p->undecided = 0; /* they waited for this one's handshake */
+	p->env.stats->n.unsent_in_handshake += p->in_handshake;
+	p->undecided = p->in_handshake = 0;
 	p->opened_last = clock_now();
 }
 
@@ -161,7 +162,7 @@ static void
 book_undecided(struct pool *p)
 {
 	p->env.stats->n.unsent_after_failure += p->undecided;
-	p->undecided = 0;
+	p->undecided = p->in_handshake = 0;
 }
 
 static void
@@ -497,6 +498,8 @@ pool_abandon(struct pool *p)
 	if (slots_first(&p->slots, SLOTS_CONNECTING) != SLOTS_NONE &&
 	    clock_now() - p->opened_last > SILENCE)
 		book_undecided(p);
+	p->env.stats->n.unsent_in_handshake += p->in_handshake;
+	p->in_handshake = 0;
 	while ((id = slots_first(&p->slots, SLOTS_CONNECTING)) != SLOTS_NONE)
 		conn_abandon(conn_at(p->conns, id));
 	pool_stop_opening(p);

@@ -47,38 +47,71 @@ skip(struct pool *p, const struct arrival *a, uint64_t *counter)
 		    QUERYLOG_NONE, QUERYLOG_NONE, QUERYLOG_NONE);
 }
 
-/* Those that leave are closed, and replaced, when they have got them. */
-static bool
-most_wait_for_answers(const struct pool *p)
-{
-	uint32_t leaving = slots_count(&p->slots, SLOTS_LEAVING) - p->parting;
-
-	return 2 * leaving >= pool_held(p);
-}
-
-/* Then this program runs, and answers do not wait for it, either. */
+/* Then this program runs, and neither answers nor handshakes wait for it. */
 static bool
 is_on_time(const struct arrival *a)
 {
 	return clock_now() < a->due + CLOCK_NS_PER_MS;
 }
 
+/*
+ * What most of the connections wait for: SLOTS_LEAVING for their last answers,
+ * SLOTS_CONNECTING for a handshake or the answer to a probe, theirs or those of as
+ * many as may be pending at once; SLOTS_WAITING for this program.
+ */
+static enum slots_list
+find_wait(const struct pool *p)
+{
+	uint32_t held = pool_held(p);
+	uint32_t leaving = slots_count(&p->slots, SLOTS_LEAVING) - p->parting;
+	uint32_t connecting = slots_count(&p->slots, SLOTS_CONNECTING);
+
+	if (!pool_has_room(p))
+		connecting += slots_count(&p->slots, SLOTS_WAITING) +
+		    slots_count(&p->slots, SLOTS_REPLACING);
+	if (2 * (leaving + connecting) < held)
+		return SLOTS_WAITING;
+	return leaving > connecting ? SLOTS_LEAVING : SLOTS_CONNECTING;
+}
+
+/* Where connections take turns: what the one whose turn it is waits for. */
+static enum slots_list
+find_wait_of(const struct pool *p, uint32_t id)
+{
+	enum slots_list list = slots_where(&p->slots, id);
+
+	if (list == SLOTS_LEAVING || list == SLOTS_CONNECTING ||
+	    list == SLOTS_RESTING || list == SLOTS_OVER)
+		return list;
+	return pool_has_room(p) ? SLOTS_WAITING : SLOTS_CONNECTING;
+}
+
+/* Why no connection was there, as far as that is known now. */
 static void
-skip_without_connection(struct pool *p, const struct arrival *a)
+book_absence(struct pool *p, const struct arrival *a, enum slots_list wait)
 {
 	struct stats_counters *n = &p->env.stats->n;
 
-	skip(p, a, &n->skipped_no_connection);
-	if (a->due < p->env.measure_from)
-		return;
 	if (p->want == 0)
 		n->unsent_on_request++;
-	else if (p->failing)
+	else if (p->failing || wait == SLOTS_RESTING || wait == SLOTS_OVER)
 		n->unsent_after_failure++;
-	else if (is_on_time(a) && most_wait_for_answers(p))
+	else if (wait == SLOTS_LEAVING && is_on_time(a))
 		n->unsent_for_answers++;
-	else
+	else {
 		p->undecided++;
+		p->in_handshake += wait == SLOTS_CONNECTING && is_on_time(a);
+	}
+}
+
+/* id: the connection whose turn it is; SLOTS_NONE: any would have done. */
+static void
+skip_without_connection(struct pool *p, const struct arrival *a, uint32_t id)
+{
+	skip(p, a, &p->env.stats->n.skipped_no_connection);
+	if (a->due >= p->env.measure_from)
+		book_absence(p, a,
+		    id == SLOTS_NONE ? find_wait(p) : find_wait_of(p, id));
 }
 
 void
@@ -87,7 +120,7 @@ pool_skip(struct pool *p, const struct arrival *a)
 	if (p->usable_count > 0)
 		skip(p, a, &p->env.stats->n.skipped_overload);
 	else
-		skip_without_connection(p, a);
+		skip_without_connection(p, a, SLOTS_NONE);
 }
 
 /* Each that is held has its turn, open or not; SLOTS_NONE: none is held. */
@@ -106,20 +139,15 @@ take_turn(struct pool *p)
 	return SLOTS_NONE;
 }
 
-/* The connection it falls on; SLOTS_NONE if that cannot be sent on. */
+/* The connection it falls on; SLOTS_NONE: there is none. */
 static uint32_t
 choose(struct pool *p, const struct arrival *a)
 {
-	uint32_t id;
-
-	if (p->life.every == 0)
-		return p->usable_count == 0 ?
-		    SLOTS_NONE :
-		    p->usable[random_choose(a->pick, p->usable_count)];
-	id = take_turn(p);
-	return id != SLOTS_NONE && slots_where(&p->slots, id) == SLOTS_OPEN ?
-	    id :
-	    SLOTS_NONE;
+	if (p->life.every > 0)
+		return take_turn(p);
+	return p->usable_count == 0 ?
+	    SLOTS_NONE :
+	    p->usable[random_choose(a->pick, p->usable_count)];
 }
 
 void
@@ -127,8 +155,10 @@ pool_enqueue(struct pool *p, const struct arrival *a)
 {
 	uint32_t chosen = choose(p, a);
 
-	if (chosen == SLOTS_NONE) {
-		skip_without_connection(p, a);
+	if (chosen == SLOTS_NONE ||
+	    (p->life.every > 0 &&
+		slots_where(&p->slots, chosen) != SLOTS_OPEN)) {
+		skip_without_connection(p, a, chosen);
 		return;
 	}
 	++*scheduled(p, a);

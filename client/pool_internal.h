@@ -44,8 +44,9 @@ struct pool {
 	bool failing; /* the last connection failed, or others ended it */
 	uint64_t opened_last; /* when a connection was last opened, monotonic */
 	/* queries skipped without a connection since then: why, says what the next
-	 * one comes to */
+	 * one comes to; in_handshake: those of them that waited for one */
 	uint64_t undecided;
+	uint64_t in_handshake;
 	uint64_t connect_timeout;
 	void (*on_progress)(uint64_t now, void *arg);
 	void *arg;

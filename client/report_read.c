@@ -355,8 +355,9 @@ check_parts(const struct json_node *top, const struct stats_counters *n)
 	expect_part(
 	    top, "connections.out_of_ids", n->out_of_ids, "opened", n->opened);
 	expect_part(top, "connections.unsent_after_failure",
-	    report_plus(n->unsent_after_failure,
-		report_plus(n->unsent_on_request, n->unsent_for_answers)),
+	    report_plus(
+		report_plus(n->unsent_after_failure, n->unsent_on_request),
+		report_plus(n->unsent_for_answers, n->unsent_in_handshake)),
 	    "skipped_by_reason.no_connection", n->skipped_no_connection);
 	expect_part(top, "connections.churn_late", n->churn_late,
 	    "churn_skipped", n->churn_skipped);

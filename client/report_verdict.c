@@ -11,6 +11,8 @@
 #include "client/querylog.h"
 #include "client/report_internal.h"
 
+#define SILENT_STEPS 4 /* two loads, each run twice */
+
 #define OVERRUN_MOST	(100 * CLOCK_NS_PER_MS) /* and 0.5 % of the duration */
 #define TOGETHER	0.95 /* of the longest of merged runs */
 #define ANSWERED_ENOUGH 0.99 /* of what was sent, for percentiles of all */
@@ -116,10 +118,25 @@ why_not_opened(const struct report *r)
 				   "the run ended before the others were opened";
 }
 
+/*
+ * Connections whose probe the other side left without an answer. One that this
+ * program closed when an answer was still in time is none of them.
+ */
+static uint64_t
+unanswered_probes(const struct stats_counters *n)
+{
+	uint64_t ended =
+	    n->closed_by_peer + n->reset_by_peer + n->closed_by_error;
+	uint64_t in_time = n->unverified > ended ? n->unverified - ended : 0;
+
+	return n->opened - n->verified - n->wrong_answer - in_time;
+}
+
 static void
 judge_connections(struct report *r)
 {
 	const struct stats_counters *n = &r->total.stats.n;
+	uint64_t unanswered = unanswered_probes(n);
 
 	if (n->opened < r->config.connections)
 		add(&r->reasons,
@@ -131,12 +148,12 @@ judge_connections(struct report *r)
 		    "%" PRIu64 " connections could not be opened; the causes "
 		    "are named above",
 		    n->failed);
-	if (r->config.probe && n->verified + n->wrong_answer < n->opened)
+	if (r->config.probe && unanswered > 0)
 		add(&r->reasons,
 		    "%" PRIu64 " of %" PRIu64
 		    " opened connections never answered; look at the server, "
 		    "or lower -n",
-		    n->opened - n->verified - n->wrong_answer, n->opened);
+		    unanswered, n->opened);
 }
 
 /*
@@ -292,6 +309,32 @@ judge_client_limit(struct report *r, const struct search_step *limit)
 	    advice == NULL ? "" : advice);
 }
 
+static bool
+is_silent(const struct search_step *step)
+{
+	return step->stop != SEARCH_HELD && step->sent_qps > 0 &&
+	    step->answered_qps <= 0;
+}
+
+/*
+ * The last loads of the search had no answer at all, though each was lower than the
+ * one before: not a load, but the end of the server stopped them.
+ */
+static void
+judge_silent_search(struct report *r)
+{
+	const struct search *s = r->config.search;
+	size_t count = search_steps(s), last = 0;
+
+	while (last < count && is_silent(search_step(s, count - 1 - last)))
+		last++;
+	if (last >= SILENT_STEPS && search_best(s) != NULL)
+		add(&r->reasons,
+		    "nothing was answered in the last %zu steps, whatever the "
+		    "load: has the server ended or stopped?",
+		    last);
+}
+
 static void
 judge_search(struct report *r)
 {
@@ -309,6 +352,7 @@ judge_search(struct report *r)
 		add(&r->reasons,
 		    "no load held; begin with a lower one, or with another "
 		    "condition");
+	judge_silent_search(r);
 	judge_unsettled(r);
 	if (limit != NULL && limit->stop == SEARCH_BY_CLIENT)
 		judge_client_limit(r, limit);

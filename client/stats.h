@@ -52,6 +52,7 @@
 	X(unsent_on_request) /* likewise: none was wanted */                   \
 	X(unsent_for_answers) /* likewise: most waited for last answers, and \
 				 this program was on time */ \
+	X(unsent_in_handshake) /* likewise: for a handshake or a probe */      \
 	X(peak) /* most open at once; summed over workers, at most */          \
 	X(buried) /* workers that died */
 

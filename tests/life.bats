@@ -3,6 +3,7 @@
 # side and opened again, each with its own queries, closed on a timeout.
 
 load helpers
+load namespaces
 
 bats_require_minimum_version 1.5.0
 
@@ -409,6 +410,48 @@ restarted() {
 	kill -CONT "$worker"
 	accounts_close
 	holds '.connections.unsent_for_answers * 2 > .queries.skipped_by_reason.no_connection' \
-		'.verdict.reasons | any(contains("waited for their last answers"))' \
+		'.verdict.reasons | any(contains("waited for last answers"))' \
 		'.verdict.reasons | all(contains("being replaced") | not)'
+}
+
+@test "a dropped SYN while connections are replaced: the handshake, not this program" {
+	enter_both
+	start_server_on 7000
+	PORT=7000
+	start_client -c 5 -n 0 -r 200 -t 60 --queries-per-connection 5 \
+		--close rst --control control 10.9.8.1
+	wait_until told stats '.connections.closed_used_up > 50'
+	"${INSIDE[@]}" iptables -I INPUT -p tcp --syn --dport 7000 -j DROP ||
+		skip "no such iptables rule here"
+	wait_until told stats '.queries.skipped_by_reason.no_connection > 100'
+	"${INSIDE[@]}" iptables -D INPUT -p tcp --syn --dport 7000 -j DROP
+	# the SYNs that are sent again arrive
+	wait_until told stats '.connections.unsent_in_handshake > 50'
+	tell quit
+	exits 3 wait "$CLIENT"
+	accounts_close
+	holds '.connections.failed_total == 0' \
+		'.connections.unsent_in_handshake * 2 > .queries.skipped_by_reason.no_connection' \
+		'.verdict.reasons | any(contains("waited for the other side'"'"'s handshake"))'
+}
+
+@test "--every: turns of connections that are still to be opened" {
+	start_server
+	start_client -c 2 -n 10 --every 50ms -t 60 --control control 127.0.0.1
+	wait_until told stats '.queries.sent > 3'
+	tell 'connections 100'
+	wait_until told stats '.queries.skipped_by_reason.no_connection > 100'
+	tell quit
+	exits 3 wait "$CLIENT"
+	accounts_close
+	holds '.verdict.reasons | any(contains("their connections were still to be opened: a higher rate of opening (-n)"))'
+}
+
+@test "a probe whose answer is still in time at the end: no reason" {
+	start_server --delay 300ms
+	client -c 10 -n 0 -r 100 -t 1s --churn 20 --probe --drain 0 \
+		--max-lateness 300ms 127.0.0.1
+	accounts_close
+	holds '.connections.unverified > 0' '.connections.probes.lost > 0' \
+		'.verdict.valid'
 }

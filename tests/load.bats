@@ -522,6 +522,20 @@ start_loop() {
 	holds '.find_max.best.load >= 100' '.find_max.limit == null'
 }
 
+@test "the server stops in the middle of a search: not called its limit" {
+	start_server
+	start_client -c 5 -n 0 --find-max rate -r 100 -t 200ms --timeout 200ms \
+		-i 50ms --until 'timed_out>0' 127.0.0.1
+	wait_until grep -q ' held$' client.err
+	worker=$(worker_of "$SERVER")
+	kill -STOP "$worker"
+	wait_until gone "$CLIENT"
+	exits 3 wait_client
+	kill -CONT "$worker"
+	accounts_close
+	reason "nothing was answered in the last " "whatever the load"
+}
+
 @test "the server dies in the middle of a search: said, exit 3" {
 	start_server
 	start_client -c 5 -n 0 --find-max rate -r 100 -t 300ms -i 50ms \

@@ -35,9 +35,11 @@
 #define CROWDED                                                             \
 	"; its own workers waited for one another: fewer of them (-w), no " \
 	"more than there are processors, another host, or a lower rate"
-#define REPLACED                                                                \
-	"; all connections were being replaced: more of them (-c), or a lower " \
+#define REPLACED                                                                  \
+	"; their connections were being replaced: more of them (-c), or a lower " \
 	"rate"
+#define UNANSWERED \
+	"; their connections waited for last answers, to be replaced then: more of them (-c), or a lower rate"
 #define DIED   "; a worker died; look at its message"
 #define NOBODY "; no worker was left to say what kept it"
 #define QUOTA                                                        \
@@ -143,7 +145,7 @@ skipped(uint64_t overload, uint64_t died, uint64_t closed, uint64_t ids,
 
 	s->n.skipped_overload = overload;
 	s->n.skipped_worker_died = died;
-	s->n.skipped_no_connection = closed;
+	s->n.skipped_no_connection = s->n.unsent_after_failure = closed;
 	s->n.skipped_ids_exhausted = ids;
 	s->n.skipped_output_full = full;
 	return s;
@@ -238,53 +240,89 @@ what_is_not_known_is_not_said(void **state)
 	    "queries left late, p99 50.000 ms" NOBODY);
 }
 
+/* 1,000 queries that found no connection; nothing says why. */
+static struct stats *
+without_connection(void)
+{
+	struct stats *s = skipped(0, 0, 1000, 0, 0);
+
+	s->n.unsent_after_failure = 0;
+	return s;
+}
+
 /* Those who are late in replacing connections have nobody else to blame, either. */
 static void
 no_connection_was_open(void **state)
 {
-	struct stats *s = skipped(0, 0, 1000, 0, 0);
+	struct stats *s = without_connection();
 
 	(void)state;
 	/* on time: each is in use for too long */
 	s->n.closed_used_up = 9000;
 	found(s, idle, HEALTH_OVERLOADED, REPLACED);
-	s = skipped(0, 0, 1000, 0, 0);
+	s = without_connection();
 	s->n.closed_used_up = 9000;
 	add(&s->lateness, 50 * MS, 9000);
 	found(s, (struct health_usage){.ran = 0.9}, HEALTH_OVERLOADED,
 	    MORE_WORKERS);
-	s = skipped(0, 0, 1000, 0, 0);
+	s = without_connection();
 	s->n.closed_churned = 9000;
 	add(&s->read_delay, 50 * MS, 9000);
 	found(s, (struct health_usage){.ran = 0.9}, HEALTH_OVERLOADED,
 	    MORE_WORKERS);
 	/* what others ended is theirs, however late, and however much was replaced */
-	s = skipped(0, 0, 1000, 0, 0);
+	s = without_connection();
 	s->n.closed_churned = 9000;
 	s->n.unsent_after_failure = 501;
 	add(&s->lateness, 50 * MS, 9000);
 	found(s, idle, HEALTH_PEER, CLOSED);
-	s = skipped(0, 0, 1000, 0, 0);
+	s = without_connection();
 	s->n.closed_churned = 9000;
 	s->n.unsent_after_failure = 500;
 	found(s, idle, HEALTH_OVERLOADED, REPLACED);
-	s = skipped(0, 0, 1000, 0, 0);
+	s = without_connection();
 	s->n.unsent_on_request = 501;
 	s->n.closed_churned = 9000;
 	found(s, idle, HEALTH_PEER,
 	    "; no connection was open for them: a command closed them");
 	/* answers that do not come keep connections, however late this is */
-	s = skipped(0, 0, 1000, 0, 0);
+	s = without_connection();
 	s->n.closed_used_up = 9000;
 	s->n.unsent_for_answers = 501;
 	add(&s->lateness, 50 * MS, 9000);
-	found(s, idle, HEALTH_PEER,
-	    "; all connections waited for their last answers, to be replaced "
-	    "then: more of them (-c), or a lower rate");
-	s = skipped(0, 0, 1000, 0, 0);
+	found(s, idle, HEALTH_PEER, UNANSWERED);
+	s = without_connection();
 	s->n.closed_used_up = 9000;
 	s->n.unsent_for_answers = 500;
 	found(s, idle, HEALTH_OVERLOADED, REPLACED);
+	/* the most of what others made them wait for */
+	s = without_connection();
+	s->n.closed_used_up = 9000;
+	s->n.unsent_for_answers = 300;
+	s->n.unsent_after_failure = 250;
+	found(s, idle, HEALTH_PEER, UNANSWERED);
+	s = without_connection();
+	s->n.closed_used_up = 9000;
+	s->n.unsent_for_answers = 300;
+	s->n.unsent_in_handshake = 301;
+	found(s, idle, HEALTH_PEER,
+	    "; their connections waited for the other side's handshake (see "
+	    "connect, above): more of them (-c), or a lower rate");
+	s = without_connection();
+	s->n.unsent_in_handshake = 501;
+	s->n.probe_sent = 1;
+	found(s, idle, HEALTH_PEER,
+	    "; their connections waited for the other side's handshake, or for "
+	    "its answer to a probe: more of them (-c), or a lower rate");
+	/* nothing was closed and nothing failed */
+	found(without_connection(), idle, HEALTH_OVERLOADED,
+	    "; their connections were still to be opened: a lower rate");
+	s = without_connection();
+	s->n.paced = 1;
+	add(&s->lateness, 50 * MS, 9000);
+	found(s, idle, HEALTH_PEER,
+	    "; their connections were still to be opened: a higher rate of "
+	    "opening (-n)");
 }
 
 /* What was not sent, what left late and what was read late. */

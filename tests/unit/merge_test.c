@@ -170,6 +170,7 @@ connection(struct stats *s, const struct event *e)
 		n->unsent_after_failure += e->a % 7;
 		n->unsent_on_request += e->b % 7;
 		n->unsent_for_answers += e->a % 3;
+		n->unsent_in_handshake += e->b % 3;
 		n->churn_skipped += e->b % 2;
 		n->churn_late += e->b % 2;
 	}

@@ -648,9 +648,10 @@ check_every_counter(void **state)
 	    &s->n.opened_late, &s->n.missed_window_full, &s->n.missed_all_busy,
 	    &s->n.missed_after_failure, &s->n.missed_late,
 	    &s->n.unsent_after_failure, &s->n.unsent_on_request,
-	    &s->n.unsent_for_answers, &s->n.evidence_handshake_open,
-	    &s->n.evidence_data_lost, &s->n.evidence_in_accept_queue,
-	    &s->n.evidence_not_read, &s->n.evidence_read};
+	    &s->n.unsent_for_answers, &s->n.unsent_in_handshake,
+	    &s->n.evidence_handshake_open, &s->n.evidence_data_lost,
+	    &s->n.evidence_in_accept_queue, &s->n.evidence_not_read,
+	    &s->n.evidence_read};
 	bool checked;
 	size_t i, u;
 
