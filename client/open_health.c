@@ -173,8 +173,8 @@ open_health_churn_is_short(const struct stats *s, double seconds, bool *own,
 	    number_text(number_rate(n->closed_churned, seconds), 1).text);
 	if (none_open > 0)
 		used += snprintf(why + used, OPEN_HEALTH_TEXT - (size_t)used,
-		    ": for %" PRIu64 " of them none was open; more connections "
-		    "(-c), or look at what ended them",
+		    ": for %" PRIu64 " of them none was open: more connections "
+		    "(-c), or see what ended them or what they waited for",
 		    none_open);
 	if (late > 0)
 		snprintf(why + used, OPEN_HEALTH_TEXT - (size_t)used,

@@ -50,6 +50,14 @@ ended_early(const struct report *r)
 	return report_duration(r) < r->config.duration;
 }
 
+static const char *
+log_error_text(const struct report *r)
+{
+	return r->end.query_log_error == QUERYLOG_UNREAD ?
+	    "it was not read" :
+	    strerror(r->end.query_log_error);
+}
+
 static void
 judge_end(struct report *r)
 {
@@ -60,10 +68,7 @@ judge_end(struct report *r)
 		add(&r->reasons,
 		    "ended after %.1f s: standard output (-R) could not be "
 		    "written: %s",
-		    seconds,
-		    r->end.query_log_error == QUERYLOG_UNREAD ?
-			"it was not read" :
-			strerror(r->end.query_log_error));
+		    seconds, log_error_text(r));
 	else if (r->end.interrupted)
 		add(&r->reasons, "%s after %.1f s of %.1f s",
 		    r->end.by_command ? "ended by quit" : "interrupted",
@@ -205,6 +210,15 @@ judge_opening(struct report *r)
 		add(is_load ? &r->reasons : &r->warnings, "%s", why);
 }
 
+/* By the death of a worker, or the second signal, for which a reason is given. */
+static bool
+were_cut_off_here(const struct stats_counters *n)
+{
+	uint64_t here = n->lost_worker_died + n->lost_stopped;
+
+	return here > 0 && 2 * here >= stats_lost(n);
+}
+
 /*
  * Not one answer, and nothing else that says so: all were cut off by the end, or each
  * connection was closed before its answer. Connections that have answered before make
@@ -216,7 +230,7 @@ judge_silence(struct report *r)
 	const struct stats_counters *n = &r->total.stats.n;
 
 	if (n->sent == 0 || n->verified > 0 || n->wrong_answer > 0 ||
-	    n->malformed > 0 || stats_suspects(n) > 0)
+	    n->malformed > 0 || stats_suspects(n) > 0 || were_cut_off_here(n))
 		return;
 	add(&r->reasons,
 	    "no query was answered: %" PRIu64 " of %" PRIu64
@@ -264,9 +278,13 @@ judge_unfinished(struct report *r, const struct search_load *load)
 	const struct search *s = r->config.search;
 	bool by_rate = search_config(s)->what == SEARCH_RATE;
 	size_t steps = search_steps(s);
-	char cause[96] = "";
+	char cause[160] = "";
 
-	if (r->end.interrupted)
+	if (r->end.query_log_error != 0)
+		snprintf(cause, sizeof(cause),
+		    ": standard output (-R) could not be written: %s",
+		    log_error_text(r));
+	else if (r->end.interrupted)
 		snprintf(cause, sizeof(cause),
 		    ": interrupted before the end of the step of %.10g %s",
 		    by_rate ? load->rate : (double)load->connections,
@@ -505,8 +523,9 @@ judge_conditions(struct report *r)
 	    .target_qps = r->config.query_rate,
 	    .asked = r->config.connections,
 	};
-	const struct condition *c;
+	const struct condition *c, *by_lateness = NULL;
 	char measured[CONDITION_TEXT];
+	bool by_itself = false;
 	size_t i;
 
 	for (i = 0; i < r->config.fail_count; i++) {
@@ -514,12 +533,16 @@ judge_conditions(struct report *r)
 		if (!condition_holds(c, &source, measured))
 			continue;
 		add(&r->failed, "%s: %s", condition_text(c), measured);
-		if (r->reasons.count == 0 && holds_by_lateness(c, &source))
-			add(&r->reasons,
-			    "%s holds only because queries left late: it does "
-			    "not hold of the service time; run it again",
-			    condition_text(c));
+		if (holds_by_lateness(c, &source))
+			by_lateness = c;
+		else
+			by_itself = true;
 	}
+	if (r->reasons.count == 0 && by_lateness != NULL && !by_itself)
+		add(&r->reasons,
+		    "%s holds only because queries left late: it does not hold "
+		    "of the service time; run it again",
+		    condition_text(by_lateness));
 }
 
 /*

@@ -87,17 +87,26 @@ any_died(const struct run *run)
 	return false;
 }
 
-/* Without one of its workers a step has not had its load, nor would the next one. */
+static bool
+log_failed(const struct run *run)
+{
+	return run->result->end.query_log_error != 0;
+}
+
+/*
+ * Without one of its workers a step has not had its load, nor would the next one;
+ * and a worker that cannot write -R ends by itself.
+ */
 void
 run_search_on(struct run *run)
 {
-	bool ended = all_ended(run), died = any_died(run);
+	bool ended = all_ended(run), broken = any_died(run) || log_failed(run);
 	struct health_usage usage;
 	struct search_load load;
 
 	if (run->result->end.interrupted)
 		return;
-	if (!died &&
+	if (!broken &&
 	    (run->stage == STAGE_QUERYING ||
 		(ended && is_for(run, SEARCH_CONNECTIONS)))) {
 		run_look_at_listeners(run);
@@ -106,7 +115,7 @@ run_search_on(struct run *run)
 		if (run->config->live_every > 0)
 			say_step(run);
 	}
-	if (!search_next(run->config->search, &load) || ended || died)
+	if (!search_next(run->config->search, &load) || ended || broken)
 		workers_tell(run->workers, WORKER_DRAIN, 0);
 	else if (run->stage == STAGE_QUERYING)
 		open_for_step(run, &load);

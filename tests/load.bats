@@ -536,6 +536,19 @@ start_loop() {
 	reason "nothing was answered in the last " "whatever the load"
 }
 
+@test "-R that cannot be written in the middle of a search: said, not the server" {
+	start_server
+	# shellcheck disable=SC2016
+	run bash -c '"$@" 2>client.err | head -n 5 >/dev/null
+		exit "${PIPESTATUS[0]}"' - "$TCPCLIENT" -p "$PORT" -c 5 -r 500 \
+		-t 300ms --find-max rate --until 'timed_out>0' -R \
+		--json=result.json 127.0.0.1
+	[ "$status" -eq 1 ]
+	accounts_close
+	reason "the search ended after " "standard output (-R) could not be written: Broken pipe"
+	holds '.find_max.steps | all(.stopped_by != "server")'
+}
+
 @test "the server dies in the middle of a search: said, exit 3" {
 	start_server
 	start_client -c 5 -n 0 --find-max rate -r 100 -t 300ms -i 50ms \

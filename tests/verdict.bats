@@ -158,6 +158,31 @@ stopped_client() {
 		'(.service_ns.max > 200e6) or .verdict.reasons == ["max>200ms holds only because queries left late: it does not hold of the service time; run it again"]'
 }
 
+@test "a gate that the server fails as well: no lateness takes it back" {
+	start_server
+	start_client -c 2 -n 0 --program 2s@50 --max-lateness 1h \
+		--fail 'max>200ms,answered<1M' --control control ::1
+	wait_until told stats '.seconds > 0.5'
+	pause_client 0.5
+	exits 4 wait "$CLIENT"
+	accounts_close
+	holds '.verdict.failed | length == 2' '.verdict.valid'
+}
+
+@test "no answer until the second SIGINT: not the server" {
+	start_server --delay 60s
+	start_client -c 2 -n 0 -r 50 -t 60 --timeout 60s --max-lateness 1h \
+		--control control ::1
+	wait_until told stats '.queries.sent > 5'
+	kill -INT "$CLIENT"
+	wait_until grep -q 'again to stop at once' client.err
+	kill -INT "$CLIENT"
+	exits 3 wait "$CLIENT"
+	accounts_close
+	holds '.queries.lost_by_reason.stopped == .queries.sent' \
+		'.verdict.reasons | all(contains("look at the server") | not)'
+}
+
 @test "late replacing of connections is not said to be the doing of others" {
 	start_server
 	start_client -c 20 -r 500 -t 2 --queries-per-connection 1 --close rst \

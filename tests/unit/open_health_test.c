@@ -187,13 +187,13 @@ churn_tells_its_causes_apart(void **state)
 	    {999, 1, 1, false, NULL},
 	    {60, 40, 0, false,
 		"churned 60 of 100 connections, 30.0/s: for 40 of them none "
-		"was open; more connections (-c), or look at what ended them"},
+		"was open: more connections (-c), or see what ended them or what they waited for"},
 	    {60, 40, 40, true,
 		"churned 60 of 100 connections, 30.0/s: for 40 of them this "
 		"program was late; more workers (-w), or a lower --churn"},
 	    {60, 40, 10, false,
 		"churned 60 of 100 connections, 30.0/s: for 30 of them none "
-		"was open; more connections (-c), or look at what ended them; "
+		"was open: more connections (-c), or see what ended them or what they waited for; "
 		"for 10 of them this program was late; more workers (-w), or a "
 		"lower --churn"},
 	};
