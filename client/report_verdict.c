@@ -210,13 +210,18 @@ judge_opening(struct report *r)
 		add(is_load ? &r->reasons : &r->warnings, "%s", why);
 }
 
-/* By the death of a worker, or the second signal, for which a reason is given. */
-static bool
-were_cut_off_here(const struct stats_counters *n)
+/* What ended the queries, most of them. */
+static const char *
+silence_cause(const struct stats_counters *n)
 {
-	uint64_t here = n->lost_worker_died + n->lost_stopped;
-
-	return here > 0 && 2 * here >= stats_lost(n);
+	if (2 * n->lost_worker_died > stats_lost(n))
+		return " when a worker died; look at its message";
+	if (2 * n->lost_stopped > stats_lost(n))
+		return " when the second signal stopped the run";
+	if (n->lost_drain_over > 0)
+		return ", as --drain was over; look at the server, or wait for "
+		       "its answers longer";
+	return "; look at the server";
 }
 
 /*
@@ -230,14 +235,11 @@ judge_silence(struct report *r)
 	const struct stats_counters *n = &r->total.stats.n;
 
 	if (n->sent == 0 || n->verified > 0 || n->wrong_answer > 0 ||
-	    n->malformed > 0 || stats_suspects(n) > 0 || were_cut_off_here(n))
+	    n->malformed > 0 || stats_suspects(n) > 0)
 		return;
 	add(&r->reasons,
-	    "no query was answered: %" PRIu64 " of %" PRIu64
-	    " were lost%s; look at the server%s",
-	    stats_lost(n), n->sent,
-	    n->lost_drain_over > 0 ? ", as --drain was over" : "",
-	    n->lost_drain_over > 0 ? ", or wait for its answers longer" : "");
+	    "no query was answered: %" PRIu64 " of %" PRIu64 " were lost%s",
+	    stats_lost(n), n->sent, silence_cause(n));
 }
 
 static void

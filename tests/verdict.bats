@@ -180,6 +180,7 @@ stopped_client() {
 	exits 3 wait "$CLIENT"
 	accounts_close
 	holds '.queries.lost_by_reason.stopped == .queries.sent' \
+		'.verdict.reasons | any(endswith(" were lost when the second signal stopped the run"))' \
 		'.verdict.reasons | all(contains("look at the server") | not)'
 }
 
