@@ -337,8 +337,8 @@ is_silent(const struct search_step *step)
 }
 
 /*
- * The last loads of the search had no answer at all, though each was lower than the
- * one before: not a load, but the end of the server stopped them.
+ * The last loads of the search had no answer at all, though none was higher than the
+ * one before: the server has ended, and not been overloaded.
  */
 static void
 judge_silent_search(struct report *r)

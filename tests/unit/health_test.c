@@ -38,6 +38,13 @@
 #define REPLACED                                                                  \
 	"; their connections were being replaced: more of them (-c), or a lower " \
 	"rate"
+#define COMMANDED "; no connection was open for them: a command closed them"
+#define IN_HANDSHAKE                                                      \
+	"; their connections waited for the other side's handshake (see " \
+	"connect, above): more of them (-c), or a lower rate"
+#define PROBED                                                               \
+	"; their connections waited for the other side's handshake, or for " \
+	"its answer to a probe: more of them (-c), or a lower rate"
 #define UNANSWERED \
 	"; their connections waited for last answers, to be replaced then: more of them (-c), or a lower rate"
 #define DIED   "; a worker died; look at its message"
@@ -252,8 +259,9 @@ without_connection(void)
 
 /* Those who are late in replacing connections have nobody else to blame, either. */
 static void
-no_connection_was_open(void **state)
+replacing_took_too_long(void **state)
 {
+	const struct health_usage busy = {.ran = 0.9};
 	struct stats *s = without_connection();
 
 	(void)state;
@@ -263,59 +271,68 @@ no_connection_was_open(void **state)
 	s = without_connection();
 	s->n.closed_used_up = 9000;
 	add(&s->lateness, 50 * MS, 9000);
-	found(s, (struct health_usage){.ran = 0.9}, HEALTH_OVERLOADED,
-	    MORE_WORKERS);
+	found(s, busy, HEALTH_OVERLOADED, MORE_WORKERS);
 	s = without_connection();
 	s->n.closed_churned = 9000;
 	add(&s->read_delay, 50 * MS, 9000);
-	found(s, (struct health_usage){.ran = 0.9}, HEALTH_OVERLOADED,
-	    MORE_WORKERS);
-	/* what others ended is theirs, however late, and however much was replaced */
-	s = without_connection();
-	s->n.closed_churned = 9000;
-	s->n.unsent_after_failure = 501;
-	add(&s->lateness, 50 * MS, 9000);
-	found(s, idle, HEALTH_PEER, CLOSED);
-	s = without_connection();
+	found(s, busy, HEALTH_OVERLOADED, MORE_WORKERS);
+}
+
+/*
+ * Of 1,000 queries without a connection, while others were replaced and queries left
+ * late: what others made most of them wait for is theirs.
+ */
+static void
+others_were_waited_for(void **state)
+{
+	static const struct {
+		uint64_t after_failure, on_request, for_answers, in_handshake;
+		uint64_t probes;
+		const char *advice;
+	} cases[] = {
+	    {501, 0, 0, 0, 0, CLOSED},
+	    {0, 501, 0, 0, 0, COMMANDED},
+	    {0, 0, 501, 0, 0, UNANSWERED},
+	    {250, 0, 300, 0, 0, UNANSWERED},
+	    {0, 0, 300, 301, 0, IN_HANDSHAKE},
+	    {0, 0, 0, 501, 1, PROBED},
+	};
+	struct stats *s;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		s = without_connection();
+		s->n.closed_churned = 9000;
+		s->n.unsent_after_failure = cases[i].after_failure;
+		s->n.unsent_on_request = cases[i].on_request;
+		s->n.unsent_for_answers = cases[i].for_answers;
+		s->n.unsent_in_handshake = cases[i].in_handshake;
+		s->n.probe_sent = cases[i].probes;
+		add(&s->lateness, 50 * MS, 9000);
+		found(s, idle, HEALTH_PEER, cases[i].advice);
+	}
+}
+
+static void
+half_is_not_most(void **state)
+{
+	struct stats *s = without_connection();
+
+	(void)state;
 	s->n.closed_churned = 9000;
 	s->n.unsent_after_failure = 500;
 	found(s, idle, HEALTH_OVERLOADED, REPLACED);
-	s = without_connection();
-	s->n.unsent_on_request = 501;
-	s->n.closed_churned = 9000;
-	found(s, idle, HEALTH_PEER,
-	    "; no connection was open for them: a command closed them");
-	/* answers that do not come keep connections, however late this is */
-	s = without_connection();
-	s->n.closed_used_up = 9000;
-	s->n.unsent_for_answers = 501;
-	add(&s->lateness, 50 * MS, 9000);
-	found(s, idle, HEALTH_PEER, UNANSWERED);
-	s = without_connection();
-	s->n.closed_used_up = 9000;
-	s->n.unsent_for_answers = 500;
-	found(s, idle, HEALTH_OVERLOADED, REPLACED);
-	/* the most of what others made them wait for */
-	s = without_connection();
-	s->n.closed_used_up = 9000;
-	s->n.unsent_for_answers = 300;
-	s->n.unsent_after_failure = 250;
-	found(s, idle, HEALTH_PEER, UNANSWERED);
-	s = without_connection();
-	s->n.closed_used_up = 9000;
-	s->n.unsent_for_answers = 300;
-	s->n.unsent_in_handshake = 301;
-	found(s, idle, HEALTH_PEER,
-	    "; their connections waited for the other side's handshake (see "
-	    "connect, above): more of them (-c), or a lower rate");
-	s = without_connection();
-	s->n.unsent_in_handshake = 501;
-	s->n.probe_sent = 1;
-	found(s, idle, HEALTH_PEER,
-	    "; their connections waited for the other side's handshake, or for "
-	    "its answer to a probe: more of them (-c), or a lower rate");
-	/* nothing was closed and nothing failed */
-	found(without_connection(), idle, HEALTH_OVERLOADED,
+}
+
+/* Nothing was closed and nothing failed. */
+static void
+connections_were_still_to_be_opened(void **state)
+{
+	struct stats *s = without_connection();
+
+	(void)state;
+	found(s, idle, HEALTH_OVERLOADED,
 	    "; their connections were still to be opened: a lower rate");
 	s = without_connection();
 	s->n.paced = 1;
@@ -619,7 +636,10 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(nothing_to_send_is_sound),
 	    cmocka_unit_test(what_is_not_known_is_not_said),
-	    cmocka_unit_test(no_connection_was_open),
+	    cmocka_unit_test(replacing_took_too_long),
+	    cmocka_unit_test(others_were_waited_for),
+	    cmocka_unit_test(half_is_not_most),
+	    cmocka_unit_test(connections_were_still_to_be_opened),
 	    cmocka_unit_test(each_reason_is_said),
 	    cmocka_unit_test(its_own_workers_had_the_processor),
 	    cmocka_unit_test(its_own_quota_stopped_it),
