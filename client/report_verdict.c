@@ -123,25 +123,46 @@ why_not_opened(const struct report *r)
 				   "the run ended before the others were opened";
 }
 
-/*
- * Connections whose probe the other side left without an answer. One that this
- * program closed when an answer was still in time is none of them.
- */
+/* Connections that this program closed when the answer to a probe was still in time. */
 static uint64_t
-unanswered_probes(const struct stats_counters *n)
+probes_in_time(const struct stats_counters *n)
 {
 	uint64_t ended =
 	    n->closed_by_peer + n->reset_by_peer + n->closed_by_error;
-	uint64_t in_time = n->unverified > ended ? n->unverified - ended : 0;
 
-	return n->opened - n->verified - n->wrong_answer - in_time;
+	return n->unverified > ended ? n->unverified - ended : 0;
+}
+
+/*
+ * Those of replaced connections, at the end of a run, are no reason; those that kept
+ * a run from querying are.
+ */
+static void
+judge_probes(struct report *r)
+{
+	const struct stats_counters *n = &r->total.stats.n;
+	uint64_t in_time = probes_in_time(n);
+	uint64_t unanswered =
+	    n->opened - n->verified - n->wrong_answer - in_time;
+
+	if (unanswered > 0)
+		add(&r->reasons,
+		    "%" PRIu64 " of %" PRIu64
+		    " opened connections never answered; look at the server, "
+		    "or lower -n",
+		    unanswered, n->opened);
+	if (in_time > 0 && r->end.interrupted && report_duration(r) == 0)
+		add(&r->reasons,
+		    "%s while %" PRIu64 " of %" PRIu64 " opened connections "
+		    "waited for the answer to their probe",
+		    r->end.by_command ? "ended by quit" : "interrupted",
+		    in_time, n->opened);
 }
 
 static void
 judge_connections(struct report *r)
 {
 	const struct stats_counters *n = &r->total.stats.n;
-	uint64_t unanswered = unanswered_probes(n);
 
 	if (n->opened < r->config.connections)
 		add(&r->reasons,
@@ -153,12 +174,8 @@ judge_connections(struct report *r)
 		    "%" PRIu64 " connections could not be opened; the causes "
 		    "are named above",
 		    n->failed);
-	if (r->config.probe && unanswered > 0)
-		add(&r->reasons,
-		    "%" PRIu64 " of %" PRIu64
-		    " opened connections never answered; look at the server, "
-		    "or lower -n",
-		    unanswered, n->opened);
+	if (r->config.probe)
+		judge_probes(r);
 }
 
 /*

@@ -194,9 +194,10 @@ time_wait() {
 	kill -INT "$CLIENT"
 	wait_until grep -q 'again to stop' client.err
 	kill -INT "$CLIENT"
-	exits 3 wait_client
+	exits 3 wait "$CLIENT"
 	accounts_close
-	holds '.connections.probes.lost == 10'
+	holds '.connections.probes.lost == 10' \
+		'.verdict.reasons == ["interrupted while 10 of 10 opened connections waited for the answer to their probe"]'
 }
 
 @test "no worker of several outlives a parent that is killed" {
