@@ -56,7 +56,8 @@ fills_the_range() {
 	unshare -n true 2>/dev/null || skip "no network namespaces here"
 	PORTS="40000 40999" "$BATS_TEST_DIRNAME/../bench/exchange" \
 		"$(dirname "$TCPCLIENT")" -c 20 -r 300 -t 2 >out 2>&1 ||
-		grep 'not as asked' out
+		grep '^the p99 are more than 1 ms apart' out # of so few: by chance
+	cat out
 	grep '^on the average .*: enough$' out
 }
 
