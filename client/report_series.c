@@ -224,6 +224,20 @@ wall_second(const struct report *r, uint64_t when)
 	return (r->begun_wall + (when - r->begun)) / CLOCK_NS_PER_SEC;
 }
 
+/* Those of a row: gauges go down, too, and so they are no counts of a second. */
+static struct stats_counters
+row_counters(const struct stats_counters *change)
+{
+	struct stats_counters n = {0};
+
+#define KEEP(name)	  n.name = change->name;
+#define KEEP_WARMUP(name) n.warmup_##name = change->warmup_##name;
+	REPORT_ROW_CONNECTIONS(KEEP)
+	STATS_QUERIES(KEEP)
+	STATS_WARMUP(KEEP_WARMUP)
+	return n;
+}
+
 /* The row from the mark to now, where the mark is then; step: its seconds. */
 static void
 take_row(struct report *r, struct report_mark *mark, uint64_t step,
@@ -240,7 +254,7 @@ take_row(struct report *r, struct report_mark *mark, uint64_t step,
 	row->second -= row->second % step;
 	row->offered = offered(r, sum, mark->at, now);
 	row->open = stats_open(&sum->stats);
-	row->n = change->n;
+	row->n = row_counters(&change->n);
 	row->skipped = stats_skipped(&change->n);
 	row->lost = stats_lost(&change->n);
 	report_row_times(&row->response, &change->response, keep);

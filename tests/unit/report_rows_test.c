@@ -85,6 +85,9 @@ run_for(struct run *run, uint64_t seconds)
 	for (i = 0; i < seconds; i++, second++) {
 		for (k = queries_of(second); k > 0; k--)
 			query(run);
+		/* gauges: what goes up in a second may go down in the next */
+		run->sum->stats.n.unverified = second % 2;
+		run->sum->stats.n.suspect_queued = 1 - second % 2;
 		report_sample(run->report, run->sum,
 		    begin_of(run, second + 1) + CLOCK_NS_PER_MS);
 		assert_true(run->report->row_count <= 3 * REPORT_ROWS_MOST / 2);
@@ -98,6 +101,7 @@ end(struct run *run)
 	static const struct report_end none = {0};
 	uint64_t second = run->begun_wall / CLOCK_NS_PER_SEC + run->seconds;
 
+	run->sum->stats.n.unverified = run->sum->stats.n.suspect_queued = 0;
 	run->sum->query_begin = BEGUN + 1;
 	run->sum->query_end = begin_of(run, second) + CLOCK_NS_PER_SEC / 4;
 	report_finish(run->report, run->sum,
