@@ -447,7 +447,7 @@ warn(struct report *r)
 	if (r->end.lines_left_out > 0)
 		add(&r->warnings,
 		    "%" PRIu64 " line%s on standard error were left out: it "
-		    "was not read",
+		    "was not read, or could not be written",
 		    r->end.lines_left_out,
 		    r->end.lines_left_out == 1 ? "" : "s");
 	if (n->opened_late > n->opened / 100)

@@ -233,7 +233,7 @@ print_troubles(const struct counts *c, FILE *out)
 	if (c->lines_left_out > 0)
 		fprintf(out,
 		    "             lines on standard error that were left out, "
-		    "as it was not read: %" PRIu64 "\n",
+		    "as it was not read or not written: %" PRIu64 "\n",
 		    c->lines_left_out);
 }
 
