@@ -492,38 +492,39 @@ samples(void **state)
  * Comparisons.
  */
 
+static const struct {
+	const char *text;
+	bool below, equal, above; /* whether it holds there */
+} comparisons[] = {
+    {"sent>500", false, false, true},
+    {"sent>=500", false, true, true},
+    {"sent<500", true, false, false},
+    {"sent<=500", true, true, false},
+    {"sent==500", false, true, false},
+    {"sent!=500", true, false, true},
+    {"max>0.5us", false, false, true},
+    {"max>=0.5us", false, true, true},
+    {"max<0.5us", true, false, false},
+    {"max<=0.5us", true, true, false},
+    {"max==0.5us", false, true, false},
+    {"max!=0.5us", true, false, true},
+    {"sent_qps>50", false, false, true},
+    {"sent_qps>=50", false, true, true},
+    {"sent_qps<50", true, false, false},
+    {"sent_qps<=50", true, true, false},
+    {"sent_qps==50", false, true, false},
+    {"sent_qps!=50", true, false, true},
+    {"sent>0.5%", false, false, true},
+    {"sent>=0.5%", false, true, true},
+    {"sent<0.5%", true, false, false},
+    {"sent<=0.5%", true, true, false},
+    {"sent==0.5%", false, true, false},
+    {"sent!=0.5%", true, false, true},
+};
+
 static void
 operators(void **state)
 {
-	static const struct {
-		const char *text;
-		bool below, equal, above; /* whether it holds there */
-	} cases[] = {
-	    {"sent>500", false, false, true},
-	    {"sent>=500", false, true, true},
-	    {"sent<500", true, false, false},
-	    {"sent<=500", true, true, false},
-	    {"sent==500", false, true, false},
-	    {"sent!=500", true, false, true},
-	    {"max>0.5us", false, false, true},
-	    {"max>=0.5us", false, true, true},
-	    {"max<0.5us", true, false, false},
-	    {"max<=0.5us", true, true, false},
-	    {"max==0.5us", false, true, false},
-	    {"max!=0.5us", true, false, true},
-	    {"sent_qps>50", false, false, true},
-	    {"sent_qps>=50", false, true, true},
-	    {"sent_qps<50", true, false, false},
-	    {"sent_qps<=50", true, true, false},
-	    {"sent_qps==50", false, true, false},
-	    {"sent_qps!=50", true, false, true},
-	    {"sent>0.5%", false, false, true},
-	    {"sent>=0.5%", false, true, true},
-	    {"sent<0.5%", true, false, false},
-	    {"sent<=0.5%", true, true, false},
-	    {"sent==0.5%", false, true, false},
-	    {"sent!=0.5%", true, false, true},
-	};
 	struct stats *s;
 	struct condition_source source = source_new(&s);
 	size_t i;
@@ -531,17 +532,17 @@ operators(void **state)
 	(void)state;
 	source.seconds = 10;
 	s->n.scheduled = 100000;
-	for (i = 0; i < LENGTH(cases); i++) {
+	for (i = 0; i < LENGTH(comparisons); i++) {
 		s->n.sent = 499;
 		memset(&s->response, 0, sizeof(s->response));
 		histogram_add(&s->response, 499);
-		expect(&source, cases[i].text, cases[i].below);
+		expect(&source, comparisons[i].text, comparisons[i].below);
 		s->n.sent = 500;
 		histogram_add(&s->response, 500);
-		expect(&source, cases[i].text, cases[i].equal);
+		expect(&source, comparisons[i].text, comparisons[i].equal);
 		s->n.sent = 501;
 		histogram_add(&s->response, 501);
-		expect(&source, cases[i].text, cases[i].above);
+		expect(&source, comparisons[i].text, comparisons[i].above);
 	}
 	free(s);
 }
@@ -612,28 +613,26 @@ counts(void **state)
 	free(s);
 }
 
+static const struct {
+	const char *name, *end;
+} shares_of[] = {{"attempted", "1000 connections"},
+    {"failed", "1000 connections"}, {"failed_ECONNREFUSED", "1000 connections"},
+    {"verified", "1000 connections"}, {"peak", "1000 connections"},
+    {"closed_by_peer", "1000 connections"}, {"buried", NULL},
+    {"scheduled", NULL}, {"sent", "2000 scheduled"},
+    {"skipped", "2000 scheduled"}, {"skipped_overload", "2000 scheduled"},
+    {"answered", "400 sent"}, {"timed_out", "400 sent"}, {"lost", "400 sent"},
+    {"lost_peer_rst", "400 sent"}, {"send_blocked", "400 sent"},
+    {"echoed", "400 sent"}, {"rcode_REFUSED", "400 sent"}, {"replies", NULL},
+    {"late", "300 replies"}, {"unmatched", "300 replies"},
+    {"malformed", "300 replies"}, {"bytes_sent", NULL},
+    {"bytes_received", NULL}, {"probe_sent", "1000 connections"},
+    {"probe_answered", "50 probes"}, {"probe_lost", "50 probes"}};
+
 /* What is what percentage of what; without an end, of nothing. */
 static void
 bases(void **state)
 {
-	static const struct {
-		const char *name, *end;
-	} cases[] = {{"attempted", "1000 connections"},
-	    {"failed", "1000 connections"},
-	    {"failed_ECONNREFUSED", "1000 connections"},
-	    {"verified", "1000 connections"}, {"peak", "1000 connections"},
-	    {"closed_by_peer", "1000 connections"}, {"buried", NULL},
-	    {"scheduled", NULL}, {"sent", "2000 scheduled"},
-	    {"skipped", "2000 scheduled"},
-	    {"skipped_overload", "2000 scheduled"}, {"answered", "400 sent"},
-	    {"timed_out", "400 sent"}, {"lost", "400 sent"},
-	    {"lost_peer_rst", "400 sent"}, {"send_blocked", "400 sent"},
-	    {"echoed", "400 sent"}, {"rcode_REFUSED", "400 sent"},
-	    {"replies", NULL}, {"late", "300 replies"},
-	    {"unmatched", "300 replies"}, {"malformed", "300 replies"},
-	    {"bytes_sent", NULL}, {"bytes_received", NULL},
-	    {"probe_sent", "1000 connections"}, {"probe_answered", "50 probes"},
-	    {"probe_lost", "50 probes"}};
 	struct stats *s;
 	struct condition_source source = source_new(&s);
 	char text[CONDITION_TEXT], measured[CONDITION_TEXT], *end;
@@ -646,13 +645,13 @@ bases(void **state)
 	s->n.sent = 400;
 	s->n.replies = 300;
 	s->n.probe_sent = 50;
-	for (i = 0; i < LENGTH(cases); i++) {
-		snprintf(text, sizeof(text), "%s>5%%", cases[i].name);
-		if (cases[i].end == NULL) {
+	for (i = 0; i < LENGTH(shares_of); i++) {
+		snprintf(text, sizeof(text), "%s>5%%", shares_of[i].name);
+		if (shares_of[i].end == NULL) {
 			snprintf(measured, sizeof(measured),
 			    "'%s' is a share of nothing: it needs a count, "
 			    "such as 500, 20k or 1M",
-			    cases[i].name);
+			    shares_of[i].name);
 			refused(text, measured);
 			continue;
 		}
@@ -661,7 +660,7 @@ bases(void **state)
 		end = strstr(measured, " % of ");
 		assert_non_null(end);
 		end[strlen(end) - 1] = '\0'; /* a parenthesis */
-		assert_string_equal(end + strlen(" % of "), cases[i].end);
+		assert_string_equal(end + strlen(" % of "), shares_of[i].end);
 	}
 	free(s);
 }

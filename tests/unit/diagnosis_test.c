@@ -520,19 +520,26 @@ ports(void **state)
 	    s.out[0].symptom, "50 connects failed, no local port left");
 }
 
-/* What keeps the ports decides what frees them. */
+/* No port is left, and 100 are in TIME_WAIT. */
 static void
-closing_ports(void **state)
+lack_ports(struct scene *s)
+{
+	quiet(s);
+	s->errors[EADDRNOTAVAIL] = 50;
+	s->gauges.value[GAUGES_tcp_time_wait] = 100;
+	s->gauges.value[GAUGES_tcp_timestamps] = 1;
+	s->gauges.value[GAUGES_tcp_tw_reuse_delay] = 1000;
+	s->gauges.value[GAUGES_tcp_fin_timeout] = 60;
+}
+
+/* What keeps the ports decides what frees them: reuse, where it is not at work. */
+static void
+ports_in_time_wait(void **state)
 {
 	struct scene s;
 
 	(void)state;
-	quiet(&s);
-	s.errors[EADDRNOTAVAIL] = 50;
-	s.gauges.value[GAUGES_tcp_time_wait] = 100;
-	s.gauges.value[GAUGES_tcp_timestamps] = 1;
-	s.gauges.value[GAUGES_tcp_tw_reuse_delay] = 1000;
-	s.gauges.value[GAUGES_tcp_fin_timeout] = 60;
+	lack_ports(&s);
 	expect_count(&s, 1);
 	assert_non_null(strstr(
 	    s.out[0].fix, "sysctl net.ipv4.tcp_tw_reuse=1 and wait a second"));
@@ -554,6 +561,16 @@ closing_ports(void **state)
 	expect_count(&s, 1);
 	assert_null(strstr(s.out[0].fix, "tcp_tw_reuse=1"));
 	assert_non_null(strstr(s.out[0].fix, "on the server's host"));
+}
+
+static void
+ports_in_fin_wait(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	lack_ports(&s);
+	s.gauges.value[GAUGES_tcp_tw_reuse] = 1;
 	/* what the server has not closed is in no TIME_WAIT */
 	s.source.fin_wait2 = 100;
 	expect_count(&s, 1);
@@ -743,7 +760,8 @@ main(void)
 	    cmocka_unit_test(of_server),
 	    cmocka_unit_test(cookies),
 	    cmocka_unit_test(ports),
-	    cmocka_unit_test(closing_ports),
+	    cmocka_unit_test(ports_in_time_wait),
+	    cmocka_unit_test(ports_in_fin_wait),
 	    cmocka_unit_test(advice_is_not_what_is_set),
 	    cmocka_unit_test(everything),
 	};

@@ -124,7 +124,7 @@ warm_up(struct stats *s, const struct event *e)
 }
 
 static void
-connection(struct stats *s, const struct event *e)
+opened_connection(struct stats *s, const struct event *e, uint64_t error)
 {
 	struct stats_counters *n = &s->n;
 	uint64_t *ends[] = {&n->closed_by_peer, &n->reset_by_peer,
@@ -133,47 +133,53 @@ connection(struct stats *s, const struct event *e)
 	    &n->closed_on_request};
 	uint64_t *proofs[] = {&n->verified, &n->unverified, &n->suspect_unacked,
 	    &n->suspect_queued, &n->wrong_answer};
-	uint64_t error = e->a % STATS_ERRNOS, *end;
+	uint64_t *end = ends[e->b % LENGTH(ends)];
+
+	n->opened++;
+	(*proofs[e->b % LENGTH(proofs)])++;
+	n->peak++;
+	histogram_add(&s->connect, e->a);
+	++*end;
+	if (end == &n->closed_by_error)
+		stats_count_end(s, (int)error);
+	if (end == &n->closed_churned || end == &n->closed_used_up)
+		histogram_add(&s->lifetime, e->a + e->b);
+	n->reopened++;
+	n->out_of_ids += e->a % 2;
+	n->opened_late += e->a % 2;
+#define TOUCH(name) n->evidence_##name += e->a % 2;
+	STATS_EVIDENCE(TOUCH)
+#undef TOUCH
+	histogram_add(&s->open_lateness, e->b);
+	n->paced += e->b % 2;
+	n->churn_begun += 1 - e->b % 2;
+	n->missed_window_full += e->a % 3;
+	n->missed_all_busy += e->a % 5;
+	n->missed_after_failure += e->b % 3;
+	n->missed_late += e->b % 5;
+	n->unsent_after_failure += e->a % 7;
+	n->unsent_on_request += e->b % 7;
+	n->unsent_for_answers += e->a % 3;
+	n->unsent_in_handshake += e->b % 3;
+	n->churn_skipped += e->b % 2;
+	n->churn_late += e->b % 2;
+}
+
+static void
+connection(struct stats *s, const struct event *e)
+{
+	uint64_t error = e->a % STATS_ERRNOS;
 
 	if (error > 0 && strerrorname_np((int)error) == NULL)
 		error = 0;
-	n->attempted++;
+	s->n.attempted++;
 	if (e->detail % 4 == 0) {
-		n->abandoned++;
-		n->buried++;
+		s->n.abandoned++;
+		s->n.buried++;
 	} else if (e->detail % 4 == 1)
 		stats_count_failure(s, (int)error);
-	else {
-		n->opened++;
-		(*proofs[e->b % LENGTH(proofs)])++;
-		n->peak++;
-		histogram_add(&s->connect, e->a);
-		end = ends[e->b % LENGTH(ends)];
-		++*end;
-		if (end == &n->closed_by_error)
-			stats_count_end(s, (int)error);
-		if (end == &n->closed_churned || end == &n->closed_used_up)
-			histogram_add(&s->lifetime, e->a + e->b);
-		n->reopened++;
-		n->out_of_ids += e->a % 2;
-		n->opened_late += e->a % 2;
-#define TOUCH(name) n->evidence_##name += e->a % 2;
-		STATS_EVIDENCE(TOUCH)
-#undef TOUCH
-		histogram_add(&s->open_lateness, e->b);
-		n->paced += e->b % 2;
-		n->churn_begun += 1 - e->b % 2;
-		n->missed_window_full += e->a % 3;
-		n->missed_all_busy += e->a % 5;
-		n->missed_after_failure += e->b % 3;
-		n->missed_late += e->b % 5;
-		n->unsent_after_failure += e->a % 7;
-		n->unsent_on_request += e->b % 7;
-		n->unsent_for_answers += e->a % 3;
-		n->unsent_in_handshake += e->b % 3;
-		n->churn_skipped += e->b % 2;
-		n->churn_late += e->b % 2;
-	}
+	else
+		opened_connection(s, e, error);
 }
 
 static struct event

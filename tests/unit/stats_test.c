@@ -424,7 +424,7 @@ merge_and_subtract_histograms(void **state)
 }
 
 static void
-sums(void **state)
+sums_over_reasons(void **state)
 {
 	struct stats *s = stats_new();
 	uint64_t bit = 1, skipped = 0, lost = 0, suspects = 0;
@@ -442,10 +442,20 @@ sums(void **state)
 	assert_int_equal(stats_suspects(&s->n), suspects);
 	assert_int_equal(stats_skipped(&s->n), skipped);
 	assert_int_equal(stats_lost(&s->n), lost);
+	free(s);
+}
 
+/* Of queries, of probes and of the warm-up: none of them counts for another. */
+static void
+waiting_for_answers(void **state)
+{
+	struct stats *s = stats_new();
+
+	(void)state;
 	s->n.answered = 1000;
 	s->n.timed_out = 2000;
-	s->n.sent = 3000 + lost + 77;
+	s->n.lost_peer_fin = 4000;
+	s->n.sent = 7000 + 77;
 	assert_int_equal(stats_in_flight(s), 77);
 	s->n.probe_answered = 10000;
 	s->n.probe_timed_out = 20000;
@@ -465,6 +475,15 @@ sums(void **state)
 	assert_int_equal(stats_probes_in_flight(s), 66);
 	assert_int_equal(stats_in_flight(s), 77);
 	assert_int_equal(stats_waiting(s), 77 + 66 + 55);
+	free(s);
+}
+
+static void
+pending_and_open(void **state)
+{
+	struct stats *s = stats_new();
+
+	(void)state;
 	s->n.opened = 400;
 	s->n.failed = 500;
 	s->n.abandoned = 600;
@@ -922,7 +941,9 @@ main(void)
 	    cmocka_unit_test(all_counters_are_words),
 	    cmocka_unit_test(merge_and_subtract_counters),
 	    cmocka_unit_test(merge_and_subtract_histograms),
-	    cmocka_unit_test(sums),
+	    cmocka_unit_test(sums_over_reasons),
+	    cmocka_unit_test(waiting_for_answers),
+	    cmocka_unit_test(pending_and_open),
 	    cmocka_unit_test(failures),
 	    cmocka_unit_test(check_sound),
 	    cmocka_unit_test(check_each_identity),
