@@ -63,17 +63,24 @@ book_answer(struct conn *c, const struct dns_message *m,
 	conn_log(c, QUERYLOG_ANSWERED, now, m->id, now - query->sent);
 }
 
-void
-conn_note_wrong_answer(struct conn *c, const uint8_t *data, size_t length)
+static void
+set_wrong_answer(struct conn *c)
 {
-	first_bytes_note(&c->env->stats->first_bytes, data, length);
 	if (c->proof != SUSPECT_VERIFIED)
 		conn_set_proof(c, SUSPECT_WRONG_ANSWER);
 }
 
+void
+conn_note_wrong_answer(struct conn *c, const uint8_t *data, size_t length)
+{
+	first_bytes_note(&c->env->stats->first_bytes, data, length);
+	set_wrong_answer(c);
+}
+
 /*
  * Another protocol's first bytes are read as a length, and that many bytes may
- * never come: an HTTP answer as 18,516.
+ * never come: an HTTP answer as 18,516. Or it is DNS, and the server has stopped in
+ * the middle of an answer.
  */
 void
 conn_judge_input(struct conn *c, bool timed_out)
@@ -85,9 +92,15 @@ conn_judge_input(struct conn *c, bool timed_out)
 		return;
 	length = evbuffer_copyout(
 	    bufferevent_get_input(c->bev), first, sizeof(first));
-	if (length > 0 &&
-	    (timed_out || !first_bytes_may_be_dns(first, (size_t)length)))
+	if (length <= 0)
+		return;
+	if (!first_bytes_may_be_dns(first, (size_t)length))
 		conn_note_wrong_answer(c, first, (size_t)length);
+	else if (timed_out) {
+		first_bytes_note_cut(
+		    &c->env->stats->first_bytes, first, (size_t)length);
+		set_wrong_answer(c);
+	}
 }
 
 /* By ID and, where it is repeated, by question (RFC 7766, 7). */

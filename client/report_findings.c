@@ -69,6 +69,7 @@ report_diagnose(
 	    .first_bytes = stats->first_bytes.length == 0 ?
 		NULL :
 		first_bytes_format(&stats->first_bytes, first_bytes),
+	    .cut_off = first_bytes_are_cut(&stats->first_bytes),
 	    .never_answered = n->verified == 0 &&
 		n->sent + n->probe_sent + n->warmup_sent > 0,
 	    .ways = r->config.ways,

@@ -117,6 +117,9 @@ read_first_bytes(const struct json_node *at, struct first_bytes *f)
 	if (!first_bytes_from_hex(f, json_get_string(&in, "hex")))
 		json_refuse(
 		    &in, "hex", "not 1 to %d bytes in hex", FIRST_BYTES_MOST);
+	/* results of earlier programs lack it */
+	f->cut = json_object_get(in.value, "cut_off") != NULL &&
+	    json_get_bool(&in, "cut_off");
 }
 
 void

@@ -81,8 +81,11 @@ report_judge_wrong_answers(struct report *r)
 		return;
 	begin(r, &s, TALLY_WRONG_ANSWER, stats->n.wrong_answer, "");
 	append(&s,
-	    " bytes came that are no DNS answer (first bytes: %s): wrong port "
-	    "or protocol?",
+	    first_bytes_are_cut(&stats->first_bytes) ?
+		" an answer began, and its rest did not come (first bytes: "
+		"%s); look at the server" :
+		" bytes came that are no DNS answer (first bytes: %s): wrong "
+		"port or protocol?",
 	    first_bytes_format(&stats->first_bytes, first));
 	report_lines_add(&r->reasons, s.text);
 }

@@ -19,8 +19,7 @@ stats_merge(struct stats *into, const struct stats *from)
 
 	for (i = 0; i < COUNTERS; i++)
 		to[i] += add[i];
-	first_bytes_note(
-	    &into->first_bytes, from->first_bytes.at, from->first_bytes.length);
+	first_bytes_merge(&into->first_bytes, &from->first_bytes);
 #define MERGE(name) histogram_merge(&into->name, &from->name);
 	STATS_HISTOGRAMS(MERGE)
 #undef MERGE

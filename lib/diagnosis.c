@@ -144,6 +144,13 @@ say_unknown_listener(
 	    s->view == DIAGNOSIS_FROM_SERVER ? "this one" : "the target");
 }
 
+/* Of connections that this program has told from all others. */
+static bool
+is_of_connections(const struct diagnosis_rule *rule)
+{
+	return rule->signal == BY_SEEN && rule->index == DIAGNOSIS_WRONG_ANSWER;
+}
+
 static void
 find(const struct diagnosis_source *s, const struct diagnosis_rule *rule,
     struct diagnosis_finding *f)
@@ -153,6 +160,7 @@ find(const struct diagnosis_source *s, const struct diagnosis_rule *rule,
 	memset(f, 0, sizeof(*f));
 	f->limit = rule->limit;
 	f->explains = rule->explains;
+	f->ends = is_of_connections(rule) ? count : UINT64_MAX;
 	f->side = side_of(s->view, rule->blame);
 	f->of_kernel = rule->signal != BY_SEEN &&
 	    (rule->blame == BLAME_OWN || rule->blame == BLAME_HOST ||
@@ -170,15 +178,31 @@ find(const struct diagnosis_source *s, const struct diagnosis_rule *rule,
 		say_unknown_listener(s, f);
 }
 
+/* Each connection ends once: no more ends than connections are accounted for. */
+static bool
+accounts_for(struct diagnosis_finding *cause, const struct diagnosis_rule *rule,
+    uint64_t count)
+{
+	if ((cause->explains & rule->is) == 0)
+		return false;
+	if ((rule->is & (EFFECT_RESET | EFFECT_CLOSED)) == 0 ||
+	    cause->ends == UINT64_MAX)
+		return true;
+	if (count > cause->ends)
+		return false;
+	cause->ends -= count;
+	return true;
+}
+
 /* Who accounts for it; NULL if nobody does. */
 static struct diagnosis_finding *
-cause_of(const struct diagnosis_rule *rule, struct diagnosis_finding *out,
-    size_t found)
+cause_of(const struct diagnosis_rule *rule, uint64_t count,
+    struct diagnosis_finding *out, size_t found)
 {
 	size_t i;
 
 	for (i = 0; i < found; i++)
-		if ((out[i].explains & rule->is) != 0)
+		if (accounts_for(&out[i], rule, count))
 			return &out[i];
 	return NULL;
 }
@@ -195,7 +219,7 @@ diagnosis_find(const struct diagnosis_source *s,
 		rule = &diagnosis_rules[i];
 		if (!applies(s, rule))
 			continue;
-		cause = cause_of(rule, out, found);
+		cause = cause_of(rule, count_of(s, rule), out, found);
 		if (cause != NULL) {
 			diagnosis_add_evidence(cause, "%" PRIu64 " %s",
 			    count_of(s, rule), rule->symptom);

@@ -51,6 +51,7 @@ struct diagnosis_source {
 	uint64_t seen[DIAGNOSIS_SEEN];
 	bool never_answered; /* queries were sent, and no connection answered */
 	const char *first_bytes; /* that were no answer; NULL: none */
+	bool cut_off; /* they begin a DNS message whose rest did not come */
 	struct limits_ways ways; /* of a client; ports 0: unknown */
 	bool resets; /* it closes with a RST */
 	/* sockets to its targets whose close the other side has not answered:
@@ -78,6 +79,7 @@ struct diagnosis_finding {
 	const char *side; /* client, server, client and server, path, or
 			   * cannot tell: then evidence says why */
 	unsigned int explains; /* effects that it accounts for */
+	uint64_t ends; /* of connections, that it accounts for at most */
 	bool of_kernel; /* a limit of this host's kernel */
 	bool of_listener; /* that is of the server's listening socket */
 	char symptom[DIAGNOSIS_TEXT]; /* begins with its number */

@@ -107,6 +107,22 @@ diagnosis_explain_first_bytes(const struct diagnosis_source *s, uint64_t count,
 		diagnosis_add_evidence(f, "first bytes: %s", s->first_bytes);
 }
 
+void
+diagnosis_explain_wrong_answer(const struct diagnosis_source *s, uint64_t count,
+    struct diagnosis_finding *f)
+{
+	diagnosis_explain_first_bytes(s, count, f);
+	if (!s->cut_off)
+		return;
+	f->limit = "DNS answers that are cut off";
+	snprintf(f->symptom, sizeof(f->symptom),
+	    "%" PRIu64 " connections on which an answer began, and its rest "
+	    "did not come",
+	    count);
+	snprintf(f->fix, sizeof(f->fix),
+	    "look at the server: it stopped in the middle of a message");
+}
+
 /* A TLS server, for one, may close on a query without a word. */
 void
 diagnosis_explain_end_by_peer(const struct diagnosis_source *s, uint64_t count,

@@ -31,7 +31,7 @@ const struct diagnosis_rule diagnosis_rules[] = {
 	"bytes that are no DNS answer",
 	"connections on which bytes came that are no DNS answer",
 	"wrong port or protocol? name the port of a DNS server (-p)", NULL,
-	diagnosis_explain_first_bytes},
+	diagnosis_explain_wrong_answer},
     {BY_SEEN, DIAGNOSIS_MALFORMED, ROLE_CLIENT, BLAME_PEER, EFFECT_MALFORMED,
 	EFFECT_NONE, "bytes that are no DNS answer",
 	"messages received that are malformed",

@@ -47,9 +47,7 @@ watch_add_up(struct watch *w, struct counts *sum)
 	for (i = 0; i < w->count; i++) {
 		slot = workers_shared(w->workers, i);
 		copy = slot->counts;
-		first_bytes_note(&w->report->first_bytes, slot->first_bytes.at,
-		    __atomic_load_n(
-			&slot->first_bytes.length, __ATOMIC_ACQUIRE));
+		first_bytes_merge(&w->report->first_bytes, &slot->first_bytes);
 		peak = __atomic_load_n(&slot->queue_peak, __ATOMIC_RELAXED);
 		if (peak > w->report->queue_peak)
 			w->report->queue_peak = peak;

@@ -177,11 +177,21 @@ listens() {
 	named 5 '"48 54"'
 }
 
-@test "the beginning of a DNS answer whose rest does not come" {
-	start_peer answer '\x00\x2d\x12\x34\x81\x80\x00\x01'
+@test "a server that stops in the middle of an answer is no wrong port" {
+	start_peer cut 10
 	ask 5
-	named 5 '"00 2d 12 34 81 80 00 01"'
-	holds '.queries.bytes_of_no_answer == 5 * 8'
+	holds '.connections.wrong_answer == 5' \
+		'.connections.first_bytes | .name == "the beginning of a DNS message" and .cut_off and (.hex | startswith("001d"))' \
+		'.verdict.reasons[0] | startswith("5 connections: an answer began, and its rest did not come (first bytes: the beginning of a DNS message, 00 1d ") and endswith("); look at the server")' \
+		'.findings[0] | .limit == "DNS answers that are cut off" and .side == "server"' \
+		'.verdict.reasons + [.findings[].fix] | any(contains("wrong port")) | not'
+	accounts_close
+	"$TCPCLIENT" --merge --json=merged.json result.json >merge.out ||
+		(($? == 3))
+	diff <(jq -c .connections.first_bytes,.findings result.json) \
+		<(jq -c .connections.first_bytes,.findings merged.json)
+	[ "$(jq .verdict.reasons[0] merged.json)" = \
+		"$(jq .verdict.reasons[0] result.json)" ]
 }
 
 @test "a single byte of zero, and a length that never comes true" {
@@ -217,6 +227,13 @@ listens() {
 		'.connections.wrong_answer == 0' '.findings == []' \
 		'.queries | .bytes_of_no_answer == 0 and .bytes_of_answers == .bytes_received and .bytes_received == .replies * (31 + 16)'
 	accounts_close
+}
+
+@test "two bytes of an answer, and no more: either may be" {
+	start_peer cut 2
+	ask 5
+	named 5 '"maybe the beginning of a DNS message, 00 1d"'
+	holds '.connections.first_bytes.cut_off'
 }
 
 @test "--merge keeps the first bytes, and takes results that have none" {

@@ -9,6 +9,9 @@
 
 #define OPCODE 0x78
 
+/* With the length, an ID, flags and QDCOUNT it is no coincidence. */
+#define CUT_LEAST 8
+
 #define BEGINS_WITH(text)              \
 	(length >= sizeof(text) - 1 && \
 	    memcmp(data, text, sizeof(text) - 1) == 0)
@@ -76,15 +79,42 @@ first_bytes_may_be_dns(const uint8_t *data, size_t length)
 	return length < 8 || dns_get16(data + 6) <= 1; /* QDCOUNT */
 }
 
-void
-first_bytes_note(struct first_bytes *f, const uint8_t *data, size_t length)
+static void
+note(struct first_bytes *f, const uint8_t *data, size_t length, bool cut)
 {
 	if (f->length > 0 || length == 0)
 		return;
+	f->cut = cut;
 	if (length > FIRST_BYTES_MOST)
 		length = FIRST_BYTES_MOST;
 	memcpy(f->at, data, length);
 	__atomic_store_n(&f->length, length, __ATOMIC_RELEASE);
+}
+
+void
+first_bytes_note(struct first_bytes *f, const uint8_t *data, size_t length)
+{
+	note(f, data, length, false);
+}
+
+void
+first_bytes_note_cut(struct first_bytes *f, const uint8_t *data, size_t length)
+{
+	note(f, data, length, true);
+}
+
+void
+first_bytes_merge(struct first_bytes *into, const struct first_bytes *from)
+{
+	uint64_t length = __atomic_load_n(&from->length, __ATOMIC_ACQUIRE);
+
+	note(into, from->at, length, from->cut);
+}
+
+bool
+first_bytes_are_cut(const struct first_bytes *f)
+{
+	return f->cut && f->length >= CUT_LEAST;
 }
 
 const char *
@@ -92,6 +122,10 @@ first_bytes_name(const struct first_bytes *f)
 {
 	const char *name = first_bytes_protocol(f->at, f->length);
 
+	if (f->cut)
+		return first_bytes_are_cut(f) ?
+		    "the beginning of a DNS message" :
+		    "maybe the beginning of a DNS message";
 	if (name != NULL || f->length < DNS_PREFIX_LENGTH + DNS_HEADER_LENGTH ||
 	    !first_bytes_may_be_dns(f->at, f->length))
 		return name;
@@ -174,5 +208,6 @@ first_bytes_json(const struct first_bytes *f)
 	first_bytes_to_hex(f, hex);
 	json_put(o, "hex", json_string(hex));
 	json_put(o, "name", name == NULL ? json_null() : json_string(name));
+	json_put(o, "cut_off", json_boolean(f->cut));
 	return o;
 }

@@ -19,11 +19,22 @@
 
 struct first_bytes {
 	uint8_t at[FIRST_BYTES_MOST];
+	bool cut; /* a DNS message may begin so, and no more came */
 	uint64_t length; /* 0: there are none */
 };
 
 /* Keeps them, unless there are some already. */
 void first_bytes_note(struct first_bytes *, const uint8_t *data, size_t length);
+
+/* The same, of a message whose rest did not come: first_bytes_may_be_dns(). */
+void first_bytes_note_cut(
+    struct first_bytes *, const uint8_t *data, size_t length);
+
+/* Keeps those of from, unless there are some already. Another may write to from. */
+void first_bytes_merge(struct first_bytes *, const struct first_bytes *from);
+
+/* They surely begin a DNS message, whose rest did not come. */
+bool first_bytes_are_cut(const struct first_bytes *);
 
 /* What they are: "an SSH banner"; NULL if that is not known. */
 const char *first_bytes_name(const struct first_bytes *);
@@ -40,7 +51,10 @@ void first_bytes_to_hex(
     const struct first_bytes *, char hex[2 * FIRST_BYTES_MOST + 1]);
 bool first_bytes_from_hex(struct first_bytes *, const char *hex);
 
-/* {"hex": ..., "name": ... or null}; null where there are none. Owned by the caller. */
+/*
+ * {"hex": ..., "name": ... or null, "cut_off": ...}; null where there are none. Owned
+ * by the caller.
+ */
 json_t *first_bytes_json(const struct first_bytes *);
 
 /*

@@ -702,6 +702,27 @@ advice_is_not_what_is_set(void **state)
 }
 
 /* The largest numbers there can be, and nothing is cut off. */
+/* Each ends once: they cannot be the cause of more ends. */
+static void
+wrong_answers_account_for_their_own_ends_only(void **state)
+{
+	struct scene s;
+
+	(void)state;
+	quiet(&s);
+	s.source.seen[DIAGNOSIS_WRONG_ANSWER] = 10;
+	s.source.seen[DIAGNOSIS_RESET_BY_PEER] = 4;
+	s.source.seen[DIAGNOSIS_CLOSED_BY_PEER] = 6;
+	expect_count(&s, 1);
+	s.source.seen[DIAGNOSIS_CLOSED_BY_PEER] = 7;
+	expect_count(&s, 2);
+	expect(&s.out[1], 7, "the server closes", "server");
+	s.source.seen[DIAGNOSIS_RESET_BY_PEER] = 11;
+	s.source.seen[DIAGNOSIS_CLOSED_BY_PEER] = 0;
+	expect_count(&s, 2);
+	expect(&s.out[1], 11, "resets", "server");
+}
+
 static void
 everything(void **state)
 {
@@ -763,6 +784,7 @@ main(void)
 	    cmocka_unit_test(ports_in_time_wait),
 	    cmocka_unit_test(ports_in_fin_wait),
 	    cmocka_unit_test(advice_is_not_what_is_set),
+	    cmocka_unit_test(wrong_answers_account_for_their_own_ends_only),
 	    cmocka_unit_test(everything),
 	};
 

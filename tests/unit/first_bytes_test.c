@@ -79,6 +79,30 @@ only_the_first_are_kept(void **state)
 }
 
 static void
+a_message_cut_off_is_told_from_a_whole_one(void **state)
+{
+	static const char message[] = "\x00\x2d\x12\x34\x81\x80\x00\x01";
+	struct first_bytes few = {.length = 0}, cut = few, whole = few;
+	struct first_bytes sum = few;
+
+	(void)state;
+	first_bytes_note_cut(&few, (const uint8_t *)message, 7);
+	first_bytes_note_cut(&cut, (const uint8_t *)message, 8);
+	first_bytes_note(&whole, (const uint8_t *)message, 8);
+	assert_false(first_bytes_are_cut(&few));
+	assert_true(first_bytes_are_cut(&cut));
+	assert_false(first_bytes_are_cut(&whole));
+	first_bytes_merge(&sum, &cut);
+	first_bytes_merge(&sum, &whole);
+	assert_true(first_bytes_are_cut(&sum));
+	assert_string_equal(
+	    first_bytes_name(&few), "maybe the beginning of a DNS message");
+	assert_string_equal(
+	    first_bytes_name(&cut), "the beginning of a DNS message");
+	assert_null(first_bytes_name(&whole));
+}
+
+static void
 hex_goes_there_and_back(void **state)
 {
 	static const char *const wrong[] = {
@@ -106,6 +130,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(first_bytes_are_named),
 	    cmocka_unit_test(only_the_first_are_kept),
+	    cmocka_unit_test(a_message_cut_off_is_told_from_a_whole_one),
 	    cmocka_unit_test(hex_goes_there_and_back),
 	};
 
