@@ -1,7 +1,6 @@
 #include <sys/socket.h>
 
 #include <arpa/inet.h>
-#include <net/if.h>
 #include <netinet/in.h>
 
 #include <bsd/err.h>
@@ -13,8 +12,6 @@
 #include "lib/lines.h"
 #include "lib/status.h"
 #include "client/hosts.h"
-
-#define INTERFACES 200 /* bytes: names of interfaces, in a message */
 
 /* Where names are looked up, and what for. */
 struct search {
@@ -165,32 +162,17 @@ add_hosts(const struct search *s, const char *text)
  * Link-local addresses.
  */
 
-static void
-list_interfaces(char out[INTERFACES])
-{
-	struct if_nameindex *all = if_nameindex(), *one;
-	size_t used = 0;
-
-	out[0] = '\0';
-	for (one = all; one != NULL && one->if_index != 0; one++)
-		if (used < INTERFACES)
-			used += (size_t)snprintf(out + used, INTERFACES - used,
-			    "%s%s", used > 0 ? ", " : "", one->if_name);
-	if (all != NULL)
-		if_freenameindex(all);
-}
-
 /* what: "HOST " or "-a ". */
 static void
 check_interface(const struct addr_list *list, const char *what)
 {
 	const struct addr_ip *ip = addr_list_lacks_interface(list);
-	char text[INET6_ADDRSTRLEN], interfaces[INTERFACES];
+	char text[INET6_ADDRSTRLEN], interfaces[ADDR_INTERFACES];
 
 	if (ip == NULL)
 		return;
 	inet_ntop(AF_INET6, ip->bytes, text, sizeof(text));
-	list_interfaces(interfaces);
+	addr_interfaces(interfaces);
 	errx(STATUS_USAGE,
 	    "%s%s: a link-local address needs its interface, as in %s%%eth0; "
 	    "this host has %s",

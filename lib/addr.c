@@ -1,6 +1,7 @@
 #include <sys/types.h>
 
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <netinet/in.h>
 
 #include <errno.h>
@@ -25,6 +26,31 @@ addr_is_odd(const char *text)
 	    inet_aton(text, &address) != 0;
 
 	return numeric && inet_pton(AF_INET, text, &address) != 1;
+}
+
+bool
+addr_lacks_interface(const char *text)
+{
+	struct in6_addr address;
+
+	return inet_pton(AF_INET6, text, &address) == 1 &&
+	    IN6_IS_ADDR_LINKLOCAL(&address);
+}
+
+void
+addr_interfaces(char out[ADDR_INTERFACES])
+{
+	struct if_nameindex *all = if_nameindex(), *one;
+	size_t used = 0;
+
+	out[0] = '\0';
+	for (one = all; one != NULL && one->if_index != 0; one++)
+		if (used < ADDR_INTERFACES)
+			used +=
+			    (size_t)snprintf(out + used, ADDR_INTERFACES - used,
+				"%s%s", used > 0 ? ", " : "", one->if_name);
+	if (all != NULL)
+		if_freenameindex(all);
 }
 
 static const char *
@@ -103,8 +129,7 @@ addr_resolve(const char *host, uint16_t port, int family,
 	int error;
 
 	if (addr_is_odd(host))
-		return "an IPv4 address is four decimal numbers without "
-		       "leading zeros, such as 10.0.0.8";
+		return ADDR_ODD_TEXT;
 	memset(&hints, 0, sizeof(hints));
 	hints.ai_family = family;
 	hints.ai_socktype = SOCK_STREAM;

@@ -13,6 +13,13 @@
 #define ADDR_MOST   256 /* addresses of one name that are looked at */
 #define ADDR_FORMAT 80 /* "[address%interface]:port" */
 
+#define ADDR_INTERFACES 200
+
+/* What is wrong where addr_is_odd(). */
+#define ADDR_ODD_TEXT                                                     \
+	"an IPv4 address is four decimal numbers without leading zeros, " \
+	"such as 10.0.0.8"
+
 struct addr {
 	struct sockaddr_storage sa;
 	socklen_t length;
@@ -50,6 +57,15 @@ bool addr_is_odd(const char *text);
  */
 const struct addr *addr_choose(
     const struct addr *, size_t count, uint64_t timeout);
+
+/*
+ * Whether text is an IPv6 address that is good on one interface only (fe80::/10),
+ * and names none.
+ */
+bool addr_lacks_interface(const char *text);
+
+/* "lo, eth0": those of this host, as many as there is room for. */
+void addr_interfaces(char out[ADDR_INTERFACES]);
 
 enum addr_owner { ADDR_OURS, ADDR_OTHERS, ADDR_UNKNOWN };
 

@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "lib/addr.h"
 #include "lib/clock.h"
 #include "lib/limits.h"
 #include "lib/output.h"
@@ -239,6 +240,26 @@ read_operand(struct server_options *o, char *text)
 	parse_must(port_list_parse(text, 0, &o->ports), "PORT", text);
 }
 
+/* Those that no host could have. */
+static void
+check_address(const char *host)
+{
+	char interfaces[ADDR_INTERFACES];
+
+	if (*host == '[')
+		errx(STATUS_USAGE,
+		    "%s: -b is an address without brackets, such as ::1", host);
+	if (addr_is_odd(host))
+		errx(STATUS_USAGE, "%s: " ADDR_ODD_TEXT, host);
+	if (!addr_lacks_interface(host))
+		return;
+	addr_interfaces(interfaces);
+	errx(STATUS_USAGE,
+	    "%s: a link-local address needs its interface, as in %s%%eth0; "
+	    "this host has %s",
+	    host, host, interfaces);
+}
+
 void
 server_options_read(struct server_options *o, int argc, char **argv)
 {
@@ -284,6 +305,8 @@ server_options_read(struct server_options *o, int argc, char **argv)
 		errx(STATUS_USAGE, "%s", why);
 	for (; optind < argc; optind++)
 		read_operand(o, argv[optind]);
+	if (o->bind != NULL)
+		check_address(o->bind);
 	if (o->ports.count == 0)
 		port_list_parse(PORT_DEFAULT, 0, &o->ports);
 }
