@@ -28,6 +28,8 @@ over(struct generator *g, bool drain_over)
 	if (g->phase == PHASE_OVER)
 		return;
 	g->phase = PHASE_OVER;
+	while (generator_skip_due(g))
+		;
 	g->result->close_begin = clock_now();
 	pool_abandon(g->pool);
 	pool_close(g->pool, drain_over);
@@ -246,7 +248,7 @@ generator_step(struct generator *g, uint64_t now)
 		generator_drain(g, now);
 	if (g->phase == PHASE_DRAINING && stats_waiting(stats) == 0) {
 		if (schedule_next(g->schedule) < g->end)
-			timer_set(g->turn_timer, 0); /* count_rest() */
+			timer_set(g->turn_timer, 0); /* skips them */
 		else
 			drained(g, now);
 	}
@@ -305,8 +307,9 @@ on_message(const struct worker_message *message, void *arg)
 		break;
 	case WORKER_DRAIN:
 		g->ending = true;
-		if (g->phase == PHASE_RUNNING && now < g->end) {
-			g->end = now; /* what is due by now is still sent */
+		/* what is due by then is still sent */
+		if (g->phase == PHASE_RUNNING && message->value < g->end) {
+			g->end = message->value;
 			generator_turn(g, now);
 		} else if (g->phase != PHASE_RUNNING)
 			generator_drain(g, now);

@@ -138,6 +138,12 @@ void generator_turn_arm(struct generator *, uint64_t now);
  */
 void generator_turn(struct generator *, uint64_t now);
 
+/*
+ * Books what was due before the end and never sent, when everything else is done:
+ * a piece at a time, so that signals can be heard meanwhile. True: there may be more.
+ */
+bool generator_skip_due(struct generator *);
+
 void generator_on_turn_timer(int fd, short what, void *arg);
 void generator_on_tick_timer(int fd, short what, void *arg);
 

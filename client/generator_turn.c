@@ -21,8 +21,8 @@
  * the end; what is due even then is skipped: overload. */
 #define OVERRUN CLOCK_NS_PER_SEC
 
-/* Arrivals that count_rest() takes in one turn: some milliseconds. */
-#define COUNT_BURST 262144
+/* Arrivals that are skipped at once: some milliseconds. */
+#define SKIP_BURST 262144
 
 void
 generator_turn_arm(struct generator *g, uint64_t now)
@@ -68,22 +68,19 @@ generator_turn(struct generator *g, uint64_t now)
 	generator_step(g, after);
 }
 
-/*
- * Books what was due before the end and never sent, when everything else is
- * done: a piece a turn, so that signals are heard meanwhile.
- */
-static void
-count_rest(struct generator *g)
+bool
+generator_skip_due(struct generator *g)
 {
 	struct arrival arrival;
 	unsigned int count;
 
 	for (count = 0;
-	     count < COUNT_BURST && schedule_next(g->schedule) < g->end;
+	     count < SKIP_BURST && schedule_next(g->schedule) < g->end;
 	     count++) {
 		arrival = schedule_take(g->schedule);
 		pool_skip(g->pool, &arrival);
 	}
+	return count == SKIP_BURST;
 }
 
 void
@@ -97,7 +94,7 @@ generator_on_turn_timer(int fd, short what, void *arg)
 	if (g->phase == PHASE_RUNNING)
 		generator_turn(g, now);
 	else {
-		count_rest(g);
+		(void)generator_skip_due(g);
 		generator_step(g, now);
 	}
 }

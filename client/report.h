@@ -66,6 +66,7 @@ struct report_end {
 	unsigned int workers_died;
 	bool interrupted; /* by a signal, or a command */
 	bool by_command;
+	uint64_t interrupted_at; /* monotonic; 0: it was not, or not known */
 	int query_log_error; /* errno of writing -R, the first; 0: none */
 	uint64_t late_start; /* after --start-at, nanoseconds */
 	uint64_t lines_left_out; /* on standard error, which was not read */

@@ -368,6 +368,8 @@ end_json(const struct report *r)
 	json_t *o = json_object();
 
 	json_put(o, "interrupted", json_boolean(r->end.interrupted));
+	json_put(
+	    o, "interrupted_unix_ns", wall_or_null(r, r->end.interrupted_at));
 	json_put(o, "by_command", json_boolean(r->end.by_command));
 	json_put_count(o, "workers_died", r->end.workers_died);
 	json_put_count(o, "late_start_ns", r->end.late_start);

@@ -306,6 +306,10 @@ add_report(struct report *sum, struct report *in)
 	add_drops(&sum->drops, &in->drops);
 	add_gauges(&sum->gauges, &in->gauges);
 	sum->end.interrupted |= in->end.interrupted;
+	if (in->end.interrupted_at != 0)
+		sum->end.interrupted_at = sum->end.interrupted_at == 0 ?
+		    in->end.interrupted_at :
+		    smaller(sum->end.interrupted_at, in->end.interrupted_at);
 	sum->end.by_command |= in->end.by_command;
 	sum->end.workers_died =
 	    plus32(sum->end.workers_died, in->end.workers_died);

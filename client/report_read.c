@@ -243,6 +243,8 @@ read_end(const struct json_node *top, struct report *r)
 
 	json_enter_object(top, "end", &at);
 	r->end.interrupted = json_get_bool(&at, "interrupted");
+	if (json_object_get(at.value, "interrupted_unix_ns") != NULL)
+		r->end.interrupted_at = get_time(&at, "interrupted_unix_ns", r);
 	r->end.by_command = json_get_bool(&at, "by_command");
 	r->end.workers_died =
 	    (unsigned int)get_at_most(&at, "workers_died", UINT32_MAX);

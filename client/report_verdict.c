@@ -41,12 +41,35 @@ report_lines_add(struct report_lines *lines, const char *text)
 	add(lines, "%s", text);
 }
 
+/*
+ * How long after the queries began it was told to end. It may have gone on for longer:
+ * for the reader of -R, or stopped. Earlier programs have not kept it.
+ */
+static uint64_t
+told_after(const struct report *r)
+{
+	uint64_t begin = r->total.query_begin, told = r->end.interrupted_at;
+
+	if (told == 0)
+		return report_duration(r);
+	return told > begin && begin != 0 ? told - begin : 0;
+}
+
+static bool
+interrupted_early(const struct report *r)
+{
+	return r->end.interrupted && r->config.duration != CLOCK_NEVER &&
+	    told_after(r) < r->config.duration;
+}
+
 /* Before the time that was asked, or, where none was asked, unasked. */
 static bool
 ended_early(const struct report *r)
 {
+	if (r->end.query_log_error != 0 || interrupted_early(r))
+		return true;
 	if (r->config.duration == CLOCK_NEVER)
-		return !r->end.interrupted || r->end.query_log_error != 0;
+		return !r->end.interrupted;
 	return report_duration(r) < r->config.duration;
 }
 
@@ -69,11 +92,13 @@ judge_end(struct report *r)
 		    "ended after %.1f s: standard output (-R) could not be "
 		    "written: %s",
 		    seconds, log_error_text(r));
-	else if (r->end.interrupted)
+	if (interrupted_early(r))
 		add(&r->reasons, "%s after %.1f s of %.1f s",
 		    r->end.by_command ? "ended by quit" : "interrupted",
-		    seconds, clock_to_seconds(r->config.duration));
-	else if (r->end.workers_died == 0 && n->opened > 0)
+		    clock_to_seconds(told_after(r)),
+		    clock_to_seconds(r->config.duration));
+	else if (r->end.query_log_error == 0 && r->end.workers_died == 0 &&
+	    n->opened > 0)
 		add(&r->reasons, "ended after %.1f s: %s", seconds,
 		    n->closed_by_peer + n->reset_by_peer == n->opened ?
 			"every connection was closed by the other side" :
@@ -265,7 +290,7 @@ judge_queries(struct report *r)
 	struct health_reasons why;
 	size_t i;
 
-	if (ended_early(r) || r->end.query_log_error != 0)
+	if (ended_early(r))
 		judge_end(r);
 	judge_opening(r);
 	judge_silence(r);
@@ -444,6 +469,11 @@ warn(struct report *r)
 		    "the busiest worker used %.0f %% of a processor; with more "
 		    "workers (-w) times may be shorter",
 		    100 * r->end.usage.ran);
+	if (n->lost_stopped > 0 && r->reasons.count == 0)
+		add(&r->warnings,
+		    "%" PRIu64 " queries still waited for their answers when "
+		    "the run was stopped, and count as lost",
+		    n->lost_stopped);
 	if (r->end.lines_left_out > 0)
 		add(&r->warnings,
 		    "%" PRIu64 " line%s on standard error were left out: it "
@@ -488,6 +518,27 @@ warn_of_strays(struct report *r)
 		    first_bytes_format(&r->total.stats.first_bytes, text));
 }
 
+/* A search whose conditions are all on percentiles does not see what is missing. */
+static void
+warn_of_unanswered_load(struct report *r)
+{
+	const struct search_config *config = search_config(r->config.search);
+	const struct search_step *best = search_best(r->config.search);
+	size_t i;
+
+	for (i = 0; i < config->until_count; i++)
+		if (condition_samples(&config->until[i]) == 0)
+			return;
+	if (best == NULL || best->sent_qps <= 0 ||
+	    best->answered_qps >= ANSWERED_ENOUGH * best->sent_qps)
+		return;
+	add(&r->warnings,
+	    "percentiles of the load that held are of the %.1f %% of queries "
+	    "sent that were answered: a limit on them needs a condition on "
+	    "answered or timed_out beside it (--until)",
+	    100 * best->answered_qps / best->sent_qps);
+}
+
 /* Response times are of answers only: those that are missing took longest. */
 static void
 warn_of_unanswered(struct report *r)
@@ -505,7 +556,11 @@ warn_of_unanswered(struct report *r)
 		    ", lost %" PRIu64 ", %" PRIu64
 		    " of these as --drain was over",
 		    n->timed_out, stats_lost(n), n->lost_drain_over);
-	if (r->config.search != NULL || n->answered == 0 ||
+	if (r->config.search != NULL) {
+		warn_of_unanswered_load(r);
+		return;
+	}
+	if (n->answered == 0 ||
 	    (double)n->answered >= ANSWERED_ENOUGH * (double)n->sent)
 		return;
 	add(&r->warnings,
@@ -587,8 +642,10 @@ void
 report_judge(struct report *r)
 {
 	if (r->end.workers_died > 0)
-		add(&r->reasons, "%u worker%s died; look at the messages above",
-		    r->end.workers_died, r->end.workers_died == 1 ? "" : "s");
+		add(&r->reasons,
+		    "%u worker%s died; look at the message%s on standard error",
+		    r->end.workers_died, r->end.workers_died == 1 ? "" : "s",
+		    r->end.workers_died == 1 ? "" : "s");
 	/* a search for connections goes on until some are no good */
 	if (r->config.search == NULL ||
 	    search_config(r->config.search)->what == SEARCH_RATE) {

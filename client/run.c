@@ -19,6 +19,7 @@
 #include "lib/worker.h"
 #include "client/connector.h"
 #include "client/local_ports.h"
+#include "client/program.h"
 #include "client/run_internal.h"
 #include "client/states.h"
 
@@ -48,6 +49,26 @@ static void
 count_line(struct run *run, bool taken)
 {
 	run->result->end.lines_left_out += !taken;
+}
+
+/*
+ * No later than the run was told to end, and than its last query was due: a worker
+ * that was stopped and then killed has done nothing since.
+ */
+static uint64_t
+query_end_of_dead(
+    const struct run *run, const struct generator_result *left, uint64_t died)
+{
+	const struct generator_config *config = run->config->generator;
+	uint64_t told = run->result->end.interrupted_at, length = CLOCK_NEVER;
+
+	if (!config->steps)
+		length = program_duration(config->program);
+	if (told != 0 && died > told)
+		died = told;
+	return length != CLOCK_NEVER && died > left->clock_begin + length ?
+	    left->clock_begin + length :
+	    died;
 }
 
 /* A dead worker's books are closed for it; query_end: when it died, or 0. */
@@ -82,7 +103,8 @@ add_up(struct run *run, bool over)
 		if (died == 0)
 			generator_result_add(sum, worker);
 		else
-			add_dead(sum, worker, over ? died : 0);
+			add_dead(sum, worker,
+			    over ? query_end_of_dead(run, worker, died) : 0);
 	}
 }
 
@@ -257,6 +279,20 @@ on_message(struct workers *workers, unsigned int index,
 }
 
 static void
+say_death(struct run *run, unsigned int index, int number)
+{
+	if (run->killing && number == SIGKILL)
+		count_line(run,
+		    lines_say("worker %u had not ended %.1f s after the second "
+			      "signal: it was killed",
+			index, clock_to_seconds(2 * STOP_PATIENCE)));
+	else
+		count_line(run,
+		    lines_say("worker %u was ended by signal %d (%s)", index,
+			number, strsignal(number)));
+}
+
+static void
 on_exit_of_worker(
     struct workers *workers, unsigned int index, int status, void *arg)
 {
@@ -268,10 +304,7 @@ on_exit_of_worker(
 	}
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
 		if (WIFSIGNALED(status))
-			count_line(run,
-			    lines_say("worker %u was ended by signal %d (%s)",
-				index, WTERMSIG(status),
-				strsignal(WTERMSIG(status))));
+			say_death(run, index, WTERMSIG(status));
 		run->members[index].died = clock_now();
 		run->result->end.workers_died++;
 	}
@@ -293,7 +326,9 @@ run_interrupt(struct run *run)
 		return;
 	}
 	run->result->end.interrupted = true;
-	workers_tell(run->workers, WORKER_DRAIN, 0);
+	run->result->end.interrupted_at = clock_now();
+	workers_tell(
+	    run->workers, WORKER_DRAIN, run->result->end.interrupted_at);
 	stats = &run_add_up(run)->stats;
 	if (stats_waiting(stats) > 0)
 		count_line(run,
@@ -441,6 +476,7 @@ on_kill_timer(int fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (run->gave_up) {
+		run->killing = true;
 		workers_kill(run->workers);
 		return;
 	}

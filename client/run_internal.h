@@ -37,6 +37,7 @@ struct run {
 	enum stage stage;
 	bool closing_taken;
 	bool gave_up; /* workers were told not to wait for the reader of -R */
+	bool killing; /* those that have not ended since */
 	struct event *sample_timer;
 	struct event *live_timer;
 	struct event *kill_timer;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/clock.h"
 #include "lib/lines.h"
 #include "client/run_internal.h"
 
@@ -116,7 +117,7 @@ run_search_on(struct run *run)
 			say_step(run);
 	}
 	if (!search_next(run->config->search, &load) || ended || broken)
-		workers_tell(run->workers, WORKER_DRAIN, 0);
+		workers_tell(run->workers, WORKER_DRAIN, clock_now());
 	else if (run->stage == STAGE_QUERYING)
 		open_for_step(run, &load);
 	else

@@ -33,7 +33,8 @@ enum worker_verb {
 	WORKER_HOLD, /* hold that many connections, all workers together */
 	WORKER_REOPEN, /* open in place of those that were closed after a step */
 	WORKER_GO, /* begin at value, monotonic nanoseconds */
-	WORKER_DRAIN, /* take on nothing new, finish, exit */
+	WORKER_DRAIN, /* from value on (monotonic nanoseconds, a client's) take on
+			 nothing new, finish, exit */
 	WORKER_STOP, /* exit at once, with the accounts in order */
 	WORKER_CLOSE, /* close that many connections, the oldest first */
 	WORKER_PAUSE, /* accept, or at value query, no more, until WORKER_RESUME */

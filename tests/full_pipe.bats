@@ -40,6 +40,14 @@ is_written() {
 	[ -s "$1" ] && jq -e '.queries.answered > 0' "$1"
 }
 
+last_line_has() {
+	tail -n 1 client.err | grep -q "$1"
+}
+
+more_lines_than() {
+	[ "$(wc -l <client.err)" -gt "$1" ]
+}
+
 # The client with these options, for a short time; sets CLIENT.
 start_short() {
 	"$TCPCLIENT" -p "$PORT" -c 4 -r 200 -t 300ms "$@" ::1 3>&- &
@@ -93,6 +101,29 @@ start_short() {
 	wait_until gone "$SERVER"
 	exits 0 wait "$SERVER"
 	wait_until grep -q 'connections  open 0' server.out
+}
+
+@test "-R into a pipe that is not read, and two signals: what was due is skipped" {
+	start_server --mode dns
+	unread_pipe
+	"$TCPCLIENT" -p "$PORT" --json=result.json -c 10 -n 0 -r 1000 -t 60 -R \
+		-i 50ms 127.0.0.1 >&7 2>client.err 3>&- &
+	CLIENT=$!
+	STARTED+=("$CLIENT")
+	wait_until grep -q 'sent [1-9]' client.err
+	# it stands when the pipe is full
+	wait_until last_line_has 'sent 0/s'
+	wait_until more_lines_than $(($(wc -l <client.err) + 20))
+	kill -INT "$CLIENT"
+	kill -INT "$CLIENT"
+	ends_within 20 "$CLIENT"
+	exits 1 wait "$CLIENT"
+	accounts_close
+	# 6 sigma of what the duration has
+	# shellcheck disable=SC2016
+	holds '.verdict.reasons | any(startswith("interrupted after ")) and any(startswith("ended after "))' \
+		'.queries.skipped > 0 and .queries.skipped == .queries.skipped_by_reason.overload' \
+		'(.rate.duration_s * 1000) as $due | (.queries.scheduled - $due | fabs) < 6 * ($due | sqrt)'
 }
 
 @test "a full pipe for --series: all else is written, and SIGINT ends the wait" {

@@ -64,6 +64,19 @@ reason() {
 	reason "the IDs of the connections were the limit, so the server may hold more; more connections (-c)"
 }
 
+@test "--find-max: percentiles of the half that is answered need another condition" {
+	start_peer drop 2
+	client -c 5 -n 0 -r 1000 -t 300ms --timeout 200ms --max-lateness 10s \
+		--find-max rate --until 'p50>20ms' 127.0.0.1 || (($? == 3))
+	accounts_close
+	holds '.find_max.best | .answered_qps < 0.6 * .sent_qps' \
+		'.verdict.warnings | any(test("^percentiles of the load that held are of the (4|5)[0-9][.][0-9] % of queries sent that were answered: "))'
+	client -c 5 -n 0 -r 1000 -t 300ms --timeout 200ms --max-lateness 10s \
+		--find-max rate --until 'p50>20ms,timed_out>60%' 127.0.0.1 ||
+		(($? == 3))
+	holds '.verdict.warnings | any(startswith("percentiles of the load")) | not'
+}
+
 @test "--find-max rate: where no connect succeeds no step was run" {
 	start_server
 	stop_server

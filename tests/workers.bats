@@ -172,6 +172,37 @@ time_wait() {
 	gone "${workers[@]}"
 }
 
+@test "a worker that is stopped is killed after a second signal, and that is said" {
+	start_server --mode dns
+	start_client -c 10 -n 0 -r 200 -t 60 -i 50ms 127.0.0.1
+	wait_until grep -q 'sent [1-9]' client.err
+	kill -STOP "$(worker_of "$CLIENT")"
+	kill -INT "$CLIENT" # the same signal twice at once can be one
+	kill -TERM "$CLIENT"
+	exits 3 wait_client
+	accounts_close
+	grep -q '^tcpclient: worker 0 had not ended 1.4 s after the second signal: it was killed$' \
+		client.err
+	run ! grep -q 'was ended by signal' client.err
+	# the run was over at the first signal, not when the worker was killed
+	holds '.verdict.reasons[:2] | .[0] == "1 worker died; look at the message on standard error" and (.[1] | startswith("interrupted after "))' \
+		'.rate.duration_s * 1e9 - (.end.interrupted_unix_ns - .times_unix_ns.query_begin) | fabs < 2e6'
+}
+
+@test "a worker that is stopped and then killed: the run ends when it was to" {
+	start_server --mode dns
+	start_client -w 2 -c 10 -n 0 -r 200 -t 1 -i 50ms --control=control 127.0.0.1
+	wait_until grep -q 'sent [1-9]' client.err
+	worker=$(worker_of "$CLIENT" | sed -n 1p)
+	kill -STOP "$worker"
+	wait_until gone "$(worker_of "$CLIENT" | sed -n 2p)"
+	kill -KILL "$worker"
+	exits 3 wait_client
+	accounts_close
+	holds '.rate.duration_s >= 1 and .rate.duration_s < 1.1' \
+		'.verdict.reasons | any(contains("was late at the end")) | not'
+}
+
 @test "a second SIGINT stops all workers at once" {
 	start_peer sink
 	start_client -w 3 -c 30 -n 0 -r 3000 --timeout 60s -i 50ms 127.0.0.1
@@ -185,6 +216,22 @@ time_wait() {
 	holds '.queries.sent > 0' \
 		'.queries.lost_by_reason.stopped == .queries.sent'
 	gone "${workers[@]}"
+}
+
+@test "what a second SIGINT has cut off is a warning" {
+	start_peer first 1
+	start_client -c 10 -n 0 -r 200 --timeout 60s -i 20ms 127.0.0.1
+	wait_until grep -q 'answered [1-9].* in flight [1-9]' client.err
+	kill -INT "$CLIENT"
+	wait_until grep -q 'again to stop' client.err
+	kill -INT "$CLIENT"
+	wait_client || (($? == 3))
+	accounts_close
+	holds '.queries.answered > 0 and .queries.lost_by_reason.stopped > 0'
+	punctual_or_busy 0
+	# shellcheck disable=SC2016
+	holds '.queries.lost_by_reason.stopped as $n | .verdict.reasons != [] or
+		(.verdict.warnings | any(startswith("\($n) queries still waited for their answers when the run was stopped")))'
 }
 
 @test "SIGINT while probes are awaited: said, and a second one stops" {
