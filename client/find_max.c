@@ -1,5 +1,6 @@
 #include <err.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,6 +86,7 @@ measure(const struct find_max *f, const struct generator_result *sum,
 	uint64_t before = stats_suspects(&f->before.n),
 		 after = stats_suspects(&sum->stats.n);
 
+	step->seconds = seconds > 0 ? seconds : (double)NAN;
 	step->sent_qps = number_rate(change->n.sent, seconds);
 	step->answered_qps = number_rate(change->n.answered, seconds);
 	step->open = open_at_end(f, sum);

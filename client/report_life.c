@@ -131,6 +131,28 @@ print_replaced(const struct report *r, FILE *out)
 	fputc('\n', out);
 }
 
+/* To the microsecond where it was that short: 0.000 would be none. */
+static struct number_text
+outage_text(uint64_t outage)
+{
+	return number_text(
+	    clock_to_seconds(outage), outage < CLOCK_NS_PER_MS ? 6 : 3);
+}
+
+static void
+print_outage(const struct outage *outage, FILE *out)
+{
+	if (outage->some == 0)
+		return;
+	fprintf(out,
+	    "             ended by others: some were missing for up to %s s",
+	    outage_text(outage->some).text);
+	if (outage->none > 0)
+		fprintf(out, ", all of them for up to %s s",
+		    outage_text(outage->none).text);
+	fputc('\n', out);
+}
+
 void
 report_life_print(const struct report *r, FILE *out)
 {
@@ -157,12 +179,7 @@ report_life_print(const struct report *r, FILE *out)
 	}
 	if (*separator == ',')
 		fputc('\n', out);
-	if (outage->some > 0)
-		fprintf(out,
-		    "             ended by others: some were missing for up to "
-		    "%.3f s, all of them for up to %.3f s\n",
-		    clock_to_seconds(outage->some),
-		    clock_to_seconds(outage->none));
+	print_outage(outage, out);
 }
 
 static void

@@ -5,7 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "lib/clock.h"
 #include "lib/json.h"
 #include "lib/number.h"
 #include "client/report_internal.h"
@@ -61,12 +60,9 @@ print_columns(const struct report *r, FILE *out)
 static void
 print_step(const struct report *r, const struct search_step *step, FILE *out)
 {
-	bool queried = !isnan(step->sent_qps);
-	double seconds =
-	    queried ? clock_to_seconds(step->load.duration) : (double)NAN;
-
 	fprintf(out, "%12.10g %7s %10s %10" PRIu64 " %9s %9s %9s %4s%c  %s",
-	    search_value(r->config.search, step), number_text(seconds, 1).text,
+	    search_value(r->config.search, step),
+	    number_text(step->seconds, 1).text,
 	    number_text(step->answered_qps, 1).text, step->open,
 	    number_text(number_ms(step->response_p50_ns), 3).text,
 	    number_text(number_ms(step->response_p99_ns), 3).text,
@@ -159,8 +155,7 @@ step_json(const struct search *s, const struct search_step *step)
 	json_put(o, "load", json_real(search_value(s, step)));
 	json_put(o, "rate_qps", json_real(step->load.rate));
 	json_put_count(o, "connections", step->load.connections);
-	json_put(
-	    o, "duration_s", json_real(clock_to_seconds(step->load.duration)));
+	json_put_real_or_null(o, "duration_s", step->seconds);
 	json_put(o, "held", json_boolean(step->stop == SEARCH_HELD));
 	json_put(o, "stopped_by",
 	    step->stop == SEARCH_HELD ? json_null() :

@@ -60,7 +60,9 @@ struct search_step {
 	struct search_load load;
 	enum search_stop stop;
 	char why[SEARCH_WHY]; /* it did not hold, for people */
-	double sent_qps; /* NAN: no time was for querying */
+	double
+	    seconds; /* of querying, as it was; NAN: it did not come to that */
+	double sent_qps; /* NAN: as well */
 	double answered_qps;
 	uint64_t open; /* connections */
 	uint64_t renewed; /* before it, for answers that had not come */

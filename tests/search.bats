@@ -77,6 +77,17 @@ reason() {
 	holds '.verdict.warnings | any(startswith("percentiles of the load")) | not'
 }
 
+@test "--find-max rate: a step that the server cuts off is as long as it was" {
+	start_server --mode dns --close-after 20
+	exits 3 client -c 5 -n 0 -r 500 -t 5 --find-max rate --until 'p50>4s' \
+		127.0.0.1
+	accounts_close
+	holds '.find_max.steps | length == 1' \
+		'.find_max.steps[0] | .duration_s > 0.05 and .duration_s < 4 and (.answered_qps * .duration_s | round) == 100' \
+		'.find_max.steps[0].duration_s * 1e9 - (.times_unix_ns | .query_end - .query_begin) | fabs < 1e6'
+	grep -Eq '^ +500 +[0-3][.][0-9] ' client.out
+}
+
 @test "--find-max rate: where no connect succeeds no step was run" {
 	start_server
 	stop_server
