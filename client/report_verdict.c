@@ -16,6 +16,7 @@
 #define OVERRUN_MOST	(100 * CLOCK_NS_PER_MS) /* and 0.5 % of the duration */
 #define TOGETHER	0.95 /* of the longest of merged runs */
 #define ANSWERED_ENOUGH 0.99 /* of what was sent, for percentiles of all */
+#define SILENT_LEAST	10 /* answers that were to come */
 #define SIGMAS		6 /* no Poisson process is that far from its mean */
 #define CHANGE_LATE	CLOCK_NS_PER_MS /* as of a query's lateness */
 
@@ -518,6 +519,35 @@ warn_of_strays(struct report *r)
 		    first_bytes_format(&r->total.stats.first_bytes, text));
 }
 
+/*
+ * A server that has stopped in mid-run: where as many as that were answered before,
+ * some answers would have come by chance as well. Those that came while the run
+ * drained end the silence too.
+ */
+static void
+warn_of_silent_end(struct report *r)
+{
+	const struct stats_counters *n = &r->total.stats.n;
+	const struct report_row *row;
+	uint64_t length = 0, sent = 0;
+	size_t i = r->row_count;
+
+	for (; i > 0; i--) {
+		row = &r->rows[i - 1];
+		if (row->n.answered + row->n.late > 0)
+			break;
+		sent += row->n.sent;
+		length += row->n.sent > 0 ? row->length : 0;
+	}
+	if (i == 0 || length < CLOCK_NS_PER_SEC ||
+	    (double)sent * (double)n->answered < SILENT_LEAST * (double)n->sent)
+		return;
+	add(&r->warnings,
+	    "nothing was answered for the last %.1f s, to %" PRIu64
+	    " queries; has the server ended or stopped?",
+	    clock_to_seconds(length), sent);
+}
+
 /* A search whose conditions are all on percentiles does not see what is missing. */
 static void
 warn_of_unanswered_load(struct report *r)
@@ -560,6 +590,7 @@ warn_of_unanswered(struct report *r)
 		warn_of_unanswered_load(r);
 		return;
 	}
+	warn_of_silent_end(r);
 	if (n->answered == 0 ||
 	    (double)n->answered >= ANSWERED_ENOUGH * (double)n->sent)
 		return;

@@ -261,3 +261,24 @@ stopped_client() {
 	run -2 "$TCPCLIENT" --merge old.json
 	[[ $output == *"old.json: read_delay_ns: missing: an older tcpclient did not measure"* ]]
 }
+
+@test "a server that stops in mid-run: from when on is a warning" {
+	start_peer first 30
+	client -c 1 -n 0 -r 60 -t 3500ms --timeout 500ms 127.0.0.1 || (($? == 3))
+	accounts_close
+	# shellcheck disable=SC2016
+	holds '([.series[] | select(.answered + .late == 0) | .sent] | add) as $n |
+		.verdict.warnings | any(test("^nothing was answered for the last [123][.][0-9] s, ") and
+			endswith(", to \($n) queries; has the server ended or stopped?"))'
+}
+
+@test "a slow server, and one that drops half, have not stopped" {
+	start_server --mode dns --delay 2s
+	client -c 1 -n 0 -r 60 -t 2500ms 127.0.0.1 || (($? == 3))
+	holds '.queries.answered > 100' \
+		'.verdict.warnings | any(startswith("nothing was answered")) | not'
+	start_server --mode dns --drop 50%
+	client -c 1 -n 0 -r 60 -t 2500ms --timeout 500ms 127.0.0.1 || (($? == 3))
+	holds '.queries.answered > 40 and .queries.timed_out > 40' \
+		'.verdict.warnings | any(startswith("nothing was answered")) | not'
+}
