@@ -114,8 +114,8 @@ start_short() {
 	# it stands when the pipe is full
 	wait_until last_line_has 'sent 0/s'
 	wait_until more_lines_than $(($(wc -l <client.err) + 20))
-	kill -INT "$CLIENT"
-	kill -INT "$CLIENT"
+	kill -INT "$CLIENT" # the same signal twice at once can be one
+	kill -TERM "$CLIENT"
 	ends_within 20 "$CLIENT"
 	exits 1 wait "$CLIENT"
 	accounts_close
