@@ -77,6 +77,16 @@ open_at_end(const struct find_max *f, const struct generator_result *sum)
 	return stats_open(&sum->stats) + sum->renewed - f->renewed;
 }
 
+static uint64_t
+answered_later(const struct find_max *f, const struct generator_result *sum)
+{
+	uint64_t all = sum->stats.n.answered;
+
+	return step_seconds(f, sum) > 0 && all > sum->answered_by_end ?
+	    all - sum->answered_by_end :
+	    0;
+}
+
 static void
 measure(const struct find_max *f, const struct generator_result *sum,
     const struct health_usage *usage, struct search_step *step)
@@ -89,6 +99,7 @@ measure(const struct find_max *f, const struct generator_result *sum,
 	step->seconds = seconds > 0 ? seconds : (double)NAN;
 	step->sent_qps = number_rate(change->n.sent, seconds);
 	step->answered_qps = number_rate(change->n.answered, seconds);
+	step->answered_later = answered_later(f, sum);
 	step->open = open_at_end(f, sum);
 	step->response_p50_ns = histogram_quantile(&change->response, 0.5);
 	step->response_p99_ns = histogram_quantile(&change->response, 0.99);

@@ -37,6 +37,19 @@ over(struct generator *g, bool drain_over)
 	event_base_loopbreak(g->base);
 }
 
+/* A time that was set and did not come is none. */
+static void
+forget_times_to_come(struct generator *g, uint64_t now)
+{
+	struct generator_result *r = g->result;
+
+	if (now >= r->query_begin)
+		return;
+	r->query_begin = r->query_end = 0;
+	if (now < r->clock_begin)
+		r->clock_begin = 0;
+}
+
 static void
 end_querying(struct generator *g, uint64_t now)
 {
@@ -45,11 +58,14 @@ end_querying(struct generator *g, uint64_t now)
 	usage_read(&usage);
 	usage_subtract(&usage, &g->usage);
 	g->result->usage = usage;
-	g->result->query_end = now;
 	outage_watch_end(&g->watch, now);
 	if (now < g->end)
 		g->end = now;
+	/* not now: it may have heard late of the end */
+	g->result->query_end = g->sent > g->end ? g->sent : g->end;
+	g->result->answered_by_end = g->result->stats.n.answered;
 	generator_churn_end(g, g->end);
+	forget_times_to_come(g, g->end);
 }
 
 void
@@ -270,17 +286,21 @@ static void
 on_log_timer(int fd, short what, void *arg)
 {
 	struct generator *g = arg;
+	int error;
 
 	(void)fd;
 	(void)what;
 	querylog_flush(g->log);
-	if (querylog_error(g->log) != 0) {
-		worker_tell(
-		    g->worker, WORKER_FAILED, (uint64_t)querylog_error(g->log));
-		generator_drain(g, clock_now()); /* rates are over its time */
-		over(g, false);
-	} else
+	error = querylog_error(g->log);
+	if (error == 0) {
 		timer_set(g->log_timer, LOG_FLUSH);
+		return;
+	}
+	worker_tell(g->worker, WORKER_FAILED, (uint64_t)error);
+	if (error == QUERYLOG_UNREAD)
+		return; /* it was told to end: when, and to stop, is still to be read */
+	generator_drain(g, clock_now()); /* rates are over its time */
+	over(g, false);
 }
 
 static void

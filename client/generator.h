@@ -69,6 +69,7 @@ struct generator_config {
 struct generator_result {
 	struct stats stats;
 	GENERATOR_TIMES(GENERATOR_TIME)
+	uint64_t answered_by_end; /* answers that had come by query_end */
 	struct usage usage; /* from clock_begin to query_end */
 	struct outage outage; /* the longest of any worker */
 	struct read_delay_causes causes; /* since clock_begin */

@@ -65,6 +65,8 @@ struct generator {
 	struct settling settling;
 	uint32_t renewed; /* closed after the last step, not yet opened again */
 	uint64_t end; /* what is due from then on is not sent */
+	uint64_t sent; /* when the last turn that sent was over */
+	bool put_off; /* the next turn was, to hear of the end first */
 	uint64_t pump_after; /* the read side may pump again */
 };
 

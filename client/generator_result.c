@@ -20,6 +20,7 @@ generator_result_add(
 	stats_merge(&into->stats, &from->stats);
 #define ADD(name, which) into->name = which(into->name, from->name);
 	GENERATOR_TIMES(ADD)
+	into->answered_by_end += from->answered_by_end;
 	into->outage.none = latest(into->outage.none, from->outage.none);
 	into->outage.some = latest(into->outage.some, from->outage.some);
 	read_delay_causes_add(&into->causes, &from->causes);

@@ -54,6 +54,14 @@ take_share(struct generator *g, uint64_t when, uint64_t now)
 	generator_turn_arm(g, now);
 }
 
+/* It was to change before the end, and that is past: nothing changed. */
+static bool
+came_too_late(const struct generator *g, uint64_t when)
+{
+	return g->config->plan != NULL && g->phase > PHASE_RUNNING &&
+	    when < g->end;
+}
+
 void
 generator_told(
     struct generator *g, const struct worker_message *message, uint64_t now)
@@ -66,6 +74,8 @@ generator_told(
 	case WORKER_RESUME:
 		if (running)
 			change(g, message->verb, offset(g, message->value));
+		else if (came_too_late(g, message->value))
+			note_late(g, now - message->value);
 		break;
 	case WORKER_TOTAL:
 		g->next_share.total = (uint32_t)message->value;

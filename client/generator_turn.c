@@ -8,6 +8,7 @@
 #include "lib/worker.h"
 #include "client/batch.h"
 #include "client/generator_internal.h"
+#include "client/querylog.h"
 #include "client/schedule.h"
 
 /*
@@ -18,8 +19,12 @@
 #define PUMP_LATENESS (10 * CLOCK_NS_PER_US)
 
 /* A tool too slow for the rate, of queries or of churn, may go on for so long after
- * the end; what is due even then is skipped: overload. */
+ * the end; what is due even then is skipped: overload. So it is where the end has been
+ * for longer when it hears of it. */
 #define OVERRUN CLOCK_NS_PER_SEC
+
+/* So late, a turn waits until what the parent has said is read: it may be the end. */
+#define STOOD (20 * CLOCK_NS_PER_MS)
 
 /* Arrivals that are skipped at once: some milliseconds. */
 #define SKIP_BURST 262144
@@ -42,10 +47,21 @@ is_due(const struct generator *g)
 	return schedule_next(g->schedule) < g->end || generator_churn_waits(g);
 }
 
+/* What is due before then is sent now. Nothing where its rows would be lost. */
+static uint64_t
+send_limit(const struct generator *g, uint64_t now)
+{
+	if (g->log != NULL && querylog_error(g->log) != 0)
+		return 0;
+	if (now < g->end)
+		return now + 1;
+	return now - g->end > OVERRUN ? 0 : g->end;
+}
+
 void
 generator_turn(struct generator *g, uint64_t now)
 {
-	uint64_t limit = now < g->end ? now + 1 : g->end, after;
+	uint64_t limit = send_limit(g, now), after;
 	struct arrival arrival;
 	unsigned int count;
 
@@ -59,6 +75,8 @@ generator_turn(struct generator *g, uint64_t now)
 		timer_start(g->tick_timer, pool_tick(g->pool));
 
 	after = clock_now();
+	if (count > 0)
+		g->sent = after;
 	g->delay.spent.sending += after - now;
 	g->pump_after = after + (after - now);
 	if (after >= g->end && (!is_due(g) || after - g->end > OVERRUN))
@@ -83,6 +101,15 @@ generator_skip_due(struct generator *g)
 	return count == SKIP_BURST;
 }
 
+/* It may have been told to end meanwhile. */
+static bool
+has_stood(const struct generator *g, uint64_t now)
+{
+	uint64_t due = schedule_next(g->schedule);
+
+	return now > due && now - due > STOOD;
+}
+
 void
 generator_on_turn_timer(int fd, short what, void *arg)
 {
@@ -91,6 +118,12 @@ generator_on_turn_timer(int fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	if (g->phase == PHASE_RUNNING && has_stood(g, now) && !g->put_off) {
+		g->put_off = true;
+		timer_set(g->turn_timer, 0); /* behind what can be read */
+		return;
+	}
+	g->put_off = false;
 	if (g->phase == PHASE_RUNNING)
 		generator_turn(g, now);
 	else {
@@ -114,7 +147,8 @@ generator_on_progress(uint64_t now, void *arg)
 	}
 	if (g->phase == PHASE_RUNNING && now >= g->pump_after &&
 	    now > schedule_next(g->schedule) &&
-	    now - schedule_next(g->schedule) > PUMP_LATENESS)
+	    now - schedule_next(g->schedule) > PUMP_LATENESS &&
+	    !has_stood(g, now))
 		generator_turn(g, now);
 	else
 		generator_step(g, now);

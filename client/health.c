@@ -16,14 +16,33 @@
 #define MS(ns) ((double)(ns) / (double)CLOCK_NS_PER_MS)
 
 /*
+ * The 99th percentile; of fewer than 100 samples the second longest (of one, itself),
+ * so that a single stop of this host does not fail a short run.
+ */
+static uint64_t
+tail(const struct histogram *h)
+{
+	double count = (double)histogram_count(h);
+
+	if (count >= SAMPLES)
+		return histogram_quantile(h, 0.99);
+	/* half a rank lower, which no rounding takes to the next one */
+	return histogram_quantile(h, count < 2 ? 1 : (count - 1.5) / count);
+}
+
+/*
  * Arrivals and answers see the state of the host in proportion to time: what kept
  * it from running for a share of the time is why about that share of them was late.
+ * None of them can have been late for longer than all of that together.
  */
 static bool
-explains(const struct histogram *h, uint64_t most, double kept)
+explains(const struct histogram *h, const struct health_usage *u, uint64_t most,
+    double kept)
 {
 	uint64_t all = histogram_count(h), late = histogram_above(h, most);
 
+	if (u->seconds > 0 && kept * u->seconds < clock_to_seconds(tail(h)))
+		return false;
 	return late > 0 && 2 * kept * (double)all >= (double)late;
 }
 
@@ -44,10 +63,10 @@ advice_for_slowness(
 {
 	if (isnan(u->ran))
 		return "no worker was left to say what kept it";
-	if (explains(h, most, u->stolen))
+	if (explains(h, u, most, u->stolen))
 		return "the host of this virtual machine took its processors "
 		       "away: query from another one";
-	if (explains(h, most, u->throttled))
+	if (explains(h, u, most, u->throttled))
 		return "the CPU quota of its control group stopped it (cpu.max, "
 		       "cpu.cfs_quota_us): raise that, or query from another "
 		       "host";
@@ -60,16 +79,16 @@ advice_for_slowness(
 		       "connections";
 	if (u->ran > HEALTH_BUSY)
 		return "more workers (-w), another host, or a lower rate";
-	if (explains(h, most, u->waited) && u->crowd > HEALTH_BUSY)
+	if (explains(h, u, most, u->waited) && u->crowd > HEALTH_BUSY)
 		return "its own workers waited for one another: fewer of them "
 		       "(-w), no more than there are processors, another host, "
 		       "or a lower rate";
-	if (explains(h, most, u->waited) && isnan(u->throttled))
+	if (explains(h, u, most, u->waited) && isnan(u->throttled))
 		return "other programs on this host had the processors, or "
 		       "the CPU quota of its control group stopped it, which "
 		       "cannot be read here: end them, raise it, or query from "
 		       "another host";
-	if (explains(h, most, u->waited))
+	if (explains(h, u, most, u->waited))
 		return "end the other programs on this host, or query from "
 		       "another one";
 	if (u->ran > BUSY_AT_TIMES)
@@ -77,21 +96,6 @@ advice_for_slowness(
 		       "host, or a lower rate";
 	return "the cause is not known: a signal, swapping, or other programs "
 	       "at times; run it again";
-}
-
-/*
- * The 99th percentile; of fewer than 100 samples the second longest (of one, itself),
- * so that a single stop of this host does not fail a short run.
- */
-static uint64_t
-tail(const struct histogram *h)
-{
-	double count = (double)histogram_count(h);
-
-	if (count >= SAMPLES)
-		return histogram_quantile(h, 0.99);
-	/* half a rank lower, which no rounding takes to the next one */
-	return histogram_quantile(h, count < 2 ? 1 : (count - 1.5) / count);
 }
 
 /* Over the bound, and over what changes the response time by a tenth. */

@@ -28,6 +28,7 @@ struct health_usage {
 	double stolen; /* of every processor, by a virtual machine's host */
 	double throttled; /* stopped by the CPU quota of the control group; NAN:
 			   * that cannot be read */
+	double seconds; /* of which these are the shares; 0: not known */
 	double crowd; /* all workers, of the processors they may use */
 	struct read_delay_causes causes; /* of all workers */
 };

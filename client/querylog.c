@@ -32,13 +32,15 @@ querylog_new(int fd, unsigned int stream)
 {
 	struct querylog *log = calloc(1, sizeof(*log));
 	struct stat status;
+	uint64_t now, wall;
 
 	if (log == NULL)
 		err(1, "no memory for the query log");
 	nonblock_begin(&log->out, fd);
 	log->stream = stream;
 	log->is_pipe = fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode);
-	log->epoch_offset = clock_wall() - clock_now();
+	clock_read_both(&now, &wall);
+	log->epoch_offset = wall - now;
 	return log;
 }
 

@@ -28,8 +28,8 @@ report_new(const struct report_config *config)
 	if (r == NULL)
 		err(1, "no memory for the report");
 	r->config = *config;
-	r->begun = r->second.at = r->kept.at = r->shown_at = clock_now();
-	r->begun_wall = clock_wall();
+	clock_read_both(&r->begun, &r->begun_wall);
+	r->second.at = r->kept.at = r->shown_at = r->begun;
 	r->row_step = 1;
 	netstat_read(&r->kernel, "/proc");
 	gauges_read(&r->gauges.begin, "/proc");
@@ -52,9 +52,21 @@ report_free(struct report *r)
 uint64_t
 report_duration(const struct report *r)
 {
-	return r->total.query_end > r->total.query_begin ?
+	return r->total.query_begin != 0 &&
+		r->total.query_end > r->total.query_begin ?
 	    r->total.query_end - r->total.query_begin :
 	    0;
+}
+
+uint64_t
+report_answered_later(const struct report *r)
+{
+	uint64_t all = r->total.stats.n.answered;
+
+	if (r->total.query_end == 0)
+		return 0;
+	return all > r->total.answered_by_end ? all - r->total.answered_by_end :
+						0;
 }
 
 double

@@ -278,6 +278,9 @@ void report_check_rows(const struct json_node *top, const struct report *);
 /* Of querying, nanoseconds; 0 if it did not come to that. */
 uint64_t report_duration(const struct report *);
 
+/* Answers that came when querying was over; they are in the rate. */
+uint64_t report_answered_later(const struct report *);
+
 /* From begin to end, NAN if it did not come to that. */
 double report_seconds(uint64_t begin, uint64_t end);
 

@@ -226,6 +226,7 @@ rate_json(const struct report *r)
 	json_put_real_or_null(o, "answered_qps", report_rate(r, n->answered));
 	json_put(
 	    o, "duration_s", json_real(clock_to_seconds(report_duration(r))));
+	json_put_count(o, "answered_later", report_answered_later(r));
 	return o;
 }
 

@@ -260,6 +260,19 @@ read_end(const struct json_node *top, struct report *r)
 	r->total.change_late = json_get_count(&at, "change_late_ns");
 }
 
+/* Results of earlier programs lack it: 0. */
+static void
+read_rate(const struct json_node *top, struct report *r)
+{
+	uint64_t answered = r->total.stats.n.answered, later = 0;
+	struct json_node at;
+
+	json_enter_object(top, "rate", &at);
+	if (json_object_get(at.value, "answered_later") != NULL)
+		later = get_at_most(&at, "answered_later", answered);
+	r->total.answered_by_end = answered - later;
+}
+
 static void
 read_lines(
     const struct json_node *at, const char *key, struct report_lines *lines)
@@ -414,6 +427,7 @@ report_read(const char *file)
 	read_runs(&top, r);
 	report_read_connections(&top, r);
 	report_read_queries(&top, r);
+	read_rate(&top, r);
 	report_read_histograms(&top, r);
 	report_read_series(&top, r);
 	read_kernel(&top, r);

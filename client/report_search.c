@@ -163,6 +163,7 @@ step_json(const struct search *s, const struct search_step *step)
 	json_put(o, "why", json_string(step->why));
 	json_put_real_or_null(o, "sent_qps", step->sent_qps);
 	json_put_real_or_null(o, "answered_qps", step->answered_qps);
+	json_put_count(o, "answered_later", step->answered_later);
 	json_put_count(o, "open", step->open);
 	json_put_count(o, "renewed", step->renewed);
 	json_put(o, "unsettled", json_boolean(step->unsettled));

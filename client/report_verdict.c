@@ -17,6 +17,8 @@
 #define TOGETHER	0.95 /* of the longest of merged runs */
 #define ANSWERED_ENOUGH 0.99 /* of what was sent, for percentiles of all */
 #define SILENT_LEAST	10 /* answers that were to come */
+#define OWED_LEAST	10 /* answers */
+#define OWED		0.05 /* of all */
 #define SIGMAS		6 /* no Poisson process is that far from its mean */
 #define CHANGE_LATE	CLOCK_NS_PER_MS /* as of a query's lateness */
 
@@ -548,6 +550,47 @@ warn_of_silent_end(struct report *r)
 	    clock_to_seconds(length), sent);
 }
 
+static bool
+is_owed_much(uint64_t later, double all)
+{
+	return later >= OWED_LEAST && (double)later >= OWED * all;
+}
+
+/* As many as came while it queried are the server's rate; the others it owed. */
+static void
+warn_of_late_rate(struct report *r)
+{
+	uint64_t later = report_answered_later(r),
+		 all = r->total.stats.n.answered;
+
+	if (!is_owed_much(later, (double)all))
+		return;
+	add(&r->warnings,
+	    "%" PRIu64 " of %" PRIu64
+	    " answers came when querying was over, and "
+	    "count in answered/s: where response times grow, the server holds "
+	    "less (see the rows of --series)",
+	    later, all);
+}
+
+/* The same of a search. */
+static void
+warn_of_load(struct report *r)
+{
+	const struct search_step *best = search_best(r->config.search);
+
+	if (best == NULL ||
+	    !is_owed_much(
+		best->answered_later, best->answered_qps * best->seconds))
+		return;
+	add(&r->warnings,
+	    "%" PRIu64 " of %.0f answers of the load that held came when "
+	    "querying was over, and count in answered/s: where response times "
+	    "grow, the server holds less; longer steps (-t), or a condition on "
+	    "a percentile (--until)",
+	    best->answered_later, best->answered_qps * best->seconds);
+}
+
 /* A search whose conditions are all on percentiles does not see what is missing. */
 static void
 warn_of_unanswered_load(struct report *r)
@@ -588,9 +631,11 @@ warn_of_unanswered(struct report *r)
 		    n->timed_out, stats_lost(n), n->lost_drain_over);
 	if (r->config.search != NULL) {
 		warn_of_unanswered_load(r);
+		warn_of_load(r);
 		return;
 	}
 	warn_of_silent_end(r);
+	warn_of_late_rate(r);
 	if (n->answered == 0 ||
 	    (double)n->answered >= ANSWERED_ENOUGH * (double)n->sent)
 		return;

@@ -82,6 +82,8 @@ add_dead(struct generator_result *sum, const struct generator_result *left,
 		err(1, "no memory");
 	memcpy(copy, left, sizeof(*copy));
 	stats_bury(&copy->stats);
+	if (copy->query_end == 0)
+		copy->answered_by_end = copy->stats.n.answered;
 	if (copy->query_begin != 0 && copy->query_end == 0)
 		copy->query_end = query_end;
 	generator_result_add(sum, copy);
@@ -160,6 +162,7 @@ run_busiest(const struct run *run)
 		if (isnan(most.ran) || ran + waited > most.ran + most.waited)
 			most = (struct health_usage){.ran = ran,
 			    .waited = waited,
+			    .seconds = length / (double)CLOCK_NS_PER_SEC,
 			    .stolen = (double)r->usage.stolen / length,
 			    .throttled = throttled_share(
 				run, r->usage.throttled, length)};
@@ -174,25 +177,13 @@ run_busiest(const struct run *run)
  * Once all workers are ready.
  */
 
-/* Both at one moment: who was held up between them reads them again. */
-static void
-read_clocks(uint64_t *now, uint64_t *wall)
-{
-	unsigned int tries = 10;
-
-	do {
-		*now = clock_now();
-		*wall = clock_wall();
-	} while (clock_now() - *now > STEP_LEAST / 10 && --tries > 0);
-}
-
 /* At --start-at by the wall clock as it is now. */
 static void
 tell_begin(struct run *run)
 {
 	uint64_t now, wall, when, start_at = run->config->start_at;
 
-	read_clocks(&now, &wall);
+	clock_read_both(&now, &wall);
 	run->wall_ahead = (int64_t)(wall - now);
 	when = now + run_lead(run);
 	run->result->end.late_start = 0;
@@ -226,7 +217,7 @@ on_step_timer(int fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	read_clocks(&now, &wall);
+	clock_read_both(&now, &wall);
 	if (now + run_lead(run) >= run->go_at)
 		return;
 	step = (int64_t)(wall - now) - run->wall_ahead;

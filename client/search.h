@@ -64,6 +64,7 @@ struct search_step {
 	    seconds; /* of querying, as it was; NAN: it did not come to that */
 	double sent_qps; /* NAN: as well */
 	double answered_qps;
+	uint64_t answered_later; /* of these answers: when querying was over */
 	uint64_t open; /* connections */
 	uint64_t renewed; /* before it, for answers that had not come */
 	bool unsettled; /* began while answers to earlier queries still came */

@@ -38,6 +38,31 @@ clock_wall(void)
 	return clock_read(CLOCK_REALTIME);
 }
 
+#define CLOCK_APART (20 * CLOCK_NS_PER_US)
+
+/*
+ * Both at one moment: who was held up between them reads them again, ten times at
+ * most, and takes those that are the least apart.
+ */
+static inline void
+clock_read_both(uint64_t *now, uint64_t *wall)
+{
+	uint64_t before, between, apart, least = UINT64_MAX;
+	unsigned int i;
+
+	*now = *wall = 0;
+	for (i = 0; i < 10 && least > CLOCK_APART; i++) {
+		before = clock_now();
+		between = clock_wall();
+		apart = clock_now() - before;
+		if (apart >= least)
+			continue;
+		least = apart;
+		*now = before + apart / 2;
+		*wall = between;
+	}
+}
+
 /*
  * Duration in nanoseconds as a timeval, rounded up to the microsecond: a timer
  * that fires before its time would only have to be set again.

@@ -106,7 +106,8 @@ start_short() {
 @test "-R into a pipe that is not read, and two signals: what was due is skipped" {
 	start_server --mode dns
 	unread_pipe
-	"$TCPCLIENT" -p "$PORT" --json=result.json -c 10 -n 0 -r 1000 -t 60 -R \
+	"$TCPCLIENT" -p "$PORT" --json=result.json -c 10 -n 0 -r 1000 --arrival uniform \
+		-t 60 -R \
 		-i 50ms 127.0.0.1 >&7 2>client.err 3>&- &
 	CLIENT=$!
 	STARTED+=("$CLIENT")
@@ -119,11 +120,36 @@ start_short() {
 	ends_within 20 "$CLIENT"
 	exits 1 wait "$CLIENT"
 	accounts_close
-	# 6 sigma of what the duration has
+	# as many as were due by the first signal: uniform, so to within one
 	# shellcheck disable=SC2016
 	holds '.verdict.reasons | any(startswith("interrupted after ")) and any(startswith("ended after "))' \
 		'.queries.skipped > 0 and .queries.skipped == .queries.skipped_by_reason.overload' \
-		'(.rate.duration_s * 1000) as $due | (.queries.scheduled - $due | fabs) < 6 * ($due | sqrt)'
+		'((.end.interrupted_unix_ns - .times_unix_ns.query_begin) / 1e9) as $told | (.queries.scheduled - 1000 * $told | fabs) <= 1.5 and (.rate.duration_s - $told | fabs) < 1e-6'
+}
+
+@test "-R that is read long after a signal: nothing is sent any more" {
+	start_server --mode dns
+	unread_pipe
+	"$TCPCLIENT" -p "$PORT" --json=result.json -c 10 -n 0 -r 1000 \
+		--arrival uniform -t 60 -R -i 50ms 127.0.0.1 >&7 2>client.err 3>&- &
+	CLIENT=$!
+	STARTED+=("$CLIENT")
+	wait_until grep -q 'sent [1-9]' client.err
+	wait_until last_line_has 'sent 0/s'
+	kill -INT "$CLIENT"
+	# 1 s and more
+	wait_until more_lines_than $(($(wc -l <client.err) + 30))
+	(exec cat <full >rows 3>&- 7>&-) &
+	STARTED+=($!)
+	exec 7>&-
+	ends_within 20 "$CLIENT"
+	exits 3 wait_client
+	accounts_close
+	# shellcheck disable=SC2016
+	holds '.end.interrupted' '.queries.skipped_by_reason.overload > 0' \
+		'((.end.interrupted_unix_ns - .times_unix_ns.query_begin) / 1e9) as $told | (.queries.scheduled - 1000 * $told | fabs) <= 1.5' \
+		'.rate | (.sent_qps * .duration_s | round) > 0'
+	[ "$(grep -c ^Q rows)" -eq "$(result .queries.sent)" ]
 }
 
 @test "a full pipe for --series: all else is written, and SIGINT ends the wait" {

@@ -88,6 +88,16 @@ reason() {
 	grep -Eq '^ +500 +[0-3][.][0-9] ' client.out
 }
 
+@test "--find-max rate: a server that falls behind: what it owed is said" {
+	start_peer slow 300
+	client -c 5 -n 0 -r 100 --arrival uniform -t 1 --timeout 5s \
+		--max-lateness 10s --find-max rate --until 'answered_qps<98%' \
+		127.0.0.1 || (($? == 3))
+	accounts_close
+	holds '.find_max.best | .answered_later > 0.05 * .answered_qps * .duration_s' \
+		'.verdict.warnings | any(test("^[0-9]+ of [0-9]+ answers of the load that held came when querying was over, "))'
+}
+
 @test "--find-max rate: where no connect succeeds no step was run" {
 	start_server
 	stop_server

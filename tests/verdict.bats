@@ -282,3 +282,20 @@ stopped_client() {
 	holds '.queries.answered > 40 and .queries.timed_out > 40' \
 		'.verdict.warnings | any(startswith("nothing was answered")) | not'
 }
+
+@test "answers that came when querying was over: how many is in the result" {
+	start_server --mode dns --delay 500ms
+	client -c 5 -n 0 -r 200 --arrival uniform -t 1 127.0.0.1 || (($? == 3))
+	accounts_close
+	# those of the last half of a second
+	holds '.rate.answered_later >= 95 and .rate.answered_later <= 200' \
+		'.verdict.warnings | any(test("^[0-9]+ of 200 answers came when querying was over"))'
+	later=$(result .rate.answered_later)
+	cp result.json 1.json
+	"$TCPCLIENT" --merge --json=merged.json 1.json >merge.out || (($? == 3))
+	[ "$(jq .rate.answered_later merged.json)" -eq "$later" ]
+	start_server --mode dns
+	client -c 5 -n 0 -r 200 -t 1 127.0.0.1 || (($? == 3))
+	holds '.rate.answered_later <= 5' \
+		'.verdict.warnings | any(contains("when querying was over")) | not'
+}

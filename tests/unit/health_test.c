@@ -534,6 +534,13 @@ others_had_the_processor(void **state)
 	found(run_late(500, 50 * MS, MS),
 	    (struct health_usage){.ran = 0, .waited = 1, .stolen = 0},
 	    HEALTH_LATE, OTHERS);
+	/* not for as long as the latest queries were late */
+	found(run_late(500, 50 * MS, MS),
+	    (struct health_usage){.ran = 0, .waited = 0.5, .seconds = 0.1},
+	    HEALTH_LATE, OTHERS);
+	found(run_late(500, 50 * MS, MS),
+	    (struct health_usage){.ran = 0, .waited = 0.5, .seconds = 0.09},
+	    HEALTH_LATE, STOPPED);
 }
 
 /* The same of what was stolen, whatever the worker did with the rest. */
