@@ -110,6 +110,7 @@ evidence_counter(struct stats_counters *n, uint8_t evidence)
 	    [EVIDENCE_IN_ACCEPT_QUEUE] = &n->evidence_in_accept_queue,
 	    [EVIDENCE_NOT_READ] = &n->evidence_not_read,
 	    [EVIDENCE_READ] = &n->evidence_read,
+	    [EVIDENCE_CUT_OFF] = &n->evidence_cut_off,
 	};
 
 	return counters[evidence];
@@ -129,9 +130,9 @@ set_evidence(struct conn *c, enum suspect_evidence evidence)
 	c->evidence = (uint8_t)evidence;
 }
 
-/* Down before up: a worker that dies in between has one unverified too many. */
-void
-conn_set_proof(struct conn *c, enum suspect proof)
+/* As what it is counted at its target and source; 0: it is not. */
+static uint32_t
+cause_of(const struct conn *c)
 {
 	static const uint32_t causes[] = {
 	    [SUSPECT_UNVERIFIED] = 0,
@@ -140,6 +141,16 @@ conn_set_proof(struct conn *c, enum suspect proof)
 	    [SUSPECT_WRONG_ANSWER] = TALLY_WRONG_ANSWER,
 	    [SUSPECT_VERIFIED] = 0,
 	};
+
+	return c->evidence == EVIDENCE_CUT_OFF ? TALLY_CUT_OFF :
+						 causes[c->proof];
+}
+
+/* Down before up: a worker that dies in between has one unverified too many. */
+static void
+set_suspicion(
+    struct conn *c, enum suspect proof, enum suspect_evidence evidence)
+{
 	struct stats *stats = c->env->stats;
 	struct stats_counters *n = &stats->n;
 	uint64_t *counter[] = {
@@ -150,16 +161,30 @@ conn_set_proof(struct conn *c, enum suspect proof)
 	    [SUSPECT_VERIFIED] = &n->verified,
 	};
 
-	if (c->proof == proof)
-		return;
-	set_evidence(c, EVIDENCE_NONE);
-	if (causes[c->proof] != 0)
-		tally_remove(&stats->tally, causes[c->proof], &c->way);
-	if (causes[proof] != 0)
-		tally_add(&stats->tally, causes[proof], &c->way);
-	--*counter[c->proof];
-	++*counter[proof];
-	c->proof = (uint8_t)proof;
+	if (cause_of(c) != 0)
+		tally_remove(&stats->tally, cause_of(c), &c->way);
+	if (c->proof != proof) {
+		--*counter[c->proof];
+		++*counter[proof];
+		c->proof = (uint8_t)proof;
+	}
+	set_evidence(c, evidence);
+	if (cause_of(c) != 0)
+		tally_add(&stats->tally, cause_of(c), &c->way);
+}
+
+void
+conn_set_proof(struct conn *c, enum suspect proof)
+{
+	if (c->proof != proof)
+		set_suspicion(c, proof, EVIDENCE_NONE);
+}
+
+void
+conn_note_cut_off(struct conn *c)
+{
+	if (c->proof != SUSPECT_VERIFIED && c->proof != SUSPECT_WRONG_ANSWER)
+		set_suspicion(c, SUSPECT_WRONG_ANSWER, EVIDENCE_CUT_OFF);
 }
 
 /* It has been asked, and there was no answer in time. */
@@ -173,8 +198,8 @@ conn_suspect(struct conn *c, bool ask_peer)
 	if (c->proof == SUSPECT_VERIFIED || c->proof == SUSPECT_WRONG_ANSWER)
 		return;
 	now = suspect_ask(c->fd, ask_peer ? c->env->ask_peer_by : -1, was);
-	conn_set_proof(c, now.is);
-	set_evidence(c, now.evidence);
+	if (c->proof != now.is || c->evidence != now.evidence)
+		set_suspicion(c, now.is, now.evidence);
 }
 
 /*
@@ -279,7 +304,7 @@ conn_close(struct conn *c, enum conn_end end)
 	counters_of(&stats->n, end, &closed, &lost);
 	if (is_from_here(end) && c->env->reset)
 		conn_reset_on_close(c->fd);
-	conn_judge_input(c, false);
+	conn_judge_input(c, !is_from_here(end));
 	if (c->proof != SUSPECT_UNVERIFIED)
 		/* it may have got further since; but a server that was full
 		 * may have accepted it as others were closed */

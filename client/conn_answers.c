@@ -83,7 +83,7 @@ conn_note_wrong_answer(struct conn *c, const uint8_t *data, size_t length)
  * the middle of an answer.
  */
 void
-conn_judge_input(struct conn *c, bool timed_out)
+conn_judge_input(struct conn *c, bool missing)
 {
 	uint8_t first[FIRST_BYTES_MOST];
 	ev_ssize_t length;
@@ -96,10 +96,13 @@ conn_judge_input(struct conn *c, bool timed_out)
 		return;
 	if (!first_bytes_may_be_dns(first, (size_t)length))
 		conn_note_wrong_answer(c, first, (size_t)length);
-	else if (timed_out) {
+	else if (missing) {
 		first_bytes_note_cut(
 		    &c->env->stats->first_bytes, first, (size_t)length);
-		set_wrong_answer(c);
+		if (length >= FIRST_BYTES_SURE)
+			conn_note_cut_off(c);
+		else
+			set_wrong_answer(c);
 	}
 }
 

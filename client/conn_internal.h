@@ -82,10 +82,14 @@ void conn_suspect(struct conn *, bool ask_peer);
 /*
  * Bytes came that are no answer to a query, beginning with these. What the input
  * buffer holds is such where it cannot be the beginning of a DNS message, or where
- * the rest of the message did not come in time.
+ * the rest of the message is missing: it did not come in time, or the other side has
+ * closed.
  */
 void conn_note_wrong_answer(struct conn *, const uint8_t *data, size_t length);
-void conn_judge_input(struct conn *, bool timed_out);
+void conn_judge_input(struct conn *, bool missing);
+
+/* An answer surely began, and its rest did not come. No effect on one that answered. */
+void conn_note_cut_off(struct conn *);
 
 /* A query whose time was out; noticed at now. */
 void conn_book_timeout(

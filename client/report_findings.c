@@ -24,6 +24,8 @@ cause_of(int cause)
 		return TALLY_QUEUED;
 	case DIAGNOSIS_WRONG_ANSWER:
 		return TALLY_WRONG_ANSWER;
+	case DIAGNOSIS_CUT_OFF:
+		return TALLY_CUT_OFF;
 	case DIAGNOSIS_MALFORMED:
 		return TALLY_MALFORMED;
 	case DIAGNOSIS_OUT_OF_IDS:
@@ -61,7 +63,8 @@ report_diagnose(
 		[DIAGNOSIS_CLOSED_BY_PEER] = n->closed_by_peer,
 		[DIAGNOSIS_NOT_SERVED] =
 		    n->verified == 0 ? 0 : n->evidence_in_accept_queue,
-		[DIAGNOSIS_WRONG_ANSWER] = n->wrong_answer,
+		[DIAGNOSIS_WRONG_ANSWER] = stats_wrong_bytes(n),
+		[DIAGNOSIS_CUT_OFF] = n->evidence_cut_off,
 		[DIAGNOSIS_MALFORMED] = n->malformed,
 		[DIAGNOSIS_OUT_OF_IDS] = n->out_of_ids,
 		[DIAGNOSIS_GIVEN_UP] = stats_given_up(n),
@@ -69,7 +72,12 @@ report_diagnose(
 	    .first_bytes = stats->first_bytes.length == 0 ?
 		NULL :
 		first_bytes_format(&stats->first_bytes, first_bytes),
-	    .cut_off = first_bytes_are_cut(&stats->first_bytes),
+	    .first_bytes_are =
+		stats->first_bytes.cut && n->evidence_cut_off > 0 ?
+		DIAGNOSIS_BYTES_CUT_OFF :
+		first_bytes_are_dns(&stats->first_bytes) ?
+		DIAGNOSIS_BYTES_DNS :
+		DIAGNOSIS_BYTES_OTHER,
 	    .never_answered = n->verified == 0 &&
 		n->sent + n->probe_sent + n->warmup_sent > 0,
 	    .ways = r->config.ways,

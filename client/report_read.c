@@ -383,6 +383,8 @@ check_parts(const struct json_node *top, const struct stats_counters *n)
 	    report_plus(n->evidence_in_accept_queue,
 		report_plus(n->evidence_not_read, n->evidence_read)),
 	    "suspect.queued", n->suspect_queued);
+	expect_part(top, "connections.suspect_evidence.cut_off",
+	    n->evidence_cut_off, "wrong_answer", n->wrong_answer);
 }
 
 static void

@@ -99,7 +99,7 @@ check_sum(const struct json_node *at, const char *key, uint64_t sum)
 #define READ_CONNECTIONS(name) n->name = get_connections(&at, #name);
 #define READ(name)	       n->name = get_added(&at, #name);
 #define READ_SUSPECT(name)     n->suspect_##name = json_get_count(&in, #name);
-#define READ_EVIDENCE(name)    n->evidence_##name = json_get_count(&in, #name);
+#define READ_EVIDENCE(name)    n->evidence_##name = get_added(&in, #name);
 #define READ_SKIPPED(name)     n->skipped_##name = json_get_count(&in, #name);
 #define READ_LOST(name)	       n->lost_##name = json_get_count(&in, #name);
 #define READ_PROBE(name)       n->probe_##name = json_get_count(&in, #name);

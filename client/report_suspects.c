@@ -70,24 +70,55 @@ begin(const struct report *r, struct sentence *s, enum tally_cause cause,
 	    places(r, cause, count, at), what);
 }
 
-void
-report_judge_wrong_answers(struct report *r)
+static void
+judge_wrong_answers(struct report *r)
 {
 	const struct stats *stats = &r->total.stats;
+	uint64_t wrong = stats_wrong_bytes(&stats->n);
+	/* then they say nothing of the others */
+	bool is_of_cut =
+	    stats->first_bytes.cut && stats->n.evidence_cut_off > 0;
 	char first[FIRST_BYTES_TEXT];
 	struct sentence s;
 
-	if (stats->n.wrong_answer == 0)
+	if (wrong == 0)
 		return;
-	begin(r, &s, TALLY_WRONG_ANSWER, stats->n.wrong_answer, "");
-	append(&s,
-	    first_bytes_are_cut(&stats->first_bytes) ?
-		" an answer began, and its rest did not come (first bytes: "
-		"%s); look at the server" :
-		" bytes came that are no DNS answer (first bytes: %s): wrong "
-		"port or protocol?",
-	    first_bytes_format(&stats->first_bytes, first));
+	begin(r, &s, TALLY_WRONG_ANSWER, wrong, "");
+	append(&s, " bytes came that are no DNS answer");
+	if (!is_of_cut)
+		append(&s, " (first bytes: %s)",
+		    first_bytes_format(&stats->first_bytes, first));
+	append(&s, "%s",
+	    first_bytes_are_dns(&stats->first_bytes) ?
+		"; look at what the server sends: tcpdump -X" :
+		": wrong port or protocol?");
 	report_lines_add(&r->reasons, s.text);
+}
+
+static void
+judge_cut_off(struct report *r)
+{
+	const struct stats *stats = &r->total.stats;
+	uint64_t count = stats->n.evidence_cut_off;
+	char first[FIRST_BYTES_TEXT];
+	struct sentence s;
+
+	if (count == 0)
+		return;
+	begin(r, &s, TALLY_CUT_OFF, count, "");
+	append(&s, " an answer began, and its rest did not come");
+	if (stats->first_bytes.cut)
+		append(&s, " (first bytes: %s)",
+		    first_bytes_format(&stats->first_bytes, first));
+	append(&s, "; look at the server");
+	report_lines_add(&r->reasons, s.text);
+}
+
+void
+report_judge_wrong_answers(struct report *r)
+{
+	judge_wrong_answers(r);
+	judge_cut_off(r);
 }
 
 #define BACKLOG                                                            \

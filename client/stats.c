@@ -47,6 +47,14 @@ stats_suspects(const struct stats_counters *n)
 }
 
 uint64_t
+stats_wrong_bytes(const struct stats_counters *n)
+{
+	return n->wrong_answer > n->evidence_cut_off ?
+	    n->wrong_answer - n->evidence_cut_off :
+	    0;
+}
+
+uint64_t
 stats_skipped(const struct stats_counters *n)
 {
 	return 0 STATS_SKIPPED(PLUS_SKIPPED);

@@ -73,7 +73,7 @@
 	X(queued) /* the other kernel has it, its program is silent */
 
 /*
- * X(name): gauges: of the suspects, those of which more is known. In no sum: a
+ * X(name): gauges: of the connections that did not answer, those of which more is known. In no sum: a
  * worker that dies may leave one too many or too few.
  */
 #define STATS_EVIDENCE(X)                                                    \
@@ -81,7 +81,8 @@
 	X(data_lost) /* unacked: it has, but not what was sent behind it */  \
 	X(in_accept_queue) /* queued */                                      \
 	X(not_read) /* queued: accepted, and nothing read */                 \
-	X(read) /* queued: read, and not answered */
+	X(read) /* queued: read, and not answered */                         \
+	X(cut_off) /* wrong_answer: one began, and its rest did not come */
 
 /* X(name): what became of queries and of what came back. */
 #define STATS_QUERIES(X)                                                     \
@@ -192,6 +193,9 @@ void stats_merge(struct stats *into, const struct stats *from);
 void stats_subtract(struct stats *later, const struct stats *earlier);
 
 uint64_t stats_suspects(const struct stats_counters *);
+
+/* Connections on which bytes came that begin no answer. */
+uint64_t stats_wrong_bytes(const struct stats_counters *);
 uint64_t stats_skipped(const struct stats_counters *);
 uint64_t stats_lost(const struct stats_counters *);
 

@@ -22,13 +22,15 @@
 static enum suspect
 classify(const struct tcp_info *info, size_t length)
 {
-	if (info->tcpi_unacked == 0)
-		return SUSPECT_QUEUED;
-	/* a peer that stopped reading has acknowledged what came before */
+	/*
+	 * A peer that stopped reading has acknowledged what came before. What this
+	 * host's own filter drops on its way out is not sent for the kernel, and
+	 * waits for no acknowledgement.
+	 */
 	if (HAS(tcpi_bytes_acked, length))
 		return info->tcpi_bytes_acked > BYTES_OF_SYN ? SUSPECT_QUEUED :
 							       SUSPECT_UNACKED;
-	return SUSPECT_UNACKED;
+	return info->tcpi_unacked == 0 ? SUSPECT_QUEUED : SUSPECT_UNACKED;
 }
 
 /*

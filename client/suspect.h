@@ -23,7 +23,7 @@ enum suspect {
 	SUSPECT_VERIFIED, /* it has answered: no suspect any more */
 };
 
-/* What else is known of a suspect. */
+/* What else is known of one that is not verified. */
 enum suspect_evidence {
 	EVIDENCE_NONE,
 	/* of SUSPECT_UNACKED: */
@@ -33,6 +33,8 @@ enum suspect_evidence {
 	EVIDENCE_IN_ACCEPT_QUEUE,
 	EVIDENCE_NOT_READ, /* accepted; the program has read nothing */
 	EVIDENCE_READ, /* the program has read what was sent, at least some */
+	/* of SUSPECT_WRONG_ANSWER: */
+	EVIDENCE_CUT_OFF, /* an answer began, and its rest did not come */
 };
 
 struct suspicion {

@@ -148,7 +148,9 @@ say_unknown_listener(
 static bool
 is_of_connections(const struct diagnosis_rule *rule)
 {
-	return rule->signal == BY_SEEN && rule->index == DIAGNOSIS_WRONG_ANSWER;
+	return rule->signal == BY_SEEN &&
+	    (rule->index == DIAGNOSIS_WRONG_ANSWER ||
+		rule->index == DIAGNOSIS_CUT_OFF);
 }
 
 static void

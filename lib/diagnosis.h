@@ -31,6 +31,7 @@ enum diagnosis_seen {
 	DIAGNOSIS_CLOSED_BY_PEER, /* connections, before the client did */
 	DIAGNOSIS_NOT_SERVED, /* connections: surely in the accept queue */
 	DIAGNOSIS_WRONG_ANSWER, /* connections: bytes came, but no answer */
+	DIAGNOSIS_CUT_OFF, /* connections: an answer began, and no more came */
 	DIAGNOSIS_MALFORMED, /* messages */
 	DIAGNOSIS_WRONG_QUERY, /* connections: bytes came, but no query */
 	DIAGNOSIS_OUT_OF_IDS, /* connections: unanswered queries hold all */
@@ -42,6 +43,12 @@ enum diagnosis_seen {
 #define DIAGNOSIS_PLACES     400
 #define DIAGNOSIS_WHERE_SEEN 200
 
+enum diagnosis_bytes {
+	DIAGNOSIS_BYTES_OTHER,
+	DIAGNOSIS_BYTES_DNS, /* a message, but no answer to a query */
+	DIAGNOSIS_BYTES_CUT_OFF, /* the beginning of one */
+};
+
 struct diagnosis_source {
 	enum diagnosis_view view;
 	const struct netstat *delta;
@@ -51,7 +58,7 @@ struct diagnosis_source {
 	uint64_t seen[DIAGNOSIS_SEEN];
 	bool never_answered; /* queries were sent, and no connection answered */
 	const char *first_bytes; /* that were no answer; NULL: none */
-	bool cut_off; /* they begin a DNS message whose rest did not come */
+	enum diagnosis_bytes first_bytes_are;
 	struct limits_ways ways; /* of a client; ports 0: unknown */
 	bool resets; /* it closes with a RST */
 	/* sockets to its targets whose close the other side has not answered:

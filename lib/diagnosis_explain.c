@@ -98,29 +98,34 @@ diagnosis_explain_resends(const struct diagnosis_source *s, uint64_t count,
 	    "other side or the path may have");
 }
 
-void
-diagnosis_explain_first_bytes(const struct diagnosis_source *s, uint64_t count,
-    struct diagnosis_finding *f)
+static void
+add_first_bytes(const struct diagnosis_source *s, struct diagnosis_finding *f)
 {
-	(void)count;
 	if (s->first_bytes != NULL)
 		diagnosis_add_evidence(f, "first bytes: %s", s->first_bytes);
 }
 
 void
-diagnosis_explain_wrong_answer(const struct diagnosis_source *s, uint64_t count,
+diagnosis_explain_first_bytes(const struct diagnosis_source *s, uint64_t count,
     struct diagnosis_finding *f)
 {
-	diagnosis_explain_first_bytes(s, count, f);
-	if (!s->cut_off)
-		return;
-	f->limit = "DNS answers that are cut off";
-	snprintf(f->symptom, sizeof(f->symptom),
-	    "%" PRIu64 " connections on which an answer began, and its rest "
-	    "did not come",
-	    count);
-	snprintf(f->fix, sizeof(f->fix),
-	    "look at the server: it stopped in the middle of a message");
+	(void)count;
+	if (s->first_bytes_are == DIAGNOSIS_BYTES_CUT_OFF)
+		return; /* they say nothing of these */
+	add_first_bytes(s, f);
+	if (s->first_bytes_are == DIAGNOSIS_BYTES_DNS &&
+	    s->view != DIAGNOSIS_FROM_SERVER)
+		snprintf(f->fix, sizeof(f->fix),
+		    "look at what the server sends: tcpdump -X");
+}
+
+void
+diagnosis_explain_cut_off(const struct diagnosis_source *s, uint64_t count,
+    struct diagnosis_finding *f)
+{
+	(void)count;
+	if (s->first_bytes_are == DIAGNOSIS_BYTES_CUT_OFF)
+		add_first_bytes(s, f);
 }
 
 /* A TLS server, for one, may close on a query without a word. */

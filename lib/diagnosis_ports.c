@@ -53,6 +53,14 @@ another(struct diagnosis_finding *f)
 	return f->fix;
 }
 
+/* The default: ports are reused for targets on loopback only. */
+static bool
+is_for_loopback(const struct diagnosis_source *s)
+{
+	return diagnosis_gauge(s, GAUGES_tcp_tw_reuse) == 2 &&
+	    s->view == DIAGNOSIS_FROM_BOTH;
+}
+
 /* Until the kernel takes ports out of TIME_WAIT; false if it does so already. */
 static bool
 fix_reuse(const struct diagnosis_source *s, struct diagnosis_finding *f)
@@ -63,7 +71,10 @@ fix_reuse(const struct diagnosis_source *s, struct diagnosis_finding *f)
 	if (!off && !lacks_timestamps(s) && !delays_reuse(s))
 		return false;
 	diagnosis_add(another(f), "sysctl%s%s%s and wait a %s",
-	    off ? " net.ipv4.tcp_tw_reuse=1" : "",
+	    off ? is_for_loopback(s) ?
+		  " net.ipv4.tcp_tw_reuse=1 (not for a target on loopback)" :
+		  " net.ipv4.tcp_tw_reuse=1" :
+		  "",
 	    lacks_timestamps(s) ? " net.ipv4.tcp_timestamps=1" : "",
 	    delays_reuse(s) ? " net.ipv4.tcp_tw_reuse_delay=1000" : "",
 	    lacks_timestamps(s) ? "minute" : "second");
@@ -80,9 +91,11 @@ explain_kept(const struct diagnosis_source *s, struct diagnosis_finding *f)
 	    diagnosis_gauge(s, GAUGES_tcp_tw_reuse_delay) == REUSE_DELAY ?
 		"after a second" :
 		"after a while");
-	diagnosis_add(another(f),
-	    "sysctl net.ipv4.tcp_timestamps=1 on the server's host, if it is 0 "
-	    "there");
+	diagnosis_add(another(f), "wait a second");
+	if (s->view != DIAGNOSIS_FROM_BOTH)
+		diagnosis_add(another(f),
+		    "sysctl net.ipv4.tcp_timestamps=1 on the server's host, if "
+		    "it is 0 there");
 }
 
 static void

@@ -24,6 +24,7 @@ fin N       echoes N messages of a connection, then closes it
 rst N       the same, but resets it
 close       closes each connection at once
 cut N       begins to echo: sends the first N bytes, and is silent
+cutfin N    the same, and closes
 answer B    sends the bytes B (escapes as in C) for the first bytes that come
 flood B     sends them over and over as soon as a connection is there
 lie N       answers (QR set) with N as the count of answers, and none of them
@@ -113,10 +114,11 @@ async def answer(state, message, writer):
         reply = respond(message)
         writer.write(frame(
             reply[:6] + struct.pack("!H", int(NUMBER)) + reply[8:]))
-    elif MODE == "cut":
+    elif MODE in ("cut", "cutfin"):
         if not state:
             writer.write(frame(message)[:int(NUMBER)])
         state.append(None)
+        return MODE == "cut"
     elif MODE == "zeros":
         writer.write(frame(b"\0" * 12))
     elif MODE == "upper":

@@ -4,14 +4,15 @@
 
 load helpers
 
-# named COUNT BYTES: so many connections on which bytes came that are no DNS answer,
+# named COUNT BYTES [ADVICE]: so many connections on which bytes came that are no DNS answer,
 # beginning like that, are the first finding and the first reason, and nothing else
-# is said of them.
+# is said of them. ADVICE ends the reason.
 named() {
+	local advice=${3-: wrong port or protocol?}
 	holds ".connections.wrong_answer == $1" \
 		'.connections.suspect == {unacked: 0, queued: 0}' \
 		'.queries.answered == 0' \
-		".verdict.reasons[0] | startswith(\"$1 connections: bytes came that are no DNS answer (first bytes: \") and contains($2) and endswith(\"): wrong port or protocol?\")" \
+		".verdict.reasons[0] | startswith(\"$1 connections: bytes came that are no DNS answer (first bytes: \") and contains($2) and endswith(\")$advice\")" \
 		'.findings[0] | .limit == "bytes that are no DNS answer" and .side == "server"' \
 		".findings[0].evidence | startswith(\"first bytes: \") and contains($2)" \
 		'[.findings[].limit] | index("the server closes") == null' \
@@ -128,18 +129,21 @@ listens() {
 @test "DNS answers whose counts lie: all are malformed" {
 	start_peer answer '\x00\x0c\x12\x34\x81\x80\x00\x01\x00\x00\x00\x00\x00\x00'
 	ask 5
-	named 5 '"a DNS message too short for its counts of records, 00 0c 12 34"'
+	named 5 '"a DNS message too short for its counts of records, 00 0c 12 34"' \
+		'; look at what the server sends: tcpdump -X'
 	holds '.queries.malformed > 0 and .queries.malformed == .queries.replies'
 }
 
 @test "answers with the right ID and question, but more records than bytes" {
 	start_peer lie 1
 	ask 5
-	named 5 '"a DNS message that answers no query, 00 1d "'
+	named 5 '"a DNS message that answers no query, 00 1d "' \
+		'; look at what the server sends: tcpdump -X'
 	holds '.queries.malformed == 5 and .queries.replies == 5'
 	start_peer lie 65535
 	ask 5
-	named 5 '"a DNS message too short for its counts of records, 00 1d "'
+	named 5 '"a DNS message too short for its counts of records, 00 1d "' \
+		'; look at what the server sends: tcpdump -X'
 	holds '.queries.malformed == 5 and .queries.replies == 5'
 }
 
@@ -180,7 +184,7 @@ listens() {
 @test "a server that stops in the middle of an answer is no wrong port" {
 	start_peer cut 10
 	ask 5
-	holds '.connections.wrong_answer == 5' \
+	holds '.connections | .wrong_answer == 5 and .suspect_evidence.cut_off == 5' \
 		'.connections.first_bytes | .name == "the beginning of a DNS message" and .cut_off and (.hex | startswith("001d"))' \
 		'.verdict.reasons[0] | startswith("5 connections: an answer began, and its rest did not come (first bytes: the beginning of a DNS message, 00 1d ") and endswith("); look at the server")' \
 		'.findings[0] | .limit == "DNS answers that are cut off" and .side == "server"' \
@@ -226,6 +230,47 @@ listens() {
 	holds '.connections.first_bytes == null' \
 		'.connections.wrong_answer == 0' '.findings == []' \
 		'.queries | .bytes_of_no_answer == 0 and .bytes_of_answers == .bytes_received and .bytes_received == .replies * (31 + 16)'
+	accounts_close
+}
+
+@test "a server that closes in the middle of an answer" {
+	start_peer cutfin 10
+	ask 5
+	holds '.connections | .wrong_answer == 5 and .closed_by_peer == 5' \
+		'.connections.first_bytes | .name == "the beginning of a DNS message" and .cut_off' \
+		'.verdict.reasons[0] | startswith("5 connections: an answer began, and its rest did not come (first bytes: ")' \
+		'.findings | length == 1' \
+		'.findings[0] | .limit == "DNS answers that are cut off" and (.evidence | contains("5 connections closed by the other side"))' \
+		'.verdict.reasons + [.findings[].fix] | any(contains("wrong port")) | not'
+	accounts_close
+}
+
+@test "answers that are cut off at one target, and HTTP at another: each has its cause" {
+	start_peer cut 10
+	local cut=$PORT
+	start_peer answer 'HTTP/1.1 400 Bad Request\r\n\r\n'
+	PORT=$cut,$PORT
+	ask 10
+	holds '.connections | .wrong_answer == 10 and .suspect_evidence.cut_off == 5' \
+		".verdict.reasons | any(startswith(\"5 connections (of 127.0.0.1:$cut: all 5\") and contains(\": an answer began, and its rest did not come\"))" \
+		".verdict.reasons | any(startswith(\"5 connections (of 127.0.0.1:${PORT#*,}: all 5\") and contains(\": bytes came that are no DNS answer\") and endswith(\"wrong port or protocol?\"))" \
+		'[.findings[] | .limit] | index("DNS answers that are cut off") != null and index("bytes that are no DNS answer") != null'
+	accounts_close
+}
+
+@test "a whole DNS message that answers nothing is no wrong port" {
+	start_peer zeros
+	ask 5
+	holds '.connections.wrong_answer == 5' \
+		'.verdict.reasons[0] | endswith("; look at what the server sends: tcpdump -X")' \
+		'.findings[0].fix == "look at what the server sends: tcpdump -X"'
+}
+
+@test "an answer that the end of the run cuts off is the server's in no way" {
+	start_peer cut 10
+	exits 3 client -c 5 -n 0 -r 100 -t 300ms --timeout 60s --drain 100ms \
+		127.0.0.1
+	holds '.connections | .closed_locally == 5 and .wrong_answer == 0 and .first_bytes == null'
 	accounts_close
 }
 

@@ -9,9 +9,6 @@
 
 #define OPCODE 0x78
 
-/* With the length, an ID, flags and QDCOUNT it is no coincidence. */
-#define CUT_LEAST 8
-
 #define BEGINS_WITH(text)              \
 	(length >= sizeof(text) - 1 && \
 	    memcmp(data, text, sizeof(text) - 1) == 0)
@@ -112,9 +109,11 @@ first_bytes_merge(struct first_bytes *into, const struct first_bytes *from)
 }
 
 bool
-first_bytes_are_cut(const struct first_bytes *f)
+first_bytes_are_dns(const struct first_bytes *f)
 {
-	return f->cut && f->length >= CUT_LEAST;
+	return !f->cut && f->length >= DNS_PREFIX_LENGTH + DNS_HEADER_LENGTH &&
+	    first_bytes_protocol(f->at, f->length) == NULL &&
+	    first_bytes_may_be_dns(f->at, f->length);
 }
 
 const char *
@@ -123,11 +122,10 @@ first_bytes_name(const struct first_bytes *f)
 	const char *name = first_bytes_protocol(f->at, f->length);
 
 	if (f->cut)
-		return first_bytes_are_cut(f) ?
+		return f->length >= FIRST_BYTES_SURE ?
 		    "the beginning of a DNS message" :
 		    "maybe the beginning of a DNS message";
-	if (name != NULL || f->length < DNS_PREFIX_LENGTH + DNS_HEADER_LENGTH ||
-	    !first_bytes_may_be_dns(f->at, f->length))
+	if (!first_bytes_are_dns(f))
 		return name;
 	if (DNS_HEADER_LENGTH + DNS_QUESTION_LEAST * dns_get16(f->at + 6) +
 		dns_records_least(f->at) >

@@ -17,6 +17,9 @@
 #define FIRST_BYTES_MOST 16
 #define FIRST_BYTES_TEXT 120
 
+/* A length, an ID, flags and QDCOUNT: a DNS message that may begin so does. */
+#define FIRST_BYTES_SURE 8
+
 struct first_bytes {
 	uint8_t at[FIRST_BYTES_MOST];
 	bool cut; /* a DNS message may begin so, and no more came */
@@ -33,8 +36,8 @@ void first_bytes_note_cut(
 /* Keeps those of from, unless there are some already. Another may write to from. */
 void first_bytes_merge(struct first_bytes *, const struct first_bytes *from);
 
-/* They surely begin a DNS message, whose rest did not come. */
-bool first_bytes_are_cut(const struct first_bytes *);
+/* They are a whole DNS message, though no answer to a query. */
+bool first_bytes_are_dns(const struct first_bytes *);
 
 /* What they are: "an SSH banner"; NULL if that is not known. */
 const char *first_bytes_name(const struct first_bytes *);

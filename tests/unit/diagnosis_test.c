@@ -556,11 +556,24 @@ ports_in_time_wait(void **state)
 	expect_count(&s, 1);
 	assert_non_null(
 	    strstr(s.out[0].fix, "sysctl net.ipv4.tcp_tw_reuse_delay=1000 "));
-	/* all is set here, so it is the other host */
+	/* all is set here: a second is all it takes, or it is the other host */
 	s.gauges.value[GAUGES_tcp_tw_reuse_delay] = 1000;
 	expect_count(&s, 1);
 	assert_null(strstr(s.out[0].fix, "tcp_tw_reuse=1"));
-	assert_non_null(strstr(s.out[0].fix, "on the server's host"));
+	assert_non_null(strstr(s.out[0].fix, "wait a second, or "));
+	assert_null(strstr(s.out[0].fix, "on the server's host"));
+	s.source.view = DIAGNOSIS_FROM_CLIENT;
+	expect_count(&s, 1);
+	assert_non_null(strstr(s.out[0].fix,
+	    "wait a second, or sysctl net.ipv4.tcp_timestamps=1 on the "
+	    "server's host"));
+	/* the default */
+	s.source.view = DIAGNOSIS_FROM_BOTH;
+	s.gauges.value[GAUGES_tcp_tw_reuse] = 2;
+	expect_count(&s, 1);
+	assert_non_null(strstr(s.out[0].fix,
+	    "sysctl net.ipv4.tcp_tw_reuse=1 (not for a target on loopback) "
+	    "and wait a second"));
 }
 
 static void

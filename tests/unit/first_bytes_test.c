@@ -89,12 +89,10 @@ a_message_cut_off_is_told_from_a_whole_one(void **state)
 	first_bytes_note_cut(&few, (const uint8_t *)message, 7);
 	first_bytes_note_cut(&cut, (const uint8_t *)message, 8);
 	first_bytes_note(&whole, (const uint8_t *)message, 8);
-	assert_false(first_bytes_are_cut(&few));
-	assert_true(first_bytes_are_cut(&cut));
-	assert_false(first_bytes_are_cut(&whole));
 	first_bytes_merge(&sum, &cut);
 	first_bytes_merge(&sum, &whole);
-	assert_true(first_bytes_are_cut(&sum));
+	assert_true(sum.cut);
+	assert_false(first_bytes_are_dns(&sum));
 	assert_string_equal(
 	    first_bytes_name(&few), "maybe the beginning of a DNS message");
 	assert_string_equal(

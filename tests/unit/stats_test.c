@@ -670,7 +670,7 @@ check_every_counter(void **state)
 	    &s->n.unsent_for_answers, &s->n.unsent_in_handshake,
 	    &s->n.evidence_handshake_open, &s->n.evidence_data_lost,
 	    &s->n.evidence_in_accept_queue, &s->n.evidence_not_read,
-	    &s->n.evidence_read};
+	    &s->n.evidence_read, &s->n.evidence_cut_off};
 	bool checked;
 	size_t i, u;
 

@@ -45,6 +45,11 @@ static const struct {
 	{SUSPECT_UNACKED, EVIDENCE_NONE}},
     {ESTABLISHED, 9, 1, 1, NULL, sizeof(struct tcp_info),
 	{SUSPECT_QUEUED, EVIDENCE_READ}, {SUSPECT_UNACKED, EVIDENCE_NONE}},
+    /* it does not leave this host */
+    {ESTABLISHED, 0, 1, 1, NULL, sizeof(struct tcp_info), {0, 0},
+	{SUSPECT_UNACKED, EVIDENCE_NONE}},
+    {ESTABLISHED, 0, 1, 1, &reader, sizeof(struct tcp_info), {0, 0},
+	{SUSPECT_UNACKED, EVIDENCE_DATA_LOST}},
     /* and the SYN-ACK comes again */
     {ESTABLISHED, 1, 1, 2, NULL, sizeof(struct tcp_info), {0, 0},
 	{SUSPECT_UNACKED, EVIDENCE_HANDSHAKE_OPEN}},
