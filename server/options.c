@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/addr.h"
+#include "lib/addr_list.h"
 #include "lib/clock.h"
 #include "lib/limits.h"
 #include "lib/output.h"
@@ -240,15 +241,38 @@ read_operand(struct server_options *o, char *text)
 	parse_must(port_list_parse(text, 0, &o->ports), "PORT", text);
 }
 
+/* An address and no name, which has none of these. */
+static void
+check_literal(const char *host)
+{
+	struct addr_list list = {0};
+	const char *why = addr_list_parse(host, &list);
+
+	if (why == NULL && list.count > 1)
+		why = "the server listens on one address, or without any on "
+		      "all";
+	if (why != NULL)
+		errx(STATUS_USAGE, "%s: %s", host, why);
+	addr_list_free(&list);
+}
+
 /* Those that no host could have. */
 static void
 check_address(const char *host)
 {
 	char interfaces[ADDR_INTERFACES];
+	const char *colon = strchr(host, ':');
 
 	if (*host == '[')
 		errx(STATUS_USAGE,
 		    "%s: -b is an address without brackets, such as ::1", host);
+	if (colon != NULL && strchr(colon + 1, ':') == NULL)
+		errx(STATUS_USAGE,
+		    "%s: -b is an address without a port; ports come behind "
+		    "the options",
+		    host);
+	if (strpbrk(host, ":%,/") != NULL)
+		check_literal(host);
 	if (addr_is_odd(host))
 		errx(STATUS_USAGE, "%s: " ADDR_ODD_TEXT, host);
 	if (!addr_lacks_interface(host))

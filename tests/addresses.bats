@@ -47,6 +47,11 @@ RUN=(-c 4 -n 0 -r 0 -t 100ms)
 		"$TCPSERVER" -b fe80::1 0
 	refuses 'needs its interface' "$TCPSERVER" '[fe80::1]:0'
 	refuses 'without brackets' "$TCPSERVER" -b '[::1]' 0
+	refuses 'without a port' "$TCPSERVER" -b 127.0.0.1:53 0
+	refuses 'no such interface' "$TCPSERVER" -b fe80::1%nosuch 0
+	refuses 'only a link-local address' "$TCPSERVER" '[::1%lo]:0'
+	refuses 'one address' "$TCPSERVER" -b 127.0.0.1,127.0.0.2 0
+	refuses 'one address' "$TCPSERVER" -b 127.0.0.0/30 0
 }
 
 @test "an interface by its number, in both programs" {
