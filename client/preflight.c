@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "client/preflight.h"
+#include "client/states.h"
 #include "lib/check.h"
 #include "lib/clock.h"
 #include "lib/lines.h"
@@ -66,8 +67,9 @@ preflight_sources(const struct routes *routes, uint64_t connections)
  * Limits.
  */
 
-#define TIME_WAIT     (60 * CLOCK_NS_PER_SEC)
-#define CAPACITY_MOST 1000000 /* 130 bytes of each are had from the beginning */
+#define COUNT_PATIENCE (500 * CLOCK_NS_PER_MS)
+#define TIME_WAIT      (60 * CLOCK_NS_PER_SEC)
+#define CAPACITY_MOST  1000000 /* 130 bytes of each are had from the beginning */
 
 uint32_t
 preflight_capacity(void)
@@ -177,6 +179,18 @@ time_waits(const struct options *o)
 	    clock_to_seconds(duration < TIME_WAIT ? duration : TIME_WAIT));
 }
 
+/* Others' keep no port from this run. */
+static void
+count_waiting(const struct routes *routes, struct check_run *run)
+{
+	struct sockdiag_states counted;
+
+	run->waiting_known =
+	    states_first_count(routes, COUNT_PATIENCE, &counted);
+	if (run->waiting_known)
+		run->waiting = counted.time_wait;
+}
+
 static void
 make_run(
     const struct options *o, const struct routes *routes, struct check_run *run)
@@ -197,6 +211,7 @@ make_run(
 	count_neighbours(&routes->hosts, run);
 	run->resets = o->load.reset;
 	run->time_waits = time_waits(o);
+	count_waiting(routes, run);
 	run->loopback = are_loopback(&routes->hosts);
 	run->ipv6 = routes->hosts.at[0].family == AF_INET6;
 	if (!is_here(&routes->hosts))

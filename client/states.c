@@ -146,3 +146,17 @@ states_first_queues(const struct routes *routes, struct sockdiag_queues *out)
 	sockdiag_free(diag);
 	return known;
 }
+
+bool
+states_first_count(
+    const struct routes *routes, uint64_t most, struct sockdiag_states *out)
+{
+	struct states s = {.diag = diag_new(routes)};
+	bool known = sockdiag_begin(s.diag) == 0 &&
+	    read_until(&s, clock_now() + most) == SOCKDIAG_DONE;
+
+	if (known)
+		memcpy(out, sockdiag_states(s.diag), sizeof(*out));
+	sockdiag_free(s.diag);
+	return known;
+}

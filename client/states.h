@@ -31,7 +31,9 @@ bool states_count(struct states *, uint64_t most, struct sockdiag_states *out);
 /* The accept queues of the targets, where they are on this host. */
 bool states_queues(const struct states *, struct sockdiag_queues *out);
 
-/* The same, before there is an event base. */
+/* Both before there is an event base: counting gives up after most nanoseconds. */
+bool states_first_count(
+    const struct routes *, uint64_t most, struct sockdiag_states *out);
 bool states_first_queues(const struct routes *, struct sockdiag_queues *out);
 
 #endif

@@ -38,6 +38,8 @@ struct check_run {
 	uint64_t neighbours_v6;
 	bool loopback; /* targets are addresses of this host */
 	uint64_t time_waits; /* ports that it leaves in TIME_WAIT on its way */
+	uint64_t waiting; /* connections to its targets in TIME_WAIT now */
+	bool waiting_known; /* or else those to any */
 	bool resets; /* closes with a RST */
 	bool ipv6; /* does not go without */
 	const uint16_t *ports; /* that are listened on here */

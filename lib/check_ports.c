@@ -249,7 +249,10 @@ count_to_reuse(const struct check_host *h, const struct check_run *run)
 	uint64_t waiting = 0, most;
 	struct range now;
 
-	(void)count_time_wait(h, &waiting);
+	if (run->waiting_known)
+		waiting = run->waiting;
+	else
+		(void)count_time_wait(h, &waiting);
 	waiting += run->time_waits;
 	if (!read_range(h, &now))
 		return 0;

@@ -194,3 +194,16 @@ leaves_orphans() {
 	inside "$TCPSERVER" --check=sysctl --max-connections 90 >lines
 	grep -qx 'net.ipv4.tcp_timestamps 1' lines
 }
+
+@test "--check: what is in TIME_WAIT towards another target keeps no port of this run" {
+	enter_pair 40000 40099
+	start_far_server
+	PORT=7000
+	client "${RUN[@]}"
+	inside ss -Htan state time-wait | grep -q ':7000'
+	exits 1 checks
+	row net.ipv4.tcp_tw_reuse 'too low'
+	PORT=7001
+	checks || (($? == 1))
+	row net.ipv4.tcp_tw_reuse ok
+}
