@@ -5,12 +5,10 @@ load helpers
 
 bats_require_minimum_version 1.5.0
 
-# Four runs at the same time, once for all tests: 1.json to 4.json.
-setup_file() {
+# four_runs SECONDS: that long from now, at the same time: 1.json to 4.json.
+four_runs() {
 	local i client clients=() status=0 at
-	cd "$BATS_FILE_TMPDIR" || return 1
-	start_server
-	at=$(($(date +%s) + 2))
+	at=$(($(date +%s) + $1))
 	for i in 1 2 3 4; do
 		"$TCPCLIENT" -p "$PORT" -c "${i}0" -n 0 -r 2000 -t 3 -s "$i" --start-at "$at" \
 			--json="$i.json" ::1 >"$i.out" 2>"$i.err" 3>&- &
@@ -19,11 +17,23 @@ setup_file() {
 	for client in "${clients[@]}"; do
 		wait "$client" || (($? == 3)) || status=1
 	done
+	return "$status"
+}
+
+# Once for all tests. Where this machine is too busy to begin in time: later.
+setup_file() {
+	local lead client
+	cd "$BATS_FILE_TMPDIR" || return 1
+	start_server
+	for lead in 2 5 10 20; do
+		four_runs "$lead" || return
+		jq -es 'all(.end.late_start_ns == 0)' [1-4].json >/dev/null &&
+			break
+	done
 	for client in [1-4].json; do
 		calm "$client"
 	done
 	stop_server
-	return "$status"
 }
 
 setup() {

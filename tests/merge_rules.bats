@@ -81,7 +81,9 @@ refuses() {
 		jq ".series[0].$name += 1" 1.json >bad.json
 		refuses "bad.json: series: the rows add up to $name " 2.json bad.json
 	done
-	jq '.series[-1].response_buckets = "0:1"' 1.json >bad.json
+	# shellcheck disable=SC2016
+	jq '([.series[].answered > 0] | rindex([true])) as $last |
+		.series[$last].response_buckets = "0:1"' 1.json >bad.json
 	refuses "bad.json: series: the response_buckets of the rows" bad.json
 	jq '.series = []' 1.json >bad.json
 	refuses "bad.json: series: the rows add up to opened 0, but in all it is 10" bad.json

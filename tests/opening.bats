@@ -87,8 +87,9 @@ start_slow_server() {
 	start_slow_server 400 32
 	exits 3 run_client -c 900 -n 4000 -r 0 -t 0.1 --connect-timeout 20s \
 		--close rst 127.0.0.1
-	holds '.connections.missed_window_full > 90' \
-		'.verdict.reasons | any(test("^opened [.0-9]*/s of the 4000/s asked .-n.: the server or the path to it was slower"))'
+	# where this machine is too busy, this program is late as well
+	holds '.connections | .missed_window_full > 90 or .missed_late > 90' \
+		'(.connections | .missed_late > .missed_window_full) as $late | .verdict.reasons | any(test("^opened [.0-9]*/s of the 4000/s asked .-n.: " + if $late then "this program was late" else "the server or the path to it was slower" end))'
 	accounts_close
 }
 
