@@ -164,7 +164,7 @@ report_life_print(const struct report *r, FILE *out)
 	} others[] = {
 	    {"closed on timeout", n->closed_on_timeout},
 	    {"closed on request", n->closed_on_request},
-	    {"opened again", n->reopened},
+	    {"tried again", n->reopened},
 	};
 	const char *separator = "             ";
 	size_t i;
