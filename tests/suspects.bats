@@ -42,7 +42,7 @@ ask() {
 	ask 10 10.9.0.2
 	accounts_close
 	holds '.connections.suspect == {unacked: 10, queued: 0}' \
-		'.connections.suspect_evidence == {handshake_open: 0, data_lost: 0, in_accept_queue: 0, not_read: 0, read: 0}'
+		'.connections.suspect_evidence == {handshake_open: 0, data_lost: 0, in_accept_queue: 0, not_read: 0, read: 0, cut_off: 0}'
 	reason '^10 connections: nothing that was sent on them was acknowledged: .*accept queue.*, or what is sent is dropped on the way'
 	no_reason 'their last ACK was dropped'
 	stop_server
