@@ -157,7 +157,6 @@ preflight_ways(const struct routes *routes, struct limits_ways *ways)
 	ways->widest = has_widest_range();
 }
 
-/* A server on this host is looked at as well, as far as this process can. */
 /*
  * What is closed from here while the run goes on keeps its port for a minute
  * (TCP_TIMEWAIT_LEN of Linux), unless it was reset.
@@ -191,6 +190,7 @@ count_waiting(const struct routes *routes, struct check_run *run)
 		run->waiting = counted.time_wait;
 }
 
+/* A server on this host is looked at as well, as far as this process can. */
 static void
 make_run(
     const struct options *o, const struct routes *routes, struct check_run *run)

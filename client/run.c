@@ -270,20 +270,6 @@ on_message(struct workers *workers, unsigned int index,
 }
 
 static void
-say_death(struct run *run, unsigned int index, int number)
-{
-	if (run->killing && number == SIGKILL)
-		count_line(run,
-		    lines_say("worker %u had not ended %.1f s after the second "
-			      "signal: it was killed",
-			index, clock_to_seconds(2 * STOP_PATIENCE)));
-	else
-		count_line(run,
-		    lines_say("worker %u was ended by signal %d (%s)", index,
-			number, strsignal(number)));
-}
-
-static void
 on_exit_of_worker(
     struct workers *workers, unsigned int index, int status, void *arg)
 {
@@ -295,7 +281,9 @@ on_exit_of_worker(
 	}
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
 		if (WIFSIGNALED(status))
-			say_death(run, index, WTERMSIG(status));
+			count_line(run,
+			    worker_say_death(index, WTERMSIG(status),
+				run->killing ? 2 * STOP_PATIENCE : 0));
 		run->members[index].died = clock_now();
 		run->result->end.workers_died++;
 	}

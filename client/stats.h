@@ -73,8 +73,8 @@
 	X(queued) /* the other kernel has it, its program is silent */
 
 /*
- * X(name): gauges: of the connections that did not answer, those of which more is known. In no sum: a
- * worker that dies may leave one too many or too few.
+ * X(name): gauges: of the connections that did not answer, those of which more is
+ * known. In no sum: a worker that dies may leave one too many or too few.
  */
 #define STATS_EVIDENCE(X)                                                    \
 	X(handshake_open) /* unacked: the server has not got the last ACK */ \

@@ -23,8 +23,8 @@ enum tally_cause {
 	TALLY_PEER_RST,
 	TALLY_UNACKED, /* as in suspect.h, now */
 	TALLY_QUEUED,
-	TALLY_WRONG_ANSWER, /* but for */
-	TALLY_CUT_OFF,
+	TALLY_WRONG_ANSWER, /* but for those that follow */
+	TALLY_CUT_OFF, /* an answer began, and its rest did not come */
 	TALLY_MALFORMED, /* messages */
 	TALLY_OUT_OF_IDS,
 	TALLY_GIVEN_UP, /* ended here, as the other side was silent */

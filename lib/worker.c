@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "lib/channel.h"
+#include "lib/clock.h"
 #include "lib/events.h"
 #include "lib/lines.h"
 #include "lib/signals.h"
@@ -185,6 +186,17 @@ unsigned int
 worker_index(const struct worker *self)
 {
 	return self->index;
+}
+
+bool
+worker_say_death(unsigned int index, int number, uint64_t killed_after)
+{
+	if (killed_after > 0 && number == SIGKILL)
+		return lines_say("worker %u had not ended %.1f s after the "
+				 "second signal: it was killed",
+		    index, clock_to_seconds(killed_after));
+	return lines_say("worker %u was ended by signal %d (%s)", index, number,
+	    strsignal(number));
 }
 
 uint64_t

@@ -99,6 +99,13 @@ void workers_break(struct workers *);
 /* Ends every worker that is alive with SIGKILL. */
 void workers_kill(struct workers *);
 
+/*
+ * Says on standard error that a worker was ended by this signal; or, where killed_after
+ * is not 0 and the signal is SIGKILL, that the parent did it, so many nanoseconds after
+ * the second signal. False: the line was left out.
+ */
+bool worker_say_death(unsigned int index, int number, uint64_t killed_after);
+
 /* Runs the parent's event loop until the last worker has been reaped. */
 void workers_loop(struct workers *);
 

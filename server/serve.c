@@ -246,24 +246,12 @@ on_message(struct workers *workers, unsigned int index,
 }
 
 static void
-say_death(struct server *s, unsigned int index, int number)
-{
-	if (s->killing && number == SIGKILL)
-		count_line(s,
-		    lines_say("worker %u had not ended %.1f s after the second "
-			      "signal: it was killed",
-			index, clock_to_seconds(KILL_AFTER)));
-	else
-		count_line(s,
-		    lines_say("worker %u was ended by signal %d (%s)", index,
-			number, strsignal(number)));
-}
-
-static void
 note_death(struct server *s, unsigned int index, int status)
 {
 	if (WIFSIGNALED(status))
-		say_death(s, index, WTERMSIG(status));
+		count_line(s,
+		    worker_say_death(
+			index, WTERMSIG(status), s->killing ? KILL_AFTER : 0));
 	s->report->workers_killed += s->killing;
 	watch_bury(s->watch, index);
 	check_ready(s);

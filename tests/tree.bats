@@ -49,7 +49,7 @@ only() {
 	only 'lib/signals' 'lib/clock'
 	only 'lib/lines' 'lib/nonblock'
 	only 'lib/output' 'lib/(clock|lines|nonblock|signals)'
-	only 'lib/worker' 'lib/(channel|events|lines|signals)'
+	only 'lib/worker' 'lib/(channel|clock|events|lines|signals)'
 	only 'lib/events' 'lib/(lines|status)'
 	only 'lib/channel' 'lib/(clock|timer)'
 	only 'lib/check.*' 'lib/(cgroup|check|limits|lines|output)'
