@@ -29,7 +29,7 @@ report_new(const struct report_config *config)
 		err(1, "no memory for the report");
 	r->config = *config;
 	clock_read_both(&r->begun, &r->begun_wall);
-	r->second.at = r->kept.at = r->shown_at = r->begun;
+	r->second.at = r->kept.at = r->shown_at = r->sampled = r->begun;
 	r->row_step = 1;
 	netstat_read(&r->kernel, "/proc");
 	gauges_read(&r->gauges.begin, "/proc");

@@ -97,7 +97,8 @@ const struct sockdiag_drops *report_drops(const struct report *);
 /*
  * How long it takes from now, monotonic nanoseconds, until the next second of the
  * series begins: of the wall clock as it was when the report was made. A step of
- * that clock moves no row, so that none comes twice.
+ * that clock moves no row, so that none comes twice. 0 where the second of the last
+ * sample, or of report_new(), is over: a slow start leaves no second out.
  */
 uint64_t report_next_second(const struct report *, uint64_t now);
 

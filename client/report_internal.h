@@ -127,6 +127,7 @@ struct report {
 	    closing; /* the most seen; fin_wait1, fin_wait2 */
 	struct stats change; /* scratch: they are too large for the stack */
 	uint64_t shown_at;
+	uint64_t sampled; /* when: the last second, and begun at first */
 	uint64_t begun_wall; /* nanoseconds since the epoch */
 	uint64_t begun;
 	struct report_row *rows;

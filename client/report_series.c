@@ -214,8 +214,10 @@ report_states(struct report *r, const struct sockdiag_states *s, FILE *out)
 uint64_t
 report_next_second(const struct report *r, uint64_t now)
 {
-	return CLOCK_NS_PER_SEC -
-	    (r->begun_wall + (now - r->begun)) % CLOCK_NS_PER_SEC;
+	uint64_t wall = r->begun_wall + (r->sampled - r->begun);
+	uint64_t next = r->sampled + CLOCK_NS_PER_SEC - wall % CLOCK_NS_PER_SEC;
+
+	return next > now ? next - now : 0;
 }
 
 static uint64_t
@@ -290,6 +292,7 @@ static void
 sample(struct report *r, const struct generator_result *sum, uint64_t now,
     bool last)
 {
+	r->sampled = now;
 	if (r->states_known) {
 		r->kept_states = r->states;
 		r->kept_states_known = true;

@@ -418,10 +418,15 @@ start_loop() {
 	done
 	[ "$(sum opened)" -eq 10 ]
 	awk -F, -v columns="$(head -n 1 series.csv | tr , '\n' | wc -l)" '
-		NF != columns { exit 1 }
-		NR > 2 && $1 != last + 1 { exit 1 }
-		{ last = $1 }
-		END { exit NR < 4 }' series.csv
+		NF != columns { wrong = 1 }
+		END { exit wrong || NR < 2 }' series.csv
+	# a row is of the second in which the last one ended, which is the next one,
+	# unless this program was held up for longer than that
+	holds '.series as $s | [range(1; $s | length)] | length >= 1 and
+		all($s[.].unix_s == ($s[. - 1].end_unix_ns / 1e9 | floor))' \
+		'.series as $s | [range(1; $s | length)] |
+		all($s[.].unix_s - $s[. - 1].unix_s == 1 or
+			$s[. - 1].length_s > 1)'
 	diff <(tail -n +2 series.csv | cut -d, -f1) <(result '.series[].unix_s')
 }
 

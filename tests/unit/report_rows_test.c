@@ -39,7 +39,7 @@ begin(struct run *run, uint64_t begun_wall, uint64_t seed)
 	struct report *r = report_new(&config);
 
 	*run = (struct run){.rng.state = seed, .report = r};
-	r->begun = r->second.at = r->kept.at = BEGUN;
+	r->begun = r->second.at = r->kept.at = r->sampled = BEGUN;
 	r->begun_wall = run->begun_wall = begun_wall;
 	run->sum = calloc(1, sizeof(*run->sum));
 	assert_non_null(run->sum);
@@ -315,6 +315,28 @@ merged_rows_are_as_few(void **state)
 	free(total);
 }
 
+/* The next row ends with its second, and at once where that passed meanwhile. */
+static void
+a_second_that_is_over_is_a_row_at_once(void **state)
+{
+	struct run run;
+	uint64_t first, now;
+
+	(void)state;
+	begin(&run, BEGUN_WALL, 1);
+	first = begin_of(&run, BEGUN_WALL / CLOCK_NS_PER_SEC + 1);
+	assert_int_equal(report_next_second(run.report, BEGUN), first - BEGUN);
+	assert_int_equal(report_next_second(run.report, first - 1), 1);
+	assert_int_equal(report_next_second(run.report, first), 0);
+	now = first + CLOCK_NS_PER_SEC / 3;
+	assert_int_equal(report_next_second(run.report, now), 0);
+	report_sample(run.report, run.sum, now);
+	assert_int_equal(report_next_second(run.report, now),
+	    first + CLOCK_NS_PER_SEC - now);
+	end(&run);
+	forget(&run);
+}
+
 int
 main(void)
 {
@@ -323,6 +345,7 @@ main(void)
 	    cmocka_unit_test(a_run_of_any_length_has_rows_that_add_up),
 	    cmocka_unit_test(rows_of_different_lengths_are_merged_exactly),
 	    cmocka_unit_test(merged_rows_are_as_few),
+	    cmocka_unit_test(a_second_that_is_over_is_a_row_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
