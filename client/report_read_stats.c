@@ -25,7 +25,7 @@ is_lacking(const struct json_node *at, const char *name)
 	    "churn_late", "churn_begun", "paced", "missed_window_full",
 	    "missed_all_busy", "missed_after_failure", "missed_late",
 	    "unsent_after_failure", "unsent_on_request", "unsent_for_answers",
-	    "unsent_in_handshake"};
+	    "unsent_in_handshake", "cut_off"};
 	size_t i;
 
 	if (json_object_get(at->value, name) != NULL)

@@ -292,11 +292,18 @@ listens() {
 		merged.json)" ]
 	# an earlier result has none of these
 	jq 'del(.connections.first_bytes, .connections.wrong_answer,
+		.connections.suspect_evidence.cut_off, .rate.answered_later,
+		.end.interrupted_unix_ns,
 		.queries.bytes_of_answers, .queries.bytes_of_no_answer,
 		.series[].bytes_of_answers, .series[].bytes_of_no_answer) |
 		.connections.unverified += 5' result.json >older.json
 	"$TCPCLIENT" --merge --json=merged.json older.json >merge.out ||
 		(($? == 3))
-	jq -e '.connections.first_bytes == null and .queries.bytes_of_answers == .queries.bytes_received' \
-		merged.json
+	jq -e '.connections.first_bytes == null and .queries.bytes_of_answers == .queries.bytes_received and
+		.connections.suspect_evidence.cut_off == 0' merged.json
+	# nor has one in between this
+	jq 'del(.connections.first_bytes.cut_off)' result.json >older.json
+	"$TCPCLIENT" --merge --json=merged.json older.json >merge.out ||
+		(($? == 3))
+	jq -e '.connections.first_bytes.cut_off == false' merged.json
 }
