@@ -57,11 +57,13 @@ result_is_all() {
 	    '([.queries.rcodes[]] | add) == .queries.answered'
 }
 
-# resolver_answers_all KIND ZONE RCODE
+# resolver_answers_all KIND ZONE RCODE [CONNECTIONS]
 resolver_answers_all() {
+	local connections=${4:-50}
 	resolver_start "$1" "$2"
-	tcpclient_loads -c 50 -r 5000 -t 2
-	result_holds '.connections.opened == 50' '.queries.sent > 9000'
+	tcpclient_loads -c "$connections" -r 5000 -t 2
+	result_holds ".connections.opened == $connections" \
+		'.queries.sent > 9000'
 	result_is_all "$3"
 }
 
@@ -73,8 +75,9 @@ resolver_answers_all() {
 	resolver_answers_all nsd example.com NOERROR
 }
 
+# Its backlog is 10: more at once may overflow it, and some are reset then.
 @test "knot answers every query" {
-	resolver_answers_all knot example.com NOERROR
+	resolver_answers_all knot example.com NOERROR 10
 }
 
 @test "bind9 answers every query" {
@@ -90,7 +93,7 @@ resolver_answers_all() {
 }
 
 @test "knot without the name: every answer counts as REFUSED" {
-	resolver_answers_all knot example.org REFUSED
+	resolver_answers_all knot example.org REFUSED 10
 }
 
 @test "bind9 without the name: every answer counts as REFUSED" {
