@@ -32,6 +32,11 @@ teardown() {
 	for pid in "${STARTED[@]}"; do
 		kill -CONT "$pid" 2>/dev/null || true
 		kill "$pid" 2>/dev/null || true
+	done
+	# one that hangs must not hold up the other tests
+	wait_until gone "${STARTED[@]}" 2>/dev/null ||
+		kill -KILL "${STARTED[@]}" 2>/dev/null || true
+	for pid in "${STARTED[@]}"; do
 		wait "$pid" 2>/dev/null || true
 	done
 }
