@@ -109,23 +109,23 @@ report_life_add(json_t *into, const json_t *from)
 }
 
 static uint64_t
-replaced(const struct stats_counters *n)
+left(const struct stats_counters *n)
 {
 	return n->closed_churned + n->closed_used_up;
 }
 
 static void
-print_replaced(const struct report *r, FILE *out)
+print_left(const struct report *r, FILE *out)
 {
 	const struct stats_counters *n = &r->total.stats.n;
 
-	if (replaced(n) + n->churn_skipped == 0)
+	if (left(n) + n->churn_skipped == 0)
 		return;
 	fprintf(out,
-	    "             replaced %" PRIu64 " (churned %" PRIu64
+	    "             left %" PRIu64 " (churned %" PRIu64
 	    ", used up %" PRIu64 "), %s/s",
-	    replaced(n), n->closed_churned, n->closed_used_up,
-	    number_text(report_rate(r, replaced(n)), 1).text);
+	    left(n), n->closed_churned, n->closed_used_up,
+	    number_text(report_rate(r, left(n)), 1).text);
 	if (n->churn_skipped > 0)
 		fprintf(out, ", not churned %" PRIu64, n->churn_skipped);
 	fputc('\n', out);
@@ -169,7 +169,7 @@ report_life_print(const struct report *r, FILE *out)
 	const char *separator = "             ";
 	size_t i;
 
-	print_replaced(r, out);
+	print_left(r, out);
 	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
 		if (others[i].count == 0)
 			continue;
@@ -221,7 +221,7 @@ report_life_judge(struct report *r)
 		    clock_to_seconds(outage->some), who_ended_them(n));
 		report_lines_add(&r->reasons, text);
 	}
-	if (replaced(n) > 0 && n->failed > 0) {
+	if (left(n) > 0 && n->failed > 0) {
 		snprintf(text, sizeof(text),
 		    "%" PRIu64 " connects failed, of those in place of others, "
 		    "too; the causes are named above",

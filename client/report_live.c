@@ -57,15 +57,15 @@ add_suspects(const struct stats *s, char *line, int length)
 }
 
 static int
-add_replaced(const struct stats *change, double window, char *line, int length)
+add_leaving(const struct stats *change, double window, char *line, int length)
 {
-	uint64_t replaced = change->n.closed_churned + change->n.closed_used_up;
+	uint64_t left = change->n.closed_churned + change->n.closed_used_up;
 
-	if (replaced == 0)
+	if (left == 0)
 		return length;
 	return length +
 	    snprintf(line + length, LINE_SIZE - (size_t)length,
-		", replaced %s/s", rate(replaced, window).text);
+		", leaving %s/s", rate(left, window).text);
 }
 
 /* The time left is what the speed since the last line makes of it. */
@@ -103,7 +103,7 @@ format_querying(const struct generator_result *sum, const struct stats *change,
 	    quantile_ms(&change->response, 0.99).text,
 	    quantile_ms(&change->lateness, 0.99).text);
 
-	length = add_replaced(change, window, line, length);
+	length = add_leaving(change, window, line, length);
 	(void)add_suspects(s, line, length);
 }
 

@@ -84,7 +84,7 @@ churned() {
 		'.queries | .lost == 0 and .timed_out == 0 and .skipped == 0' \
 		'.end.none_open_ns == 0 and .end.some_missing_ns == 0'
 	ends_are '.closed_churned + .closed_locally'
-	grep -Eq '^ *replaced [0-9]+ \(churned [0-9]+, used up 0\), ' client.out
+	grep -Eq '^ *left [0-9]+ \(churned [0-9]+, used up 0\), ' client.out
 	server_agrees
 }
 
