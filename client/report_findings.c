@@ -78,6 +78,7 @@ report_diagnose(
 		first_bytes_are_dns(&stats->first_bytes) ?
 		DIAGNOSIS_BYTES_DNS :
 		DIAGNOSIS_BYTES_OTHER,
+	    .others_answer = n->verified > 0 && r->config.ways.targets == 1,
 	    .never_answered = n->verified == 0 &&
 		n->sent + n->probe_sent + n->warmup_sent > 0,
 	    .ways = r->config.ways,

@@ -354,6 +354,23 @@ fix_ended(struct diagnosis_finding *f)
 	    "out of memory), and start it again");
 }
 
+/* Others were answered by the same target, which is on another host. */
+static void
+blame_a_bound(struct diagnosis_finding *f)
+{
+	f->limit = "some connects are refused, though something listens there";
+	f->side = "cannot tell";
+	snprintf(f->evidence, sizeof(f->evidence),
+	    "resets came back, while other connections to the same target were "
+	    "answered: a packet filter or a load balancer may bound how many "
+	    "connections there are, or come in a second, or refuse some "
+	    "sources; or the server listened for a part of the time");
+	snprintf(f->fix, sizeof(f->fix),
+	    "look there: nft list ruleset, iptables -nvL (connlimit, "
+	    "hashlimit), and the server's messages; or fewer connections (-c), "
+	    "or a lower -n");
+}
+
 /* TCP answers with a reset, a packet filter with one or with ICMP. */
 void
 diagnosis_explain_refusal(const struct diagnosis_source *s, uint64_t count,
@@ -381,6 +398,9 @@ diagnosis_explain_refusal(const struct diagnosis_source *s, uint64_t count,
 		snprintf(f->evidence, sizeof(f->evidence),
 		    "TCP of this host itself sent %" PRIu64 " resets",
 		    diagnosis_counted(s, NETSTAT_Tcp_OutRsts));
+	} else if (s->others_answer && !has_listened(s)) {
+		blame_a_bound(f);
+		return;
 	} else
 		snprintf(f->evidence, sizeof(f->evidence),
 		    "a reset came back, as it does where nothing listens, or "

@@ -211,6 +211,22 @@ rejected() {
 	finds_nothing "${DIAL[@]}" 10.9.0.2
 }
 
+@test "another host refuses some connects and answers others" {
+	enter_pair 20000 60000
+	inside ip addr add 10.9.0.3/24 dev near
+	start_far_server
+	PORT=7000
+	"${FAR[@]}" iptables -A INPUT -s 10.9.0.3 -p tcp --dport 7000 \
+		-j REJECT --reject-with tcp-reset
+	exits 3 client --probe -a 10.9.0.1,10.9.0.3 "${DIAL[@]}" 10.9.0.2
+	names '^some connects are refused, though something listens there$' \
+		'cannot tell' '^10 connects refused' 'connlimit'
+	holds '.findings[0].evidence | contains("from 10.9.0.3: all 10")' \
+		'.findings[0].fix | contains("start the server") | not'
+	"${FAR[@]}" iptables -F
+	finds_nothing --probe -a 10.9.0.1,10.9.0.3 "${DIAL[@]}" 10.9.0.2
+}
+
 @test "a reset by a firewall of this host is not TCP's" {
 	enter_both
 	start_server

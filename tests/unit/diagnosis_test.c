@@ -405,6 +405,18 @@ refusals(void **state)
 	s.source.view = DIAGNOSIS_FROM_CLIENT;
 	expect_count(&s, 1);
 	expect(&s.out[0], 7, "nothing listens", "server");
+	/* something listens there, if others were answered meanwhile */
+	s.source.others_answer = true;
+	expect_count(&s, 1);
+	expect(&s.out[0], 7, "some connects are refused", "cannot tell");
+	assert_null(strstr(s.out[0].fix, "start"));
+	/* unless it has ended these: then it may have ended itself */
+	s.source.seen[DIAGNOSIS_CLOSED_BY_PEER] = 3;
+	expect_count(&s, 2);
+	expect(&s.out[0], 7, "nothing listens", "server");
+	assert_non_null(strstr(s.out[0].fix, "why the server ended"));
+	s.source.seen[DIAGNOSIS_CLOSED_BY_PEER] = 0;
+	s.source.others_answer = false;
 	s.n.value[NETSTAT_snmp6_Icmp6InDestUnreachs] = 7;
 	expect_count(&s, 1);
 	expect(&s.out[0], 7, "packet filter", "path");
