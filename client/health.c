@@ -33,7 +33,9 @@ tail(const struct histogram *h)
 /*
  * Arrivals and answers see the state of the host in proportion to time: what kept
  * it from running for a share of the time is why about that share of them was late.
- * None of them can have been late for longer than all of that together.
+ * None of them can have been late for longer than all of that together, unless this
+ * program had more to do than it could all the time: then what it could not do adds
+ * up, and the last query waits for much longer than the program itself did.
  */
 static bool
 explains(const struct histogram *h, const struct health_usage *u, uint64_t most,
@@ -41,7 +43,10 @@ explains(const struct histogram *h, const struct health_usage *u, uint64_t most,
 {
 	uint64_t all = histogram_count(h), late = histogram_above(h, most);
 
-	if (u->seconds > 0 && kept * u->seconds < clock_to_seconds(tail(h)))
+	bool overloaded = u->ran + kept > HEALTH_BUSY;
+
+	if (!overloaded && u->seconds > 0 &&
+	    kept * u->seconds < clock_to_seconds(tail(h)))
 		return false;
 	return late > 0 && 2 * kept * (double)all >= (double)late;
 }

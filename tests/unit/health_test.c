@@ -541,6 +541,16 @@ others_had_the_processor(void **state)
 	found(run_late(500, 50 * MS, MS),
 	    (struct health_usage){.ran = 0, .waited = 0.5, .seconds = 0.09},
 	    HEALTH_LATE, STOPPED);
+	/* unless it had more to do than it could: that adds up */
+	found(run_late(1000, 1500 * MS, MS),
+	    (struct health_usage){.ran = 0.43, .waited = 0.55, .seconds = 2},
+	    HEALTH_LATE, OTHERS);
+	found(run_late(1000, 1500 * MS, MS),
+	    (struct health_usage){.ran = 0.29, .waited = 0.55, .seconds = 2},
+	    HEALTH_LATE, STOPPED);
+	found(run_late(1000, 1500 * MS, MS),
+	    (struct health_usage){.ran = 0.6, .waited = 0.38, .seconds = 2},
+	    HEALTH_LATE, AT_TIMES);
 }
 
 /* The same of what was stolen, whatever the worker did with the rest. */
