@@ -27,16 +27,10 @@ failed(const struct stats_counters *n, const struct open_asked *asked)
 
 /* By the pace: those for which there was no time. */
 static uint64_t
-missed(const struct stats *s, const struct open_asked *asked)
+missed(const struct stats_counters *n)
 {
-	const struct stats_counters *n = &s->n;
-	uint64_t late = histogram_quantile(&s->open_lateness, 0.99);
-	uint64_t all = n->missed_window_full + n->missed_all_busy +
-	    n->missed_after_failure;
-
-	if (late == HISTOGRAM_NONE || late > asked->max_lateness)
-		all += n->missed_late;
-	return all;
+	return n->missed_window_full + n->missed_all_busy +
+	    n->missed_after_failure + n->missed_late;
 }
 
 /*
@@ -116,7 +110,7 @@ open_health_is_short(const struct stats *s, const struct open_asked *asked,
 {
 	const struct stats_counters *n = &s->n;
 	uint64_t failures = failed(n, asked), came = n->paced - failures;
-	uint64_t without = missed(s, asked) + failures, due = came + without;
+	uint64_t without = missed(n) + failures, due = came + without;
 	double share;
 
 	/* where none came, how fast they were tried says nothing */

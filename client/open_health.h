@@ -16,7 +16,6 @@
 struct open_asked {
 	double rate; /* per second; 0: as fast as possible, which cannot fail */
 	bool exchanges; /* the rate is that of connections without queries */
-	uint64_t max_lateness; /* of a valid run: what comes so late has come */
 };
 
 /*

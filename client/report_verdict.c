@@ -243,7 +243,6 @@ judge_opening(struct report *r)
 	const struct open_asked asked = {
 	    .rate = r->config.open_rate,
 	    .exchanges = life->limited && life->most_queries == 0,
-	    .max_lateness = r->config.max_lateness,
 	};
 	bool is_load = asked.exchanges || life->churn > 0;
 	char why[OPEN_HEALTH_TEXT];

@@ -539,14 +539,13 @@ begin_search(struct run *run)
 {
 	const struct run_config *config = run->config;
 	const struct life *life = &config->generator->pool.life;
-	struct open_asked open = {
+	const struct open_asked open = {
 	    .rate = config->generator->open_rate,
 	    .exchanges = life->limited && life->most_queries == 0,
 	};
 
 	if (config->search == NULL)
 		return;
-	open.max_lateness = search_config(config->search)->max_lateness;
 	run->find_max = find_max_new(config->search, config->view, &open,
 	    open.exchanges || life->churn > 0, report_drops(config->report));
 	find_max_begin(run->find_max, &run->result->sum);

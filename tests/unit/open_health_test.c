@@ -77,7 +77,7 @@ the_rate_that_was_asked_against_what_came(void **state)
 {
 	struct stats *s = calloc(1, sizeof(*s));
 	struct stats_counters *n = &s->n;
-	struct open_asked asked = {.max_lateness = MS};
+	struct open_asked asked = {.rate = 0};
 	char why[OPEN_HEALTH_TEXT];
 	bool is_short;
 	size_t i;
@@ -149,29 +149,6 @@ connects_that_begin_late(void **state)
 	free(s);
 }
 
-/* As far as --max-lateness allows, what is late has come. */
-static void
-lateness_that_is_allowed(void **state)
-{
-	struct stats *s = calloc(1, sizeof(*s));
-	struct open_asked asked = {.rate = 1000, .max_lateness = 200 * MS};
-	char why[OPEN_HEALTH_TEXT];
-
-	(void)state;
-	assert_non_null(s);
-	s->n.opened = s->n.paced = 1000;
-	s->n.missed_late = 150;
-	add(&s->open_lateness, 150 * MS, 1000);
-	assert_false(open_health_is_short(s, &asked, why));
-	asked.max_lateness = 100 * MS;
-	assert_true(open_health_is_short(s, &asked, why));
-	/* what others held back is theirs all the same */
-	asked.max_lateness = 200 * MS;
-	s->n.missed_window_full = 150;
-	assert_true(open_health_is_short(s, &asked, why));
-	free(s);
-}
-
 /* Those for which none was open, and those for which this program was late. */
 static void
 churn_tells_its_causes_apart(void **state)
@@ -222,7 +199,6 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(lateness_that_is_allowed),
 	    cmocka_unit_test(the_rate_that_was_asked_against_what_came),
 	    cmocka_unit_test(connects_that_begin_late),
 	    cmocka_unit_test(churn_tells_its_causes_apart),
