@@ -16,7 +16,7 @@
 #define PATIENCE (CHANNEL_PATIENCE_MS * CLOCK_NS_PER_MS)
 
 struct channel {
-	struct event *retry; /* set while something waits */
+	struct event *retry; /* set while something waits, or the end */
 	void (*lost)(int error, void *arg);
 	void *arg;
 	char *waiting; /* messages, the oldest first */
@@ -25,6 +25,7 @@ struct channel {
 	uint64_t failing_since; /* for lack of memory; 0: it does not */
 	int fd;
 	bool over; /* the other side has gone or is lost: nothing is sent */
+	int gone; /* 0, or the errno that says that the other side has gone */
 };
 
 static void
@@ -32,8 +33,12 @@ give_up(struct channel *c, int error)
 {
 	c->over = true;
 	c->count = 0;
-	if (error != EPIPE && error != ECONNRESET)
+	if (error != EPIPE && error != ECONNRESET) {
 		c->lost(error, c->arg);
+		return;
+	}
+	c->gone = error;
+	timer_set(c->retry, PATIENCE);
 }
 
 /* Whether the errno of a send() may be gone when it is tried again. */
@@ -78,6 +83,10 @@ on_retry(int fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	if (c->gone != 0) {
+		c->lost(c->gone, c->arg);
+		return;
+	}
 	channel_flush(c);
 	if (c->count > 0)
 		timer_set(c->retry, RETRY_MS * CLOCK_NS_PER_MS);

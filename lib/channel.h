@@ -7,8 +7,8 @@
  *   Its messages wait for as long as it lives.
  * - A lack of memory (ENOBUFS, ENOMEM) for longer than CHANNEL_PATIENCE_MS, or any
  *   other errno, means that the other side is lost: the owner is told once.
- * - That the other side has gone (EPIPE, ECONNRESET) is not told: its end, or the
- *   end of the channel, tells the owner.
+ * - That the other side has gone (EPIPE, ECONNRESET) is told CHANNEL_PATIENCE_MS
+ *   later: its end, or the end of the channel, has mostly told the owner by then.
  */
 #ifndef LIB_CHANNEL_H
 #define LIB_CHANNEL_H

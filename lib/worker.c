@@ -243,6 +243,8 @@ child_lost(int error, void *arg)
 {
 	struct child *child = arg;
 
+	if (child->pid == 0)
+		return;
 	(void)lines_say_errno(error,
 	    "worker %u is lost: no messages to it or from it", child->index);
 	kill(child->pid, SIGKILL);

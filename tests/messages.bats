@@ -7,6 +7,7 @@ bats_require_minimum_version 1.5.0
 
 ENOBUFS=105
 EBADF=9
+EPIPE=32
 
 # failing WHERE FIRST COUNT ERRNO: send() fails so in what is started from here on.
 failing() {
@@ -34,6 +35,20 @@ failing() {
 		'.verdict.reasons | any(startswith("1 worker died"))'
 	grep -q 'worker 1 is lost: no messages to it or from it: Bad file descriptor' \
 		client.err
+}
+
+@test "a worker that lives and is said to have gone (EPIPE) is lost, by name" {
+	start_server
+	failing parent 2 1 "$EPIPE"
+	exits 3 run_client -w 2 -c 10 -n 0 -r 1000 -t 300ms 127.0.0.1
+	accounts_close
+	grep -q 'worker 1 is lost: no messages to it or from it: Broken pipe' \
+		client.err
+	failing parent 1 1 "$EPIPE"
+	start_server -w 2
+	kill -TERM "$SERVER"
+	exits 3 wait "$SERVER"
+	grep -q 'worker 0 is lost: ' server.err
 }
 
 @test "a lack of memory that lasts (ENOBUFS) loses the worker, and ends the run" {
