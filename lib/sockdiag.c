@@ -134,8 +134,10 @@ read_piece(struct sockdiag *d, int flags)
 	enum sockdiag_progress progress;
 
 	if (n == -1)
-		return errno == EAGAIN || errno == EINTR ? SOCKDIAG_MORE :
-							   SOCKDIAG_FAILED;
+		return errno == EINTR ||
+			(errno == EAGAIN && flags == MSG_DONTWAIT) ?
+		    SOCKDIAG_MORE :
+		    SOCKDIAG_FAILED;
 	progress = sockdiag_parse(d, d->piece, (size_t)n);
 	return progress == SOCKDIAG_DONE ? next_family(d) : progress;
 }
