@@ -87,14 +87,17 @@ add_name(const struct search *s, const char *name, uint16_t port)
 static bool
 is_numeric(const char *text)
 {
-	return addr_is_odd(text) || strpbrk(text, ":/") != NULL ||
+	return addr_is_odd(text) || strpbrk(text, ":/%") != NULL ||
 	    (strchr(text, '-') != NULL &&
 		text[strspn(text, "0123456789.-")] == '\0');
 }
 
-/* As ::1:53, which may have been meant as [::1]:53. */
+/*
+ * As ::1:53, which may have been meant as [::1]:53. why: what is wrong with it as an
+ * address, or NULL.
+ */
 static void
-warn_of_port(const char *text)
+hint_at_brackets(const char *text, const char *why)
 {
 	const char *last = strrchr(text, ':');
 	struct in6_addr address;
@@ -104,10 +107,15 @@ warn_of_port(const char *text)
 	    last[1 + strspn(last + 1, "0123456789")] != '\0')
 		return;
 	snprintf(rest, sizeof(rest), "%.*s", (int)(last - text), text);
-	if (inet_pton(AF_INET6, rest, &address) == 1)
-		warnx("%s is taken as an address without a port; with one it "
-		      "is [%s]%s",
-		    text, rest, last);
+	if (inet_pton(AF_INET6, rest, &address) != 1)
+		return;
+	if (why != NULL)
+		errx(STATUS_USAGE,
+		    "%s: not an IP address; with a port it is [%s]%s", text,
+		    rest, last);
+	warnx("%s is taken as an address without a port; with one it is "
+	      "[%s]%s",
+	    text, rest, last);
 }
 
 static void
@@ -128,9 +136,9 @@ add_item(const struct search *s, char *item)
 	host = addr_split_port(item, &port, &why);
 	if (host == NULL)
 		errx(STATUS_USAGE, "%s: %s", whole, why);
-	if (whole[0] != '[')
-		warn_of_port(whole);
 	why = addr_list_parse_port(host, port, s->hosts);
+	if (whole[0] != '[')
+		hint_at_brackets(whole, why);
 	if (why != NULL && is_numeric(host))
 		errx(STATUS_USAGE, "%s: %s", whole, why);
 	if (why != NULL)

@@ -50,6 +50,7 @@ RUN=(-c 4 -n 0 -r 0 -t 100ms)
 	refuses 'without a port' "$TCPSERVER" -b 127.0.0.1:53 0
 	refuses 'no such interface' "$TCPSERVER" -b fe80::1%nosuch 0
 	refuses 'only a link-local address' "$TCPSERVER" '[::1%lo]:0'
+	refuses 'only a link-local address' "$TCPCLIENT" "${RUN[@]}" 127.0.0.1%lo
 	refuses 'one address' "$TCPSERVER" -b 127.0.0.1,127.0.0.2 0
 	refuses 'one address' "$TCPSERVER" -b 127.0.0.0/30 0
 }
@@ -71,6 +72,8 @@ RUN=(-c 4 -n 0 -r 0 -t 100ms)
 		"$TCPSERVER" ::1:5399
 	run timeout 20 "$TCPCLIENT" -p 1 -c 1 -r 1 -t 0.1 ::1:5399
 	[[ "$output" == *"::1:5399 is taken as an address without a port; with one it is [::1]:5399"* ]]
+	refuses '::1:15060: not an IP address; with a port it is [::1]:15060' \
+		"$TCPCLIENT" -c 1 -r 1 ::1:15060
 	run timeout 20 "$TCPCLIENT" --check -c 1 -r 1 ::1
 	[[ "$output" != *"is taken as an address"* ]]
 	run timeout 20 "$TCPCLIENT" --check -c 1 -r 1 2001:db8::53
