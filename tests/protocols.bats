@@ -137,7 +137,7 @@ listens() {
 @test "answers with the right ID and question, but more records than bytes" {
 	start_peer lie 1
 	ask 5
-	named 5 '"a DNS message that answers no query, 00 1d "' \
+	named 5 '"an unexpected DNS message, 00 1d "' \
 		'; look at what the server sends: tcpdump -X'
 	holds '.queries.malformed == 5 and .queries.replies == 5'
 	start_peer lie 65535

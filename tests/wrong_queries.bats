@@ -62,7 +62,7 @@ counted() {
 @test "a DNS answer is no query" {
 	start_server --mode dns --json=server.json
 	send '\x00\x0c\x12\x34\x81\x80\x00\x00\x00\x00\x00\x00\x00\x00'
-	foreign 1 'a DNS message that answers no query'
+	foreign 1 'an unexpected DNS message'
 }
 
 @test "queries are queries, cut off or refused: none is foreign" {

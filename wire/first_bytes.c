@@ -131,7 +131,7 @@ first_bytes_name(const struct first_bytes *f)
 		dns_records_least(f->at) >
 	    dns_get16(f->at))
 		return "a DNS message too short for its counts of records";
-	return "a DNS message that answers no query";
+	return "an unexpected DNS message";
 }
 
 const char *

@@ -26,7 +26,7 @@ static const struct {
 	"HTTP/2 settings, 00 00 12 04 00 00 00 00 00 00 03", false},
     /* with its length: nothing of it is wrong so far */
     {BYTES("\x00\x2d\x12\x34\x81\x80\x00\x01\x00\x01\x00\x00\x00\x00\x07"),
-	"a DNS message that answers no query, "
+	"an unexpected DNS message, "
 	"00 2d 12 34 81 80 00 01 00 01 00 00 00 00 07",
 	true},
     {BYTES("\x00\x2d\x12\x34\x81"), "00 2d 12 34 81", true},
