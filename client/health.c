@@ -9,6 +9,7 @@
 #define SENT_ENOUGH    0.999 /* of the schedule */
 #define SAMPLES	       100 /* the p99 of fewer is their maximum */
 #define BUSY_AT_TIMES  0.5 /* of a processor: what comes in bursts waits */
+#define OTHERS_LEAST   0.1 /* of the time, that others took a part of it */
 #define LATENESS_SHARE 10 /* a tenth of the response time */
 
 #define USAGE_TEXT 240
@@ -96,6 +97,11 @@ advice_for_slowness(
 	if (explains(h, u, most, u->waited))
 		return "end the other programs on this host, or query from "
 		       "another one";
+	if (u->ran + u->waited > HEALTH_BUSY && u->waited > OTHERS_LEAST &&
+	    u->crowd <= HEALTH_BUSY)
+		return "it had no time left, of which other programs on this "
+		       "host took a part: end them, more workers (-w), another "
+		       "host, or a lower rate";
 	if (u->ran > BUSY_AT_TIMES)
 		return "it was too busy at times: more workers (-w), another "
 		       "host, or a lower rate";

@@ -13,6 +13,8 @@
 #define AT_TIMES                                                           \
 	"; it was too busy at times: more workers (-w), another host, or " \
 	"a lower rate"
+#define NO_TIME_LEFT \
+	"; it had no time left, of which other programs on this host took a part: end them, more workers (-w), another host, or a lower rate"
 #define STOPPED                                                               \
 	"; the cause is not known: a signal, swapping, or other programs at " \
 	"times; run it again"
@@ -550,6 +552,9 @@ others_had_the_processor(void **state)
 	    HEALTH_LATE, STOPPED);
 	found(run_late(1000, 1500 * MS, MS),
 	    (struct health_usage){.ran = 0.6, .waited = 0.38, .seconds = 2},
+	    HEALTH_LATE, NO_TIME_LEFT);
+	found(run_late(1000, 1500 * MS, MS),
+	    (struct health_usage){.ran = 0.8, .waited = 0.09, .seconds = 2},
 	    HEALTH_LATE, AT_TIMES);
 }
 
@@ -615,7 +620,7 @@ too_little_sent_has_the_same_advice(void **state)
 	s = run_of(1000, 0);
 	s->n.skipped_overload = 1000;
 	found(s, (struct health_usage){.ran = 0.2, .waited = 0.7, .stolen = 0},
-	    HEALTH_OVERLOADED, STOPPED);
+	    HEALTH_OVERLOADED, NO_TIME_LEFT);
 }
 
 static void
@@ -637,7 +642,7 @@ the_longest_reason_fits(void **state)
 	(void)state;
 	found(s,
 	    (struct health_usage){.ran = 0.84, .waited = 0.49, .stolen = 0},
-	    HEALTH_LATE, AT_TIMES);
+	    HEALTH_LATE, NO_TIME_LEFT);
 	s = run_of(0, 0);
 	s->n.scheduled = s->n.skipped_output_full = UINT64_MAX;
 	found(s, idle, HEALTH_PEER, TOO_MUCH);
