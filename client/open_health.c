@@ -9,6 +9,7 @@
 #define CAME_ENOUGH    0.999 /* of the connects that were due */
 #define MISSED_LEAST   10
 #define MISSED_SECONDS 0.1
+#define FEW	       1000 /* connections: a short stop is all of their time */
 #define PACED_LEAST    100 /* a p99 of fewer is but their maximum */
 #define TIMES_LATENESS 10
 #define LATENESS_SHARE 10 /* a tenth of the connect time */
@@ -34,14 +35,14 @@ missed(const struct stats_counters *n)
 }
 
 /*
- * Too few to matter. Where all connections came in the end, but late, no more can
+ * Too few to matter. Where few connections came in the end, but late, no more can
  * be missing than there are: 5 in 0.2 s are not 195 too few of 1,000 a second.
  */
 static bool
 is_little(const struct stats_counters *n, const struct open_asked *asked,
     uint64_t without)
 {
-	if (!asked->exchanges && without > n->paced)
+	if (!asked->exchanges && n->paced < FEW && without > n->paced)
 		without = n->paced;
 	return without < MISSED_LEAST ||
 	    (double)without < MISSED_SECONDS * asked->rate;

@@ -20,8 +20,8 @@ struct open_asked {
 
 /*
  * Less than 99.9 % of the connects that were due came, and those that did not are
- * 10 at least, and as many as are due in 0.1 s. Where all came at last, no more are
- * missing than there were. Then why has the reason, and behind
+ * 10 at least, and as many as are due in 0.1 s. Where all of less than 1,000 came at
+ * last, no more are missing than there were. Then why has the reason, and behind
  * a semicolon what to do.
  */
 bool open_health_is_short(const struct stats *, const struct open_asked *,

@@ -59,6 +59,10 @@ static const struct {
 	0, 100, 0, 0, 501},
     {"opened 200/s of the 1000/s asked (-n): " SERVER, 1000, false, 1000, 3900,
 	0, 0, 100, 0, 0, 500},
+    /* a stop is all the time of a few connections, but not of many */
+    {NULL, 100000, false, 999, 0, 0, 0, 32000, 0, 0, 0},
+    {"opened 22222/s of the 100000/s asked (-n): " OURS, 100000, false, 9000, 0,
+	0, 0, 31500, 0, 0, 0},
     /* what fails has been opened in time, but exchanges did not come about */
     {NULL, 1000, false, 1000, 0, 0, 0, 0, 500, 500, 0},
     {"opened 500/s of the 1000/s asked (-n): " PORTS, 1000, true, 1000, 0, 0, 0,
