@@ -201,6 +201,13 @@ make_program(struct draft *d)
 	program_clear(&measured);
 }
 
+/* Whether a connect has timed out is looked at now and then, see pool_tick(). */
+static uint64_t
+longest_connect(const struct options_load *o)
+{
+	return o->connect_timeout + o->connect_timeout / 100 + CLOCK_NS_PER_MS;
+}
+
 /*
  * What takes longer than a timeout is not answered or not opened, and so in no
  * histogram: a limit on the time would let every server pass.
@@ -221,7 +228,7 @@ check_within_timeouts(const char *option, const struct condition *list,
 			    option, condition_text(c),
 			    clock_to_seconds(o->timeout));
 		if (condition_is_on_connects(c) &&
-		    condition_needs_time(c, o->connect_timeout))
+		    condition_needs_time(c, longest_connect(o)))
 			errx(STATUS_USAGE,
 			    "%s %s: never holds, as a connect times out after "
 			    "%g s (--connect-timeout): a longer "

@@ -60,6 +60,9 @@ counters() {
 	exits 2 "$TCPCLIENT" -c 1 -r 1 --connect-timeout 1s \
 		--fail 'connect_max>2s' ::1 2>err
 	grep -q 'never holds, as a connect times out after 1 s (--connect-timeout)' err
+	# it is not looked at in each millisecond
+	"$TCPCLIENT" -c 1 -r 1 --connect-timeout 1s --check \
+		--fail 'connect_max>=1s' ::1 >check.out || (($? == 1))
 	start_server
 	client -c 1 -n 0 -r 50 -t 100ms --max-lateness 1s --fail \
 		'p99>4999ms,service_max>4s,connect_p50>4s,lateness_p99>6s' ::1
