@@ -87,7 +87,8 @@ add_name(const struct search *s, const char *name, uint16_t port)
 static bool
 is_numeric(const char *text)
 {
-	return addr_is_odd(text) || strpbrk(text, ":/%") != NULL ||
+	return addr_is_odd(text) || strpbrk(text, ":/") != NULL ||
+	    (strchr(text, '%') != NULL && text[0] >= '0' && text[0] <= '9') ||
 	    (strchr(text, '-') != NULL &&
 		text[strspn(text, "0123456789.-")] == '\0');
 }
@@ -107,7 +108,8 @@ hint_at_brackets(const char *text, const char *why)
 	    last[1 + strspn(last + 1, "0123456789")] != '\0')
 		return;
 	snprintf(rest, sizeof(rest), "%.*s", (int)(last - text), text);
-	if (inet_pton(AF_INET6, rest, &address) != 1)
+	if (inet_pton(AF_INET6, rest, &address) != 1 || strlen(last) > 6 ||
+	    atoi(last + 1) > UINT16_MAX)
 		return;
 	if (why != NULL)
 		errx(STATUS_USAGE,
