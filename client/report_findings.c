@@ -53,7 +53,12 @@ report_diagnose(
 	const struct stats_counters *n = &stats->n;
 	const struct places places = {r, &stats->tally};
 	char first_bytes[FIRST_BYTES_TEXT];
-	struct diagnosis_source source = {
+	struct diagnosis_source source;
+
+	/* of merged results it is what their files say */
+	if (r->config.routes != NULL)
+		r->refused_beside = report_refused_beside(&stats->tally);
+	source = (struct diagnosis_source){
 	    .view = r->config.view,
 	    .delta = delta,
 	    .gauges = &r->gauges.most,
@@ -78,7 +83,7 @@ report_diagnose(
 		first_bytes_are_dns(&stats->first_bytes) ?
 		DIAGNOSIS_BYTES_DNS :
 		DIAGNOSIS_BYTES_OTHER,
-	    .others_answer = n->verified > 0 && r->config.ways.targets == 1,
+	    .refused_beside = r->refused_beside,
 	    .never_answered = n->verified == 0 &&
 		n->sent + n->probe_sent + n->warmup_sent > 0,
 	    .ways = r->config.ways,

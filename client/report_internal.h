@@ -108,6 +108,7 @@ struct report_runs {
 struct report {
 	struct report_config config;
 	struct report_runs runs;
+	uint64_t refused_beside; /* see report_refused_beside() */
 	bool arrivals_differ; /* between merged runs */
 	bool
 	    probe_differs; /* between merged runs; then config.probe is false */
@@ -202,6 +203,9 @@ void report_judge(struct report *);
  */
 void report_judge_wrong_answers(struct report *);
 void report_judge_suspects(struct report *);
+
+/* Connects refused by the targets, of those that are counted, that opened others. */
+uint64_t report_refused_beside(const struct tally *);
 
 /*
  * At which targets and from which sources it happened, for people: "of A: all 10,

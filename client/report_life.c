@@ -2,6 +2,7 @@
  * What is said of connections that came and went while the run went on.
  */
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "lib/clock.h"
@@ -114,6 +115,21 @@ left(const struct stats_counters *n)
 	return n->closed_churned + n->closed_used_up;
 }
 
+/*
+ * For how long --churn went on: it begins with the warm-up. NAN: there is no such
+ * time, as the run did not come to querying, or results with other ones were merged.
+ */
+static double
+churn_seconds(const struct report *r)
+{
+	uint64_t length = report_duration(r);
+
+	if (length == 0 || r->config.warmup == REPORT_DIFFERS)
+		return NAN;
+	return clock_to_seconds(length + r->config.warmup);
+}
+
+/* Those that are used up leave also while others are opened: no rate of these. */
 static void
 print_left(const struct report *r, FILE *out)
 {
@@ -123,9 +139,13 @@ print_left(const struct report *r, FILE *out)
 		return;
 	fprintf(out,
 	    "             left %" PRIu64 " (churned %" PRIu64
-	    ", used up %" PRIu64 "), %s/s",
-	    left(n), n->closed_churned, n->closed_used_up,
-	    number_text(report_rate(r, left(n)), 1).text);
+	    ", used up %" PRIu64 ")",
+	    left(n), n->closed_churned, n->closed_used_up);
+	if (n->closed_used_up == 0)
+		fprintf(out, ", %s/s",
+		    number_text(
+			number_rate(n->closed_churned, churn_seconds(r)), 1)
+			.text);
 	if (n->churn_skipped > 0)
 		fprintf(out, ", not churned %" PRIu64, n->churn_skipped);
 	fputc('\n', out);
@@ -164,7 +184,7 @@ report_life_print(const struct report *r, FILE *out)
 	} others[] = {
 	    {"closed on timeout", n->closed_on_timeout},
 	    {"closed on request", n->closed_on_request},
-	    {"tried again", n->reopened},
+	    {"connects in place of others", n->reopened},
 	};
 	const char *separator = "             ";
 	size_t i;
@@ -188,8 +208,8 @@ judge_churn(struct report *r)
 	char text[OPEN_HEALTH_TEXT];
 	bool own;
 
-	if (open_health_churn_is_short(&r->total.stats,
-		clock_to_seconds(report_duration(r)), &own, text))
+	if (open_health_churn_is_short(
+		&r->total.stats, churn_seconds(r), &own, text))
 		report_lines_add(&r->reasons, text);
 }
 

@@ -301,6 +301,8 @@ add_report(struct report *sum, struct report *in)
 	add_config(sum, in);
 	sum->begun = sum->begun_wall = smaller(sum->begun, in->begun);
 	generator_result_add(&sum->total, &in->total);
+	sum->refused_beside =
+	    report_plus(sum->refused_beside, in->refused_beside);
 	add_runs(&sum->runs, &in->runs);
 	add_kernel(&sum->kernel, &in->kernel);
 	add_drops(&sum->drops, &in->drops);

@@ -1,6 +1,7 @@
 /*
  * At which targets, and from which sources, it happened.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -114,6 +115,20 @@ append_kind(struct text *t, const struct report *r, const struct tally *tally,
 		    kind == TALLY_TARGET ? "targets" : "sources");
 	else
 		append_list(t, r, tally, rows, count, total);
+}
+
+uint64_t
+report_refused_beside(const struct tally *tally)
+{
+	const struct tally_row *rows[TALLY_PLACES];
+	uint32_t i, count = tally_find(tally, ECONNREFUSED, TALLY_TARGET, rows);
+	uint64_t beside = 0;
+
+	for (i = 0; i < count; i++)
+		if (rows[i]->place < TALLY_COUNTED &&
+		    tally->opened[TALLY_TARGET][rows[i]->place] > 0)
+			beside += rows[i]->count;
+	return beside;
 }
 
 bool

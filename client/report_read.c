@@ -4,6 +4,7 @@
  */
 #include <math.h>
 #include <bsd/err.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -362,8 +363,12 @@ expect_part(const struct json_node *top, const char *name, uint64_t part,
 }
 
 static void
-check_parts(const struct json_node *top, const struct stats_counters *n)
+check_parts(const struct json_node *top, const struct report *r)
 {
+	const struct stats_counters *n = &r->total.stats.n;
+
+	expect_part(top, "connections.refused_beside_opened", r->refused_beside,
+	    "failed.ECONNREFUSED", n->failed_errno[ECONNREFUSED]);
 	expect_part(top, "connections.opened_late", n->opened_late, "opened",
 	    n->opened);
 	expect_part(top, "connections.peak", n->peak, "opened", n->opened);
@@ -408,7 +413,7 @@ check_details(const struct json_node *top, const struct report *r)
 
 	if (r->end.workers_died > 0)
 		return;
-	check_parts(top, &s->n);
+	check_parts(top, r);
 #define CHECK_HISTOGRAM(name) check_histogram(top, #name "_ns", &s->name);
 	STATS_HISTOGRAMS(CHECK_HISTOGRAM)
 }

@@ -56,7 +56,8 @@ struct diagnosis_source {
 	const uint64_t *by_errno; /* failed connects, or accepts */
 	size_t errnos;
 	uint64_t seen[DIAGNOSIS_SEEN];
-	bool others_answer; /* at the one target whose connects failed */
+	/* connects refused by targets at which others were opened */
+	uint64_t refused_beside;
 	bool never_answered; /* queries were sent, and no connection answered */
 	const char *first_bytes; /* that were no answer; NULL: none */
 	enum diagnosis_bytes first_bytes_are;

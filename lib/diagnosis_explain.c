@@ -354,7 +354,7 @@ fix_ended(struct diagnosis_finding *f)
 	    "out of memory), and start it again");
 }
 
-/* Others were answered by the same target, which is on another host. */
+/* Others were opened at the same target, which is on another host. */
 static void
 blame_a_bound(struct diagnosis_finding *f)
 {
@@ -362,7 +362,7 @@ blame_a_bound(struct diagnosis_finding *f)
 	f->side = "cannot tell";
 	snprintf(f->evidence, sizeof(f->evidence),
 	    "resets came back, while other connections to the same target were "
-	    "answered: a packet filter or a load balancer may bound how many "
+	    "opened: a packet filter or a load balancer may bound how many "
 	    "connections there are, or come in a second, or refuse some "
 	    "sources; or the server listened for a part of the time");
 	snprintf(f->fix, sizeof(f->fix),
@@ -398,7 +398,7 @@ diagnosis_explain_refusal(const struct diagnosis_source *s, uint64_t count,
 		snprintf(f->evidence, sizeof(f->evidence),
 		    "TCP of this host itself sent %" PRIu64 " resets",
 		    diagnosis_counted(s, NETSTAT_Tcp_OutRsts));
-	} else if (s->others_answer && !has_listened(s)) {
+	} else if (2 * s->refused_beside > count && !has_listened(s)) {
 		blame_a_bound(f);
 		return;
 	} else

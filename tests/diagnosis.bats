@@ -211,20 +211,39 @@ rejected() {
 	finds_nothing "${DIAL[@]}" 10.9.0.2
 }
 
-@test "another host refuses some connects and answers others" {
+# some_refused COUNT FILE: connects, by a target that opens others.
+some_refused() {
+	jq -e --argjson count "$1" '.connections.refused_beside_opened == $count and
+		(.findings | length == 1) and (.findings[0] |
+			.limit == "some connects are refused, though something listens there" and
+			.side == "cannot tell" and (.fix | contains("connlimit")) and
+			(.fix | contains("start the server") | not))' "$2"
+}
+
+@test "another host refuses some connects and opens others" {
 	enter_pair 20000 60000
 	inside ip addr add 10.9.0.3/24 dev near
 	start_far_server
-	PORT=7000
 	"${FAR[@]}" iptables -A INPUT -s 10.9.0.3 -p tcp --dport 7000 \
 		-j REJECT --reject-with tcp-reset
-	exits 3 client --probe -a 10.9.0.1,10.9.0.3 "${DIAL[@]}" 10.9.0.2
-	names '^some connects are refused, though something listens there$' \
-		'cannot tell' '^10 connects refused' 'connlimit'
-	holds '.findings[0].evidence | contains("from 10.9.0.3: all 10")' \
-		'.findings[0].fix | contains("start the server") | not'
+	PORT=7000
+	exits 3 client -a 10.9.0.1,10.9.0.3 "${DIAL[@]}" 10.9.0.2
+	some_refused 10 result.json
+	holds '.findings[0].evidence | contains("from 10.9.0.3: all 10")'
+	# the sum of results without addresses says the same
+	cp result.json one.json
+	exits 3 client -a 10.9.0.1,10.9.0.3 "${DIAL[@]}" 10.9.0.2
+	"$TCPCLIENT" --merge --json=sum.json one.json result.json >/dev/null ||
+		(($? == 3))
+	some_refused 20 sum.json
+	# beside a port where nothing listens, which refuses more
+	PORT=7000-7003
+	exits 3 client -a 10.9.0.1,10.9.0.3 -c 40 "${DIAL[@]:2}" 10.9.0.2
+	holds '.connections.refused_beside_opened == 5' \
+		'.findings[0].limit | startswith("nothing listens there")'
 	"${FAR[@]}" iptables -F
-	finds_nothing --probe -a 10.9.0.1,10.9.0.3 "${DIAL[@]}" 10.9.0.2
+	PORT=7000
+	finds_nothing -a 10.9.0.1,10.9.0.3 "${DIAL[@]}" 10.9.0.2
 }
 
 @test "a reset by a firewall of this host is not TCP's" {

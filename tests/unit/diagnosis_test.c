@@ -405,8 +405,8 @@ refusals(void **state)
 	s.source.view = DIAGNOSIS_FROM_CLIENT;
 	expect_count(&s, 1);
 	expect(&s.out[0], 7, "nothing listens", "server");
-	/* something listens there, if others were answered meanwhile */
-	s.source.others_answer = true;
+	/* something listens there, if most were beside others that opened */
+	s.source.refused_beside = 4;
 	expect_count(&s, 1);
 	expect(&s.out[0], 7, "some connects are refused", "cannot tell");
 	assert_null(strstr(s.out[0].fix, "start"));
@@ -416,7 +416,10 @@ refusals(void **state)
 	expect(&s.out[0], 7, "nothing listens", "server");
 	assert_non_null(strstr(s.out[0].fix, "why the server ended"));
 	s.source.seen[DIAGNOSIS_CLOSED_BY_PEER] = 0;
-	s.source.others_answer = false;
+	s.source.refused_beside = 3; /* others were of a closed port */
+	expect_count(&s, 1);
+	expect(&s.out[0], 7, "nothing listens", "server");
+	s.source.refused_beside = 0;
 	s.n.value[NETSTAT_snmp6_Icmp6InDestUnreachs] = 7;
 	expect_count(&s, 1);
 	expect(&s.out[0], 7, "packet filter", "path");
