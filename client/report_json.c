@@ -152,6 +152,15 @@ evidence_json(const struct stats_counters *n)
 }
 
 static json_t *
+refused_json(const struct report *r)
+{
+	json_t *o = json_object();
+
+	json_put_count(o, "beside_opened", r->refused_beside);
+	return o;
+}
+
+static json_t *
 connections_json(const struct report *r)
 {
 	const struct stats_counters *n = &r->total.stats.n;
@@ -166,7 +175,7 @@ connections_json(const struct report *r)
 	    o, "first_bytes", first_bytes_json(&r->total.stats.first_bytes));
 	json_put_count(o, "failed_total", n->failed);
 	json_put(o, "failed", errnos_json(n->failed_errno));
-	json_put_count(o, "refused_beside_opened", r->refused_beside);
+	json_put(o, "refused", refused_json(r));
 	json_put(o, "closed_by_errno", errnos_json(n->closed_errno));
 	json_put(o, "probes", probes_json(n));
 	/* of merged runs there is no such time: they may not overlap */

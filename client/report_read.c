@@ -367,7 +367,7 @@ check_parts(const struct json_node *top, const struct report *r)
 {
 	const struct stats_counters *n = &r->total.stats.n;
 
-	expect_part(top, "connections.refused_beside_opened", r->refused_beside,
+	expect_part(top, "connections.refused.beside_opened", r->refused_beside,
 	    "failed.ECONNREFUSED", n->failed_errno[ECONNREFUSED]);
 	expect_part(top, "connections.opened_late", n->opened_late, "opened",
 	    n->opened);

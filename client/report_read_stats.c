@@ -25,7 +25,7 @@ is_lacking(const struct json_node *at, const char *name)
 	    "churn_late", "churn_begun", "paced", "missed_window_full",
 	    "missed_all_busy", "missed_after_failure", "missed_late",
 	    "unsent_after_failure", "unsent_on_request", "unsent_for_answers",
-	    "unsent_in_handshake", "cut_off", "refused_beside_opened"};
+	    "unsent_in_handshake", "cut_off"};
 	size_t i;
 
 	if (json_object_get(at->value, name) != NULL)
@@ -141,7 +141,10 @@ report_read_connections(const struct json_node *top, struct report *r)
 	}
 	json_enter_object(&at, "failed", &in);
 	read_named(&in, "an errno", n->failed_errno, STATS_ERRNOS, errno_name);
-	r->refused_beside = get_added(&at, "refused_beside_opened");
+	if (json_object_get(at.value, "refused") != NULL) {
+		json_enter_object(&at, "refused", &in);
+		r->refused_beside = json_get_count(&in, "beside_opened");
+	}
 	/* an older result does not tell them apart */
 	if (json_object_get(at.value, "closed_by_errno") == NULL)
 		n->closed_errno[0] = n->closed_by_error;

@@ -213,7 +213,7 @@ rejected() {
 
 # some_refused COUNT FILE: connects, by a target that opens others.
 some_refused() {
-	jq -e --argjson count "$1" '.connections.refused_beside_opened == $count and
+	jq -e --argjson count "$1" '.connections.refused.beside_opened == $count and
 		(.findings | length == 1) and (.findings[0] |
 			.limit == "some connects are refused, though something listens there" and
 			.side == "cannot tell" and (.fix | contains("connlimit")) and
@@ -239,7 +239,7 @@ some_refused() {
 	# beside a port where nothing listens, which refuses more
 	PORT=7000-7003
 	exits 3 client -a 10.9.0.1,10.9.0.3 -c 40 "${DIAL[@]:2}" 10.9.0.2
-	holds '.connections.refused_beside_opened == 5' \
+	holds '.connections.refused.beside_opened == 5' \
 		'.findings[0].limit | startswith("nothing listens there")'
 	"${FAR[@]}" iptables -F
 	PORT=7000
@@ -309,7 +309,8 @@ some_refused() {
 		'.connections | .opened == .closed_by_peer + .reset_by_peer'
 	exits 3 wait "$SERVER"
 	jq -e '.counts | .accepted > 0 and .accepted < 5000 and
-		.closed_worker_died == .accepted' server.json
+		.closed_worker_died > 0 and
+		.closed_worker_died + .closed_unwatched == .accepted' server.json
 	start_server --json=server.json
 	finds_nothing "${run[@]}" 127.0.0.1
 	stop_server
