@@ -162,7 +162,7 @@ unchanged() {
 # all_kept TEXT: every line says that nothing was to be done.
 all_kept() {
 	[ -n "$1" ]
-	[ -z "$(grep -v '(kept)$' <<<"$1")" ]
+	! grep -v '(kept)$' <<<"$1"
 }
 
 # has_line LINE: the command printed exactly this line.
