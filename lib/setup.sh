@@ -485,10 +485,15 @@ originals() {
 	done
 }
 
+newline='
+'
+
 # record_original NAME VALUE: VALUE is the original unless one is saved already,
 # here or by the other script.
 record_original() {
-	original=$(originals "$1" | head -n 1)
+	original=$(originals "$1")
+	# Not by head: where the launcher ignores SIGPIPE, grep would complain.
+	original=${original%%"$newline"*}
 	record "${original:-sysctl $1 $2}"
 }
 

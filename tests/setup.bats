@@ -1071,6 +1071,21 @@ fake() {
 	chmod +x "$BATS_TEST_TMPDIR/fakes/$1"
 }
 
+@test "setup: a launcher that ignores SIGPIPE makes it say nothing more" {
+	local role
+	# both have saved what there was: of each value there are two lines
+	inside "$server"
+	inside "$client"
+	for role in "$server" "$client" "$server" "$client"; do
+		run inside python3 "$BATS_TEST_DIRNAME/launch.py" ignore PIPE "$role"
+		[ "$status" -eq 0 ]
+		all_kept "$output"
+	done
+	inside "$client" --restore
+	inside "$server" --restore
+	unchanged
+}
+
 @test "setup: where iptables fails nft is used" {
 	need_nft
 	fake iptables "unknown target CT"
